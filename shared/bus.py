@@ -1,0 +1,267 @@
+"""The bus: one NATS connection of a process, and the four things that it does with it.
+
+`publish` stores an event, `emit` sends a live event, `ask` asks another process, `serve` answers. Handlers of
+stored events are in `shared/deliveries.py`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar, get_args
+
+import msgspec
+import nats.errors
+import nats.js.errors
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.micro import add_service
+from nats.micro.request import ERROR_CODE_HEADER, Request as MicroRequest
+from nats.micro.service import EndpointConfig, ServiceConfig
+
+from shared import metrics
+from shared.errors import Poison, Refused, Transient
+from shared.events import AnyLiveEvent, Event, decode, encode, live_subject
+from shared.replies import Request
+from shared.tracing import context_of, trace_headers, tracer
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+VERSION = "0.1.0"
+QUEUE_GROUP = "pandora"
+_STREAM_IS_FULL = (10077, 10167)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of a refused request."""
+
+    detail: str
+    field: str | None = None
+
+
+class Bus:
+    """One connection. Every wait has a deadline; what is not reachable is `Transient`."""
+
+    def __init__(self, service: str, broker: NatsBroker, connection: Client, timeout: float) -> None:
+        self.service = service
+        self.broker = broker
+        self.connection = connection
+        self.jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
+        self._timeout = timeout
+        self._answering: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, service: str, url: str, *, timeout: float, stop_timeout: float
+    ) -> AsyncIterator["Bus"]:
+        """Connects, and goes on trying while no server is there; drains and closes at the end."""
+        broker = NatsBroker(
+            url.split(","),
+            name=f"pandora-{service}",
+            apply_types=False,
+            logger=None,
+            graceful_timeout=stop_timeout,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,
+            connect_timeout=2,
+            ping_interval=10,
+            error_cb=_note_connection_error,
+            drain_timeout=int(stop_timeout) or 1,
+        )
+        connection = await broker.connect()
+        bus = cls(service, broker, connection, timeout)
+        try:
+            yield bus
+        finally:
+            if bus._answering:
+                await asyncio.wait(bus._answering, timeout=stop_timeout)
+            await broker.stop()
+
+    async def check(self) -> None:
+        """Raises Transient where the server does not answer."""
+        if not self.connection.is_connected:
+            raise Transient("NATS is not connected")
+
+    # --- storing and sending ---
+
+    async def publish(self, event: Event) -> int:
+        """Stores the event and returns its sequence; the same message id again returns the first one's.
+
+        Raises Transient while the server is away, and Refused (503) where the stream takes no more.
+        """
+        headers = {
+            "Nats-Msg-Id": event.message_id,
+            "content-type": "application/json",
+            "ce-specversion": "1.0",
+            "ce-id": event.message_id,
+            "ce-source": f"/pandora/{self.service}",
+            "ce-type": event.ce_type(),
+            "ce-dataschema": event.ce_dataschema(),
+            "ce-time": datetime.now(UTC).isoformat(),
+            **trace_headers(),
+        }
+        return await self.store(event.subject, encode(event), headers)
+
+    async def store(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
+        await self.check()
+        try:
+            ack = await self.jetstream.publish(subject, body, headers=headers, timeout=self._timeout)
+        except nats.js.errors.APIError as error:
+            if error.err_code in _STREAM_IS_FULL:
+                raise Refused(503, "the queue is full; try again in a few seconds") from error
+            raise Transient(f"NATS did not store {subject}: {error.description}") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS did not store {subject}: {error or type(error).__name__}") from error
+        return ack.seq
+
+    async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
+        """Sends a live event; nobody waits for it to be stored."""
+        await self.connection.publish(live_subject(turn_id), encode(event))
+
+    async def broadcast(self, subject: str, message: msgspec.Struct) -> None:
+        await self.connection.publish(subject, encode(message))
+
+    # --- asking ---
+
+    async def ask(self, request: Request[R], timeout: float | None = None) -> R:
+        """Raises Refused as the answering process raised it, and Transient where nobody answers in time."""
+        try:
+            message = await self.connection.request(
+                request.subject, encode(request), timeout=timeout or self._timeout, headers=trace_headers()
+            )
+        except nats.errors.NoRespondersError as error:
+            raise Transient(f"nobody answers {request.subject} now") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Transient(f"no answer to {request.subject} in time") from error
+        return _answer(message, _reply_type(type(request)))
+
+    async def ask_and_follow(
+        self, request: Request[R], sign_of_life: type[Q], *, silence_seconds: float
+    ) -> AsyncGenerator[Q | R, None]:
+        """Yields signs of life, then the answer. Raises Transient after `silence_seconds` without either."""
+        answer_type: Any = _reply_type(type(request))
+        inbox = self.connection.new_inbox()
+        subscription = await self.connection.subscribe(inbox)
+        try:
+            await self.connection.publish(
+                request.subject, encode(request), reply=inbox, headers=trace_headers()
+            )
+            while True:
+                try:
+                    message = await subscription.next_msg(silence_seconds)
+                except (nats.errors.Error, TimeoutError) as error:
+                    raise Transient(f"no sign of life from {request.subject}") from error
+                if message.headers and message.headers.get("Status") == "503":
+                    raise Transient(f"nobody answers {request.subject} now")
+                answer = _answer(message, answer_type | sign_of_life)
+                yield answer
+                if isinstance(answer, answer_type):
+                    return
+        finally:
+            await subscription.unsubscribe()
+
+    # --- answering ---
+
+    async def serve(self, description: str, endpoints: Sequence["Endpoint"]) -> None:
+        """Registers this process as a NATS micro service, so that `nats micro ls` sees it.
+
+        Requests are answered side by side: each runs in a task of its own, since nats-py hands one
+        subscription's messages over one after another.
+        """
+        service = await add_service(
+            self.connection,
+            ServiceConfig(
+                name=f"pandora-{self.service}", version=VERSION, description=description, queue_group=QUEUE_GROUP
+            ),
+        )
+        for endpoint in endpoints:
+            await service.add_endpoint(
+                EndpointConfig(
+                    name=endpoint.kind.subject.replace(".", "-"),
+                    subject=endpoint.kind.subject,
+                    handler=self._in_a_task(endpoint),
+                )
+            )
+
+    def _in_a_task(self, endpoint: "Endpoint") -> Callable[[MicroRequest], Awaitable[None]]:
+        async def start(request: MicroRequest) -> None:
+            task = asyncio.create_task(endpoint.reply_to(request))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+        return start
+
+
+Send = Callable[[msgspec.Struct], Awaitable[None]]
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A request type and the function that answers it: `await handle(request, send)`.
+
+    What the function returns is the answer; `send` is for signs of life before it.
+    """
+
+    kind: type[Request[Any]]
+    handle: Callable[[Any, Send], Awaitable[msgspec.Struct]]
+
+    async def reply_to(self, request: MicroRequest) -> None:
+        subject = self.kind.subject
+
+        async def send(message: msgspec.Struct) -> None:
+            await request.respond(encode(message))
+
+        result = "answered"
+        with (
+            metrics.timed(metrics.request_seconds.labels(subject)),
+            tracer.start_as_current_span(f"process {subject}", context=context_of(request.headers)),
+        ):
+            try:
+                await send(await self.handle(decode(self.kind, request.data), send))
+            except Refused as refusal:
+                result = "refused"
+                await _refuse(request, refusal)
+            except Poison as error:
+                result = "refused"
+                await _refuse(request, Refused(400, str(error)))
+            except Transient as error:
+                result = "unavailable"
+                await _refuse(request, Refused(503, str(error)))
+            except Exception:
+                result = "error"
+                metrics.errors.labels(subject).inc()
+                log.exception("%s failed", subject)
+                await _refuse(request, Refused(500, f"{subject} failed; see the logs of its service"))
+            finally:
+                metrics.requests.labels(subject, result).inc()
+
+
+async def _refuse(request: MicroRequest, refusal: Refused) -> None:
+    await request.respond_error(
+        str(refusal.status),
+        refusal.detail.replace("\n", " ")[:500],
+        data=encode(Problem(refusal.detail, refusal.field)),
+    )
+
+
+def _answer(message: Msg, kind: Any) -> Any:
+    status = (message.headers or {}).get(ERROR_CODE_HEADER)
+    if status is not None:
+        problem = decode(Problem, message.data)
+        raise Refused(int(status), problem.detail, problem.field)
+    return decode(kind, message.data)
+
+
+def _reply_type(kind: type[Request[R]]) -> type[R]:
+    """`class Search(Request[SearchReply])` -> SearchReply."""
+    reply: type[R] = get_args(kind.__orig_bases__[0])[0]  # type: ignore[attr-defined]  # set by typing
+    return reply
+
+
+async def _note_connection_error(error: Exception) -> None:
+    log.warning("NATS: %s", error or type(error).__name__)

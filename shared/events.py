@@ -1,0 +1,260 @@
+"""Every event that crosses the bus, one frozen class each.
+
+Two families:
+
+* *Stored events* are facts on a JetStream stream (`turn.saved`). Their class names its subject and version;
+  `ce_type` and `ce_dataschema` are the CloudEvents attributes that travel in the headers.
+* *Live events* are what a reader of one turn sees on `turn.stream.<turn_id>`. They are a union tagged by
+  `type`, and each carries the turn's own running `index`, so that a reader can join at any point.
+
+Readers ignore fields that they do not know; a missing required field is `Poison`. A change that breaks an
+old reader takes a new version, never a changed meaning (the golden files in tests/contracts hold us to it).
+"""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, TypeVar
+
+import msgspec
+
+from shared.errors import Poison
+
+# The lookahead refuses a final newline, which `$` alone lets pass in Python; ids become parts of subjects.
+TurnId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="A UUIDv7 as text.")]
+SessionId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)")]
+User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
+Score = float
+
+LOCAL_USER = "local"
+"""The one user of an installation without keys."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier turn that an answer stands on, with the words that were used."""
+
+    turn_id: str
+    turn_number: int
+    score: Score
+    quote: str
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one turn, counted by the engine."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds from the moment the orchestrator took the turn."""
+
+    gather_seconds: float = 0.0
+    first_token_seconds: float = 0.0
+    total_seconds: float = 0.0
+
+
+# --- stored events -----------------------------------------------------------------------------------------
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact on a stream. Subclasses name their subject; `message_id` is never random."""
+
+    subject: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    turn_id: TurnId
+
+    @classmethod
+    def ce_type(cls) -> str:
+        return f"pandora.{cls.subject}.v{cls.version}"
+
+    @classmethod
+    def ce_dataschema(cls) -> str:
+        return f"/schemas/{cls.subject}/v{cls.version}"
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.turn_id}:{self.subject}"
+
+
+class TurnRequested(Event, frozen=True, kw_only=True):
+    """anyone -> orchestrator: a user said something and wants an answer."""
+
+    subject: ClassVar[str] = "turn.requested"
+
+    session_id: SessionId
+    input: str
+    user: User = LOCAL_USER
+    recipe: str = "direct"
+    model: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class TurnSaved(Event, frozen=True, kw_only=True):
+    """orchestrator -> indexer, anyone: the turn is written down; this is all that an index needs of it."""
+
+    subject: ClassVar[str] = "turn.saved"
+
+    turn_number: int
+    session_id: SessionId
+    user: User
+    input: str
+    output: str
+    recipe: str
+    model: str
+    topic: str
+    intent: str
+    keywords: list[str]
+    quality: float
+    turn_dir: str
+    requested_at: datetime
+    saved_at: datetime
+    sources: list[Source] = []
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    quoted: bool = False
+    """True when the output only repeats its sources (extractive engine): it adds nothing new to memory."""
+    metadata: dict[str, str] = {}
+    last_index: int = 0
+    """The index of the turn's last live event."""
+
+
+class TurnFailed(Event, frozen=True, kw_only=True):
+    """orchestrator -> anyone: the turn ended without an answer, and why."""
+
+    subject: ClassVar[str] = "turn.failed"
+
+    turn_number: int
+    session_id: SessionId
+    user: User
+    reason: str
+    detail: str
+    failed_at: datetime
+
+
+class TurnCancelled(Event, frozen=True, kw_only=True):
+    """orchestrator -> anyone: the turn was stopped on request; what was generated is kept in its documents."""
+
+    subject: ClassVar[str] = "turn.cancelled"
+
+    turn_number: int
+    session_id: SessionId
+    user: User
+    cancelled_at: datetime
+
+
+class TurnIndexed(Event, frozen=True, kw_only=True):
+    """indexer -> anyone: search finds the turn from now on."""
+
+    subject: ClassVar[str] = "turn.indexed"
+
+    turn_number: int
+    session_id: SessionId
+    user: User
+    indexed_at: datetime
+
+
+STORED_EVENTS: tuple[type[Event], ...] = (TurnRequested, TurnSaved, TurnFailed, TurnCancelled, TurnIndexed)
+
+
+# --- live events -------------------------------------------------------------------------------------------
+
+
+class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """orchestrator, inference -> gateway, anyone: one step of one turn, on `turn.stream.<turn_id>`."""
+
+    index: int
+    """Position in the turn, from 0, without gaps."""
+
+    @property
+    def type(self) -> str:
+        return str(self.__struct_config__.tag)
+
+
+class Queued(LiveEvent, frozen=True, kw_only=True, tag="turn.queued"):
+    """Always index 0: the turn is accepted. Names its owner, so that a gateway knows who may read on."""
+
+    turn_id: str
+    turn_number: int
+    session_id: str
+    user: str
+
+
+class PhaseStarted(LiveEvent, frozen=True, kw_only=True, tag="phase.started"):
+    phase: str
+
+
+class PhaseEnded(LiveEvent, frozen=True, kw_only=True, tag="phase.ended"):
+    phase: str
+    seconds: float
+
+
+class SourcesFound(LiveEvent, frozen=True, kw_only=True, tag="turn.sources"):
+    sources: list[Source]
+
+
+class OutputDelta(LiveEvent, frozen=True, kw_only=True, tag="output.delta"):
+    text: str
+    """One or more tokens; the deltas of a turn joined are its output."""
+
+
+class Saved(LiveEvent, frozen=True, kw_only=True, tag="turn.saved"):
+    turn_id: str
+    turn_number: int
+    session_id: str
+    output: str
+    sources: list[Source]
+    usage: Usage
+    model: str
+
+
+class Failed(LiveEvent, frozen=True, kw_only=True, tag="turn.failed"):
+    turn_id: str
+    turn_number: int
+    session_id: str
+    reason: str
+    detail: str
+
+
+class Cancelled(LiveEvent, frozen=True, kw_only=True, tag="turn.cancelled"):
+    turn_id: str
+    turn_number: int
+    session_id: str
+
+
+AnyLiveEvent = Queued | PhaseStarted | PhaseEnded | SourcesFound | OutputDelta | Saved | Failed | Cancelled
+LIVE_EVENTS: tuple[type[LiveEvent], ...] = (
+    Queued, PhaseStarted, PhaseEnded, SourcesFound, OutputDelta, Saved, Failed, Cancelled,
+)  # fmt: skip
+LAST_EVENTS = (Saved, Failed, Cancelled)
+"""One of these ends every turn's stream."""
+
+
+def live_subject(turn_id: str) -> str:
+    return f"turn.stream.{turn_id}"
+
+
+# --- bytes -------------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+_encoder = msgspec.json.Encoder()
+_live_decoder = msgspec.json.Decoder(AnyLiveEvent)
+
+
+def encode(value: object) -> bytes:
+    return _encoder.encode(value)
+
+
+def decode(kind: type[T], body: bytes) -> T:
+    """Raises Poison with the field that is wrong; an event that cannot be read now can never be read."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Poison(f"not a valid {kind.__name__}: {error}") from error
+
+
+def decode_live(body: bytes) -> AnyLiveEvent:
+    """Raises Poison as `decode` does."""
+    try:
+        return _live_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Poison(f"not a live event: {error}") from error

@@ -1,0 +1,130 @@
+"""Every stream and durable consumer, declared once.
+
+`declare_streams` brings the server to this declaration: it creates what is missing and updates in place what
+differs. What JetStream cannot change in place (retention, storage) ends with an error that says so; nothing
+here ever deletes data.
+"""
+
+import dataclasses
+from typing import Final
+
+import msgspec
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+
+from shared.errors import SettingsError, Transient
+
+QUEUE_LIMIT: Final = 10_000
+"""Turns that may wait; beyond it JetStream refuses the publish, so that nobody is told a lie."""
+
+TURNS = StreamConfig(
+    name="TURNS",
+    description="Turns that wait for an orchestrator.",
+    subjects=["turn.requested"],
+    retention=RetentionPolicy.WORK_QUEUE,
+    discard=DiscardPolicy.NEW,
+    max_msgs=QUEUE_LIMIT,
+    storage=StorageType.FILE,
+    duplicate_window=120,
+)
+OUTCOMES = StreamConfig(
+    name="OUTCOMES",
+    description="How turns ended, and what was indexed.",
+    subjects=["turn.saved", "turn.failed", "turn.cancelled", "turn.indexed"],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    max_age=30 * 24 * 3600,
+    duplicate_window=120,
+)
+LIVE = StreamConfig(
+    name="LIVE",
+    description="The live events of recent turns, for readers that join late.",
+    subjects=["turn.stream.*"],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.MEMORY,
+    max_age=15 * 60,
+    max_bytes=256 * 1024 * 1024,
+    allow_direct=True,
+)
+DEAD = StreamConfig(
+    name="DEAD",
+    description="Messages that were given up, each with its reason.",
+    subjects=["dead.*"],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+)
+STREAMS: Final = (TURNS, OUTCOMES, LIVE, DEAD)
+
+
+class Durable(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable pull consumer: `<service>-<noun>-<participle>`, no dots, under 32 characters."""
+
+    name: str
+    stream: str
+    subject: str
+    ack_wait_seconds: float = 30.0
+    max_deliver: int = 8
+    max_ack_pending: int = 1024
+
+    def config(self) -> ConsumerConfig:
+        return ConsumerConfig(
+            durable_name=self.name,
+            filter_subject=self.subject,
+            ack_wait=self.ack_wait_seconds,
+            # The bus itself gives up after `max_deliver` and writes the dead letter; the server's own limit
+            # stays above it, so that no message is dropped without a word.
+            max_deliver=-1,
+            max_ack_pending=self.max_ack_pending,
+        )
+
+
+ORCHESTRATOR_TURN_REQUESTED = Durable(
+    name="orchestrator-turn-requested", stream="TURNS", subject="turn.requested"
+)
+INDEXER_TURN_SAVED = Durable(name="indexer-turn-saved", stream="OUTCOMES", subject="turn.saved")
+DURABLES: Final = (ORCHESTRATOR_TURN_REQUESTED, INDEXER_TURN_SAVED)
+
+
+async def declare_streams(
+    jetstream: JetStreamContext, *, first_turn_number: int, queue_limit: int = QUEUE_LIMIT
+) -> None:
+    """Creates or updates every stream and durable.
+
+    `first_turn_number` starts the sequence of a TURNS stream that has to be made anew (the store was lost),
+    so that turn numbers go on rising. Raises SettingsError where the server holds another kind of stream.
+    """
+    for declared in STREAMS:
+        wanted = declared
+        if declared is TURNS:
+            wanted = dataclasses.replace(declared, max_msgs=queue_limit, first_seq=first_turn_number)
+        await _declare_stream(jetstream, wanted)
+    for durable in DURABLES:
+        await jetstream.add_consumer(durable.stream, durable.config())
+
+
+async def _declare_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
+    assert wanted.name is not None
+    try:
+        present = (await jetstream.stream_info(wanted.name)).config
+    except NotFoundError:
+        await jetstream.add_stream(wanted)
+        return
+    # The first sequence is history by now: JetStream keeps its own count.
+    wanted = dataclasses.replace(wanted, first_seq=present.first_seq)
+    try:
+        await jetstream.update_stream(wanted)
+    except APIError as error:
+        raise SettingsError(
+            f"stream {wanted.name} on the NATS server cannot be changed in place to this version's declaration "
+            f"({error.description}). Nothing was deleted. Back the stream up, remove it, and start again."
+        ) from error
+
+
+async def wait_for_streams(jetstream: JetStreamContext) -> None:
+    """Raises Transient until the orchestrator has declared every stream and durable."""
+    try:
+        for durable in DURABLES:
+            await jetstream.consumer_info(durable.stream, durable.name)
+    except NotFoundError as error:
+        raise Transient("the orchestrator has not declared the streams yet", retry_in=0.2) from error
