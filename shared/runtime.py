@@ -31,7 +31,7 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
-        self._started = False
+        self.started = False
         self.stopping = asyncio.Event()
 
     def depends_on(self, name: str, check: Check) -> None:
@@ -40,7 +40,7 @@ class Health:
 
     async def run_until_stopped(self) -> None:
         """Called last in a start: says ready, and returns when the process is told to stop."""
-        self._started = True
+        self.started = True
         log.info("ready")
         await self.stopping.wait()
 
@@ -49,7 +49,7 @@ class Health:
         names = list(self._checks)
         results = await asyncio.gather(*(self._state(self._checks[name]) for name in names))
         states = dict(zip(names, results, strict=True))
-        if not self._started:
+        if not self.started:
             states["start"] = "not finished"
         if self.stopping.is_set():
             states["stop"] = "under way"
@@ -168,7 +168,8 @@ async def _run(settings: S, serve: Callable[[S, Health], Awaitable[None]]) -> No
     stop = asyncio.create_task(health.stopping.wait())
     await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
-    # A start that is told to stop does not reach its own end; give it the time that a stop may take.
+    if not health.started:
+        work.cancel()  # It may be waiting for a server that never comes.
     _, late = await asyncio.wait({work}, timeout=2 * settings.stop_timeout_seconds)
     for task in late:
         log.warning("not stopped in time; cancelled")

@@ -1,0 +1,50 @@
+"""What the inference service needs of an engine."""
+
+from collections.abc import AsyncGenerator
+from typing import Literal, Protocol
+
+import msgspec
+
+from shared.events import Source, Usage
+from shared.replies import Generate
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """Some new text of an answer and the number of tokens in it."""
+
+    text: str
+    tokens: int
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """The last thing that a generation yields."""
+
+    reason: Literal["stop", "length", "abort"]
+    usage: Usage
+    sources: list[Source] | None = None
+    """The passages that were used, or None where the engine cannot tell."""
+    quoted: bool = False
+    """True when the answer only repeats its sources."""
+
+
+class Engine(Protocol):
+    """Answers chats, many at a time. Closing the generator ends the generation at once."""
+
+    name: str
+    context_tokens: int
+
+    def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
+        """Yields deltas, then one Finished.
+
+        Raises Refused (4xx) for a request that can never work (unknown model, prompt too long), Transient
+        where the model server is away and nothing was yielded yet.
+        """
+        ...
+
+    async def models(self) -> list[str]:
+        """The model names it answers to; the first is the default."""
+        ...
+
+    async def check(self) -> None:
+        """Raises Transient while no generation can start."""
+        ...
