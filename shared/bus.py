@@ -19,7 +19,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.micro import add_service
-from nats.micro.request import ERROR_CODE_HEADER, Request as MicroRequest
+from nats.micro.request import ERROR_CODE_HEADER
+from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, ServiceConfig
 
 from shared import metrics
@@ -68,7 +69,7 @@ class Bus:
             logger=None,
             graceful_timeout=stop_timeout,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=1,
             connect_timeout=2,
             ping_interval=10,
             error_cb=_note_connection_error,
@@ -139,7 +140,8 @@ class Bus:
             raise Transient(f"nobody answers {request.subject} now") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Transient(f"no answer to {request.subject} in time") from error
-        return _answer(message, _reply_type(type(request)))
+        reply: R = _answer(message, _reply_type(type(request)))
+        return reply
 
     async def ask_and_follow(
         self, request: Request[R], sign_of_life: type[Q], *, silence_seconds: float
@@ -177,7 +179,10 @@ class Bus:
         service = await add_service(
             self.connection,
             ServiceConfig(
-                name=f"pandora-{self.service}", version=VERSION, description=description, queue_group=QUEUE_GROUP
+                name=f"pandora-{self.service}",
+                version=VERSION,
+                description=description,
+                queue_group=QUEUE_GROUP,
             ),
         )
         for endpoint in endpoints:

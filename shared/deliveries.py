@@ -46,13 +46,15 @@ Handler = Callable[[E, Delivery], Awaitable[Sequence[Event]]]
 class Consumer(Generic[E]):
     """Settles every message of one durable."""
 
-    def __init__(self, bus: Bus, durable: Durable, kind: type[E], handle: Handler[E], *, workers: int) -> None:
+    def __init__(
+        self, bus: Bus, durable: Durable, kind: type[E], handle: Handler[E], *, workers: int
+    ) -> None:
         self._bus = bus
         self._durable = durable
         self._kind = kind
         self._handle = handle
         self._in_hand: dict[int, Msg] = {}
-        subscribe = bus.broker.subscriber(  # type: ignore[call-overload]  # workers and batch size go together
+        subscribe = bus.broker.subscriber(
             durable.subject,
             stream=JStream(durable.stream, declare=False),
             durable=durable.name,
@@ -142,7 +144,11 @@ class Batches(Generic[E]):
     """
 
     def __init__(
-        self, handle: Callable[[Sequence[E]], Awaitable[Sequence[Event]]], *, limit: int, window_seconds: float
+        self,
+        handle: Callable[[Sequence[E]], Awaitable[Sequence[Event]]],
+        *,
+        limit: int,
+        window_seconds: float,
     ) -> None:
         self._handle = handle
         self._limit = limit
@@ -155,7 +161,7 @@ class Batches(Generic[E]):
         return await answer
 
     async def run(self) -> None:
-        """Handles batches one after another; two of these tasks overlap one's embedding with another's writes."""
+        """Handles batches one after another. Two of these tasks overlap embedding with writing."""
         while True:
             batch = [await self._waiting.get()]
             deadline = asyncio.get_running_loop().time() + self._window

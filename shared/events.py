@@ -132,7 +132,7 @@ class TurnFailed(Event, frozen=True, kw_only=True):
 
 
 class TurnCancelled(Event, frozen=True, kw_only=True):
-    """orchestrator -> anyone: the turn was stopped on request; what was generated is kept in its documents."""
+    """orchestrator -> anyone: stopped on request; what was generated is kept in the documents."""
 
     subject: ClassVar[str] = "turn.cancelled"
 
@@ -255,6 +255,7 @@ def decode(kind: type[T], body: bytes) -> T:
 def decode_live(body: bytes) -> AnyLiveEvent:
     """Raises Poison as `decode` does."""
     try:
-        return _live_decoder.decode(body)
+        event: AnyLiveEvent = _live_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Poison(f"not a live event: {error}") from error
+    return event

@@ -1,4 +1,4 @@
-"""Every metric of Pandora, in one closed list. Base units; labels from closed sets, never ids or user text."""
+"""Every metric, in one closed list. Base units; labels from closed sets, never ids or user text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,9 @@ first_token_seconds = Histogram(
 
 # The bus.
 messages = Counter("pandora_messages_total", "Messages handled.", ["durable", "result"])
-message_seconds = Histogram("pandora_message_seconds", "One message in its handler.", ["durable"], buckets=_SLOW)
+message_seconds = Histogram(
+    "pandora_message_seconds", "One message in its handler.", ["durable"], buckets=_SLOW
+)
 requests = Counter("pandora_requests_total", "Requests answered over NATS.", ["subject", "result"])
 request_seconds = Histogram("pandora_request_seconds", "One request over NATS.", ["subject"], buckets=_FAST)
 stream_messages = Gauge("pandora_stream_messages", "Messages in a stream.", ["stream"])
@@ -29,11 +31,17 @@ durable_pending = Gauge("pandora_durable_pending_messages", "Not yet acknowledge
 errors = Counter("pandora_errors_total", "Errors that nobody expected.", ["place"])
 
 # The indexer.
-index_lag_seconds = Histogram("pandora_index_lag_seconds", "From turn.saved to found by search.", buckets=_SLOW)
-index_batch_turns = Histogram(
-    "pandora_index_batch_turns", "Turns indexed with one embedding call.", buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+index_lag_seconds = Histogram(
+    "pandora_index_lag_seconds", "From turn.saved to found by search.", buckets=_SLOW
 )
-embed_seconds = Histogram("pandora_embed_seconds", "One call of the embedding model.", ["kind"], buckets=_FAST)
+index_batch_turns = Histogram(
+    "pandora_index_batch_turns",
+    "Turns indexed with one embedding call.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+embed_seconds = Histogram(
+    "pandora_embed_seconds", "One call of the embedding model.", ["kind"], buckets=_FAST
+)
 search_seconds = Histogram("pandora_search_seconds", "One search without its embedding.", buckets=_FAST)
 index_rows = Gauge("pandora_index_rows", "Turns in PostgreSQL.")
 index_points = Gauge("pandora_index_points", "Points in Qdrant.")
@@ -43,7 +51,9 @@ engine_running = Gauge("pandora_engine_running_requests", "Generations under way
 engine_waiting = Gauge("pandora_engine_waiting_requests", "Generations that wait in the engine.")
 engine_tokens = Counter("pandora_engine_tokens_total", "Tokens through the engine.", ["direction"])
 engine_seconds = Histogram("pandora_engine_seconds", "One generation.", ["finish_reason"], buckets=_SLOW)
-engine_first_token_seconds = Histogram("pandora_engine_first_token_seconds", "To its first token.", buckets=_SLOW)
+engine_first_token_seconds = Histogram(
+    "pandora_engine_first_token_seconds", "To its first token.", buckets=_SLOW
+)
 
 # The gateway.
 http_requests = Counter("pandora_http_requests_total", "HTTP requests.", ["method", "route", "status"])

@@ -41,7 +41,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     quoted: bool
     similarity: float
-    """Cosine of query and text, -1 to 1."""
+    """Cosine of query and text, -1 to 1; 0 where only words found it."""
+    words: float
+    """BM25 of query and text; 0 where only meaning found it."""
 
 
 class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
     input: str
     output: str
+    quoted: bool
 
 
 class ListTurnsReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""How every service runs: settings, logs, signals, one HTTP port with health and metrics, and an orderly stop."""
+"""How every service runs: settings, logs, signals, one port for health and metrics, an orderly stop."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, Transient
 from shared.logs import configure_logs
 from shared.settings import CommonSettings, load
 from shared.tracing import configure_tracing
@@ -99,6 +99,18 @@ async def _answer(health: Health, path: str) -> tuple[int, str, bytes]:
             return 404, "text/plain", b"Try /healthz, /readyz or /metrics.\n"
 
 
+async def until_there(what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+    """Repeats `attempt` while it raises Transient: services may start in any order."""
+    waited = False
+    while True:
+        try:
+            return await attempt()
+        except Transient as error:
+            log.log(logging.DEBUG if waited else logging.INFO, "waiting for %s: %s", what, error)
+            waited = True
+            await asyncio.sleep(min(error.retry_in, 0.25))
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: `run` has them for the whole process."""
 
@@ -108,7 +120,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_http(app: Any, host: str, port: int, setting: str, *, stop_timeout: float = 5.0) -> AsyncIterator[None]:
+async def serve_http(
+    app: Any, host: str, port: int, setting: str, *, stop_timeout: float = 5.0
+) -> AsyncIterator[None]:
     """Serves an ASGI application while the block runs. Raises SettingsError where the port is taken."""
     listener = _bind(host, port, setting)
     server = _Server(

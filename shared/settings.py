@@ -32,8 +32,12 @@ class CommonSettings(BaseSettings):
     )
     nats_port: int = Field(4222, ge=1, le=65535, description="port of the embedded NATS server")
     bind_host: str = Field("127.0.0.1", description="address that health and metrics ports listen on")
-    request_timeout_seconds: float = Field(5.0, gt=0, le=120, description="longest wait for a reply on the bus")
-    stop_timeout_seconds: float = Field(10.0, gt=0, le=120, description="longest wait for work in hand at a stop")
+    request_timeout_seconds: float = Field(
+        5.0, gt=0, le=120, description="longest wait for a reply on the bus"
+    )
+    stop_timeout_seconds: float = Field(
+        10.0, gt=0, le=120, description="longest wait for work in hand at a stop"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
     log_format: Literal["text", "json"] = Field("text", description="form of a log line")
     otel_exporter_otlp_endpoint: str | None = Field(
@@ -49,7 +53,8 @@ class PostgresSettings(CommonSettings):
     """Where PostgreSQL is: one URL, or the parts of it for the embedded server (seed 003, 4.4)."""
 
     database_url: SecretStr | None = Field(
-        None, description="a PostgreSQL server, postgresql://user:password@host:port/db; unset: the embedded one"
+        None,
+        description="a PostgreSQL server, postgresql://user:password@host:port/db; unset: the embedded one",
     )
     postgres_host: str = Field("127.0.0.1", description="address of the embedded PostgreSQL")
     postgres_port: int = Field(5432, ge=1, le=65535, description="port of the embedded PostgreSQL")

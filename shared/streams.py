@@ -104,9 +104,8 @@ async def declare_streams(
 
 
 async def _declare_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
-    assert wanted.name is not None
     try:
-        present = (await jetstream.stream_info(wanted.name)).config
+        present = (await jetstream.stream_info(str(wanted.name))).config
     except NotFoundError:
         await jetstream.add_stream(wanted)
         return
@@ -116,8 +115,8 @@ async def _declare_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> 
         await jetstream.update_stream(wanted)
     except APIError as error:
         raise SettingsError(
-            f"stream {wanted.name} on the NATS server cannot be changed in place to this version's declaration "
-            f"({error.description}). Nothing was deleted. Back the stream up, remove it, and start again."
+            f"stream {wanted.name} on the NATS server cannot be changed in place to what this version "
+            f"declares ({error.description}). Nothing was deleted. Back the stream up, remove it, and start again."
         ) from error
 
 

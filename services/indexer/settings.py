@@ -1,0 +1,38 @@
+"""Settings of the indexer."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from shared.settings import PostgresSettings
+
+
+class IndexerSettings(PostgresSettings):
+    """PostgreSQL, Qdrant and the embedding model."""
+
+    indexer_port: int = Field(8091, ge=1, le=65535, description="port of health and metrics")
+    qdrant_url: str | None = Field(
+        None, pattern=r"^https?://", description="a Qdrant server; unset: Qdrant's engine in this process"
+    )
+    qdrant_api_key: SecretStr | None = Field(None, description="key of the Qdrant server")
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2",
+        min_length=1,
+        description="a sentence-transformers name or folder; the default comes with the installation",
+    )
+    embedding_dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format of the model; auto: bfloat16 where the processor computes in it"
+    )
+    embedding_threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one a core")
+    embedding_batch_texts: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="texts in one call of the model; a waiting query waits for one such call",
+    )
+    query_cache_entries: int = Field(10_000, ge=0, description="vectors of recent queries kept in memory")
+    index_batch_turns: int = Field(64, ge=1, le=1024, description="most turns indexed together")
+    index_batch_seconds: float = Field(
+        0.02, ge=0, le=5, description="longest wait for more turns to index together"
+    )
+    postgres_pool_connections: int = Field(8, ge=1, le=100, description="connections to PostgreSQL")
