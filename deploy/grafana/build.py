@@ -1,0 +1,31 @@
+"""Writes the dashboards: `python -m deploy.grafana.build`.
+
+Grafana's JSON is long and repeats itself; what a dashboard says is short. So the saying is in Python; the JSON
+is made from it and committed, since Grafana reads files. A house test compares the two, and
+tests/live/test_dashboard.py puts every query to a real Prometheus.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.grafana.overview import OVERVIEW
+from deploy.grafana.panels import Json
+
+FOLDER = Path(__file__).parent / "dashboards"
+DASHBOARDS: dict[str, Json] = {"overview.json": OVERVIEW}
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """(path, text) of every dashboard."""
+    for name, content in DASHBOARDS.items():
+        yield FOLDER / name, json.dumps(content, indent=2) + "\n"
+
+
+def main() -> None:
+    for path, text in files():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
