@@ -163,6 +163,11 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[Source] = []
     usage: Usage = Usage()
     timings: Timings = Timings()
+    topic: str = ""
+    intent: str = ""
+    keywords: list[str] = []
+    quality: float = 0.0
+    quoted: bool = False
     error: str | None = None
     metadata: dict[str, str] = {}
     last_index: int = 0
@@ -204,6 +209,16 @@ class GetDocument(Request[Document], frozen=True, kw_only=True):
     user: User
     turn_id: TurnId
     name: str
+
+
+class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
+    names: list[str]
+
+
+class Recipes(Request[RecipesReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the recipes that a turn may name."""
+
+    subject: ClassVar[str] = "turns.recipes"
 
 
 # --- inference.*: answered by the inference worker ---------------------------------------------------------

@@ -116,7 +116,8 @@ async def _declare_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> 
     except APIError as error:
         raise SettingsError(
             f"stream {wanted.name} on the NATS server cannot be changed in place to what this version "
-            f"declares ({error.description}). Nothing was deleted. Back the stream up, remove it, and start again."
+            f"declares ({error.description}). Nothing was deleted. "
+            "Back the stream up, remove it, and start again."
         ) from error
 
 

@@ -1,0 +1,92 @@
+"""Which earlier turns are put before the model, and how much of them."""
+
+import re
+from collections.abc import Sequence
+
+from shared.events import Source
+from shared.replies import Hit, Passage, TurnRow
+
+_CHARACTERS_A_TOKEN = 4
+"""English prose under common tokenizers; the exact count comes with the model's own tokenizer."""
+_LEAST_SIMILARITY = 0.3
+"""Below this cosine, and without a shared word, MiniLM's neighbours were unrelated."""
+_QUOTE_CHARACTERS = 200
+
+
+def choose_passages(
+    query: str,
+    hits: Sequence[Hit],
+    neighbours: Sequence[TurnRow],
+    *,
+    most: int,
+    budget_tokens: int,
+) -> list[Passage]:
+    """The best hits that say something new, then turns beside them, until the budget is spent."""
+    chosen: list[Passage] = []
+    left = budget_tokens * _CHARACTERS_A_TOKEN
+    beside = [passage_of_row(row) for row in neighbours]
+    relevant = [_passage(hit) for hit in hits if is_relevant(hit) and not is_echo(hit, query)]
+    taken: set[str] = set()
+    for passage in relevant + beside:
+        size = len(passage.input) + len(passage.output)
+        if passage.turn_id in taken or size > left or len(chosen) >= most:
+            continue
+        taken.add(passage.turn_id)
+        chosen.append(passage)
+        left -= size
+    return chosen
+
+
+def is_relevant(hit: Hit) -> bool:
+    return hit.words > 0 or hit.similarity >= _LEAST_SIMILARITY
+
+
+def is_echo(hit: Hit, query: str) -> bool:
+    """The same question asked before, with an answer that only quoted: it knows nothing of its own."""
+    return (hit.quoted or not hit.output) and _bare(hit.input) == _bare(query)
+
+
+def sources_of(passages: Sequence[Passage]) -> list[Source]:
+    return [
+        Source(
+            turn_id=passage.turn_id,
+            turn_number=passage.turn_number,
+            score=passage.score,
+            quote=_shortened(passage.input),
+        )
+        for passage in passages
+    ]
+
+
+def _passage(hit: Hit) -> Passage:
+    return Passage(
+        turn_id=hit.turn_id,
+        turn_number=hit.turn_number,
+        score=hit.score,
+        similarity=hit.similarity,
+        input=hit.input,
+        output=hit.output,
+        quoted=hit.quoted,
+    )
+
+
+def passage_of_row(row: TurnRow) -> Passage:
+    """A turn that no search found: it stands beside one that was, or in the session."""
+    return Passage(
+        turn_id=row.turn_id,
+        turn_number=row.turn_number,
+        score=0.0,
+        similarity=0.0,
+        input=row.input,
+        output=row.output,
+        quoted=row.quoted,
+    )
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= _QUOTE_CHARACTERS else f"{one_line[: _QUOTE_CHARACTERS - 1]}…"

@@ -1,0 +1,45 @@
+"""Phase 5, synthesis: the engine answers, straight to the turn's stream."""
+
+import msgspec
+
+from services.orchestrator.domain.context import passage_of_row, sources_of
+from services.orchestrator.domain.prompt import messages_of
+from services.orchestrator.domain.turn import Turn
+from services.orchestrator.phases.tools import Tools
+from shared import metrics
+from shared.events import live_subject
+from shared.replies import Generate, Passage
+
+
+async def synthesis(turn: Turn, tools: Tools) -> Turn:
+    waited = (tools.clock() - turn.started_at).total_seconds()
+    generated = await tools.model.generate(
+        Generate(
+            request_id=turn.turn_id,
+            messages=messages_of(turn),
+            passages=_all_that_is_known(turn),
+            question=turn.request.input,
+            model=turn.request.model,
+            stream_to=live_subject(turn.turn_id),
+            first_index=turn.next_index,
+        )
+    )
+    first_token_seconds = waited + generated.first_token_seconds
+    metrics.first_token_seconds.observe(first_token_seconds)
+    return msgspec.structs.replace(
+        turn,
+        output=generated.text,
+        model=generated.model,
+        finish_reason=generated.finish_reason,
+        sources=sources_of(turn.passages) if generated.sources is None else generated.sources,
+        quoted=generated.quoted,
+        usage=generated.usage,
+        first_token_seconds=first_token_seconds,
+        next_index=generated.next_index,
+    )
+
+
+def _all_that_is_known(turn: Turn) -> list[Passage]:
+    """For an engine that reads passages instead of a prompt, the session is one more place to look."""
+    found = {passage.turn_id for passage in turn.passages}
+    return turn.passages + [passage_of_row(row) for row in turn.history if row.turn_id not in found]

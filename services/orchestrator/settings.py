@@ -1,0 +1,25 @@
+"""Settings of the orchestrator."""
+
+from pydantic import Field
+
+from shared.settings import CommonSettings
+from shared.streams import QUEUE_LIMIT
+
+
+class OrchestratorSettings(CommonSettings):
+    """How many turns at once, for how long, with how much memory in each prompt."""
+
+    orchestrator_port: int = Field(8090, ge=1, le=65535, description="port of health and metrics")
+    orchestrator_concurrency: int = Field(64, ge=1, le=4096, description="turns in hand at once")
+    queue_limit_turns: int = Field(
+        QUEUE_LIMIT, ge=1, le=10_000_000, description="turns that may wait; one more is refused with 503"
+    )
+    turn_timeout_seconds: float = Field(600.0, gt=0, le=86_400, description="longest time for one turn")
+    engine_silence_seconds: float = Field(
+        15.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
+    )
+    context_budget_tokens: int = Field(
+        1500, ge=0, le=1_000_000, description="most tokens of memory in a prompt (4 characters a token)"
+    )
+    context_passages: int = Field(6, ge=0, le=100, description="most earlier turns put before the model")
+    history_turns: int = Field(6, ge=0, le=100, description="last turns of the session put before the model")
