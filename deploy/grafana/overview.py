@@ -1,7 +1,8 @@
 """Pandora / Overview: is it up, how fast does it answer, does memory keep pace, does anything fail.
 
-Every service exposes the whole list of shared/metrics.py, at zero where it is not the one that counts. So sums
-are over all services; what several replicas see of the same store (a stream's length, the rows) is taken by `max`.
+Every service exposes the whole list of shared/metrics.py, at zero where it is not the one that counts. So
+sums are over all services; what several replicas see of the same store (a stream's length, the rows) is taken
+by `max`.
 """
 
 from deploy.grafana.panels import (
@@ -49,7 +50,7 @@ _NOW = [
 
 _TURNS = [
     graph(
-        "Turns",
+        "Ended turns",
         "suffix: turns/s",
         "Turns that ended, by how they ended.",
         [query(rate("pandora_turns_total", "outcome"), "{{outcome}}")],

@@ -1,0 +1,94 @@
+"""A real Prometheus (Debian's package) for a test, with the project's own scrape configuration."""
+
+import asyncio
+import contextlib
+import math
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+CONFIG = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+
+def need(program: str) -> None:
+    """Skips the test where `program` is missing; on CI nothing may be skipped, so there it fails."""
+    if shutil.which(program) is not None:
+        return
+    reason = f"{program} is not installed (Debian: apt-get install prometheus)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Prometheus:
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._http = http
+
+    async def values(self, expr: str) -> list[float]:
+        """The numbers that a panel with this query would show now; NaN is what Grafana leaves blank."""
+        async with self._http.get(f"{self._url}/api/v1/query", params={"query": expr}) as response:
+            answer = await response.json()
+        assert answer["status"] == "success", f"{expr}: {answer.get('error')}"
+        numbers = [float(series["value"][1]) for series in answer["data"]["result"]]
+        return [number for number in numbers if math.isfinite(number)]
+
+    async def is_ready(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientConnectionError):
+            async with self._http.get(f"{self._url}/-/ready") as response:
+                return response.status == 200
+        return False
+
+
+@asynccontextmanager
+async def prometheus(
+    folder: Path, ports: Mapping[str, int], *, scrape: str = "1s"
+) -> AsyncIterator[Prometheus]:
+    """Scrapes the jobs of deploy/prometheus/prometheus.yml at `ports` (by job name) while the block runs."""
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        "prometheus",
+        f"--config.file={_derived_config(folder, ports, scrape)}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=warn",
+    )
+    try:
+        async with aiohttp.ClientSession() as http:
+            server = Prometheus(f"http://127.0.0.1:{port}", http)
+            async with asyncio.timeout(_START_SECONDS):
+                while not await server.is_ready():
+                    assert process.returncode is None, "Prometheus ended at its start; its reason is above"
+                    await asyncio.sleep(0.1)
+            yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+
+
+def _derived_config(folder: Path, ports: Mapping[str, int], scrape: str) -> Path:
+    config = yaml.safe_load(CONFIG.read_text())
+    config["global"] |= {"scrape_interval": scrape, "scrape_timeout": scrape}
+    for job in config["scrape_configs"]:
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[job['job_name']]}"]}]
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
