@@ -85,9 +85,13 @@ def load(kind: type[S]) -> S:
 
 
 def _line(detail: ErrorDetails) -> str:
-    name = str(detail["loc"][0]).upper() if detail["loc"] else "the settings"
+    message = detail["msg"].removeprefix("Value error, ")
+    advice = f"Correct it in the environment or in {ENV_FILE}."
+    if not detail["loc"]:  # several settings together; the message names them, and the input holds secrets
+        return f"{message}. {advice}"
+    name = str(detail["loc"][0]).upper()
     value = "***" if _is_secret_name(name) else repr(detail.get("input"))
-    return f"{name}={value}: {detail['msg']}. Correct it in the environment or in {ENV_FILE}."
+    return f"{name}={value}: {message}. {advice}"
 
 
 def _is_secret_name(name: str) -> bool:

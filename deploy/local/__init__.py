@@ -1,0 +1,1 @@
+"""The embedded stack: NATS, PostgreSQL and the four services on this machine, each declared as a `Part`."""

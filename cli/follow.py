@@ -1,0 +1,58 @@
+"""`pandora logs`: the last lines of the parts' logs, and what is added to them."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from cli.run_folder import RunFolder
+
+_POLL_SECONDS = 0.2
+Write = Callable[[str, str], None]
+"""Takes the name of the part and a line."""
+
+
+class _Reader(msgspec.Struct):
+    """Reads a growing file from where it left off; a file that was rotated is read from its beginning."""
+
+    name: str
+    file: Path
+    position: int
+    inode: int = 0
+    rest: str = ""
+
+    def new_lines(self) -> Iterator[str]:
+        try:
+            with self.file.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != self.inode or status.st_size < self.position:
+                    self.inode, self.position = status.st_ino, 0
+                file.seek(self.position)
+                added = file.read()
+        except FileNotFoundError:
+            return
+        self.position += len(added)
+        *lines, self.rest = (self.rest + added.decode(errors="replace")).split("\n")
+        yield from lines
+
+
+def show_logs(folder: RunFolder, names: Sequence[str], count: int, write: Write) -> None:
+    for name in names:
+        for line in folder.last_lines(name, count):
+            write(name, line)
+
+
+def follow_logs(folder: RunFolder, names: Sequence[str], write: Write) -> None:
+    """Shows each added line; goes on until it is interrupted."""
+    readers = []
+    for name in names:
+        file = folder.log_file(name)
+        status = file.stat() if file.exists() else None
+        readers.append(_Reader(name, file, status.st_size if status else 0, status.st_ino if status else 0))
+    while True:
+        for reader in readers:
+            for line in reader.new_lines():
+                write(reader.name, line)
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,184 @@
+"""The `pandora` command."""
+
+import asyncio
+import json
+import sys
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.ask import AskError, show, stream_turn
+from cli.background import start_in_background, stop
+from cli.env_example import render_example
+from cli.follow import follow_logs, show_logs
+from cli.launcher import launch, open_folder
+from cli.panel import ready_panel
+from cli.run_folder import AlreadyRunning, RunFolder
+from cli.settings import ClientSettings, describe_all, gateway_url
+from cli.status import read_status
+from cli.status_tables import render
+from cli.supervisor import LaunchError
+from deploy.local.settings import LocalSettings, load_stack
+from deploy.local.stack import START_ORDER
+from shared.errors import SettingsError
+from shared.settings import PostgresSettings, load
+
+app = typer.Typer(
+    help="Pandora: a lasting assistant out of a stateless model server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+LOGS = (*(name for group in START_ORDER for name in group), "launcher")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Run in the background; return when ready.")
+    ] = False,
+) -> None:
+    """Start everything, and stop it again with Ctrl-C."""
+    settings = load_stack()
+    if not detach:
+        raise typer.Exit(launch(settings, console))
+    folder = open_folder(settings)
+    if folder.holder() is not None:
+        raise AlreadyRunning(folder.data, folder.holder())
+    seconds = start_in_background(folder)
+    console.print(asyncio.run(ready_panel(settings, folder, seconds)))
+
+
+@app.command()
+def down() -> None:
+    """Stop what `pandora up` started."""
+    settings = load(LocalSettings)
+    stop(RunFolder(settings.pandora_data_dir), settings.stop_timeout_seconds, _print_plain)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show each part, the queues, the engine and the memory. Exit status 1 unless all is ready."""
+    report = asyncio.run(read_status(load_stack()))
+    if as_json:
+        _print_plain(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        console.print(render(report))
+    raise typer.Exit(0 if report.ready else 1)
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="What to say.")],
+    session: Annotated[str | None, typer.Option(help="Session to go on with; left out: a new one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say something; the answer is shown as it comes, then the earlier turns that it stands on."""
+    asyncio.run(_ask(text, session, as_json))
+
+
+async def _ask(text: str, session: str | None, as_json: bool) -> None:
+    key = load(ClientSettings).pandora_api_key
+    events = stream_turn(gateway_url(), key.get_secret_value() if key else None, text, session)
+    async with aclosing(events):
+        last = await show(events, (lambda _: None) if as_json else _write)
+    if as_json:
+        _print_plain(json.dumps(last, ensure_ascii=False, indent=2))
+
+
+@app.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(help=f"One of {', '.join(LOGS)}; left out: all.")] = None,
+    keep_on: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show what is added, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each log.")] = 20,
+) -> None:
+    """Show the last lines of the logs."""
+    if service is not None and service not in LOGS:
+        raise SettingsError(f"There is no log of {service!r}. There are: {', '.join(LOGS)}.")
+    folder = RunFolder(load(LocalSettings).pandora_data_dir)
+    names = [service] if service else [name for name in LOGS if folder.log_file(name).exists()]
+    if not names or not folder.logs.exists():
+        raise SettingsError(f"There are no logs in {folder.logs}. Start Pandora with `pandora up`.")
+    width = max(map(len, names))
+
+    def write(name: str, line: str) -> None:
+        _print_plain(line if service else f"{name:<{width}} | {line}")
+
+    show_logs(folder, names, lines, write)
+    if keep_on:
+        try:
+            follow_logs(folder, names, write)
+        except KeyboardInterrupt:
+            return
+
+
+@app.command()
+def config(
+    as_json: Json = False,
+    example: Annotated[bool, typer.Option("--example", help="Print .env.example.")] = False,
+) -> None:
+    """Show every setting, its value and where it came from."""
+    if example:
+        sys.stdout.write(render_example())
+        return
+    rows = describe_all()
+    if as_json:
+        keys = ("name", "value", "origin")
+        _print_plain(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for name, value, origin in rows:
+        table.add_row(name, Text(value), Text(origin, style="" if origin == "default" else "bold"))
+    console.print(table)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version; the indexer does so itself at its start."""
+    from services.indexer.app import migrate as run_migrations  # takes seconds to import
+
+    applied = asyncio.run(run_migrations(load(PostgresSettings).dsn))
+    _print_plain("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
+
+
+def _print_plain(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _write(text: str) -> None:
+    console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Every error that a user can put right is lines on stderr, without a traceback."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(str(error), [], 2)
+    except LaunchError as error:
+        _fail(str(error), error.tail, error.status)
+    except (AlreadyRunning, AskError) as error:
+        _fail(str(error), [], 1)
+
+
+def _fail(message: str, tail: list[str], code: int) -> None:
+    for line in (message, *tail):
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

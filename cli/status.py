@@ -1,0 +1,129 @@
+"""`pandora status`: what runs, what waits, which engine answers, how much is remembered."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+from nats.js.errors import Error as JetStreamError
+
+from cli.processes import memory_bytes
+from cli.run_folder import PartState, RunFolder
+from deploy.local.parts import NotReady, Part
+from deploy.local.settings import StackSettings
+from deploy.local.stack import declare_parts
+from shared.bus import Bus
+from shared.errors import Refused, SettingsError, Transient
+from shared.replies import Count, CountReply, Models, ModelsReply, Request
+from shared.streams import DURABLES, STREAMS
+
+
+class PartStatus(msgspec.Struct, kw_only=True):
+    """One process. `note` says what it waits for where it is not ready."""
+
+    name: str
+    port: int
+    pid: int | None = None
+    ready: bool = False
+    note: str = ""
+    uptime_seconds: float = 0.0
+    memory_bytes: int = 0
+    restarts: int = 0
+
+
+class StreamStatus(msgspec.Struct, kw_only=True):
+    name: str
+    messages: int
+    bytes: int
+
+
+class QueueStatus(msgspec.Struct, kw_only=True):
+    """A durable consumer: what waits for it, and what it has in hand."""
+
+    name: str
+    stream: str
+    waiting: int
+    in_hand: int
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """`pandora status --json`. `engine` and `counts` are null where their service does not answer."""
+
+    running: bool
+    ready: bool
+    data_dir: str
+    launcher_pid: int | None
+    parts: list[PartStatus] = []
+    streams: list[StreamStatus] = []
+    queues: list[QueueStatus] = []
+    engine: ModelsReply | None = None
+    counts: CountReply | None = None
+
+
+async def read_status(settings: StackSettings) -> Status:
+    """Asks everything at once; whatever does not answer is simply not there."""
+    folder = RunFolder(settings.local.pandora_data_dir)
+    status = Status(running=False, ready=False, data_dir=str(folder.data), launcher_pid=folder.holder())
+    state = folder.read_state()
+    if state is None or status.launcher_pid is None:
+        return status
+    status.running = True
+    parts = declare_parts(settings).values()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ask_the_bus(settings, status))
+        tasks = [group.create_task(_part_status(part, state.parts.get(part.name))) for part in parts]
+    status.parts = [task.result() for task in tasks]
+    status.ready = all(part.ready for part in status.parts)
+    return status
+
+
+async def _part_status(part: Part, state: PartState | None) -> PartStatus:
+    status = PartStatus(name=part.name, port=part.listeners[0].port)
+    process = state.process.find() if state else None
+    if state is None or process is None:
+        status.note = "not running"
+        return status
+    status.pid = process.pid
+    status.restarts = state.restarts
+    status.uptime_seconds = round(time.time() - state.process.created, 1)
+    status.memory_bytes = memory_bytes(process)
+    try:
+        await part.probe()
+        status.ready = True
+    except (NotReady, SettingsError) as reason:
+        status.note = str(reason)
+    return status
+
+
+async def _ask_the_bus(settings: StackSettings, status: Status) -> None:
+    local = settings.local
+    async with Bus.connect("cli", local.bus_url, timeout=2.0, stop_timeout=1.0) as bus:
+        try:
+            await bus.check()
+            await _read_queues(bus, status)
+        except (Transient, JetStreamError, TimeoutError):
+            return  # The parts above tell why.
+        status.engine, status.counts = await asyncio.gather(_ask(bus, Models()), _ask(bus, Count()))
+
+
+async def _read_queues(bus: Bus, status: Status) -> None:
+    for stream in STREAMS:
+        state = (await bus.jetstream.stream_info(str(stream.name))).state
+        status.streams.append(StreamStatus(name=str(stream.name), messages=state.messages, bytes=state.bytes))
+    for durable in DURABLES:
+        consumer = await bus.jetstream.consumer_info(durable.stream, durable.name)
+        status.queues.append(
+            QueueStatus(
+                name=durable.name,
+                stream=durable.stream,
+                waiting=consumer.num_pending or 0,
+                in_hand=consumer.num_ack_pending or 0,
+            )
+        )
+
+
+async def _ask(bus: Bus, request: Request[Any]) -> Any:
+    try:
+        return await bus.ask(request)
+    except (Transient, Refused):
+        return None

@@ -1,0 +1,74 @@
+"""A part: one program of the stack, and how the launcher knows that it is ready."""
+
+import signal
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import msgspec
+
+from shared.runtime import Readiness
+
+_PROBE = aiohttp.ClientTimeout(total=5)
+
+
+class NotReady(Exception):
+    """The part does not serve yet; the message says what it waits for."""
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """An address that a part listens on, with the setting that changes it."""
+
+    host: str
+    port: int
+    setting: str
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One program: how to prepare, start, probe and stop it."""
+
+    name: str
+    command: tuple[str, ...]
+    listeners: tuple[Listener, ...]
+    """The first one is the part's own; the others are beside it (monitoring)."""
+    probe: Callable[[], Awaitable[None]]
+    """Raises NotReady while the part does not serve, and SettingsError where it never will."""
+    prepare: Callable[[], Awaitable[None]] | None = None
+    """Runs before each start; it makes folders and files."""
+    user: str | None = None
+    """The system user that runs it; None: the launcher's own."""
+    folder: str | None = None
+    """Where it runs; None: the launcher's own working directory, for `.env` and relative paths."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    settings_status: int | None = None
+    """The exit status by which it says that a setting is wrong, so that starting it again is no use."""
+
+
+async def probe_http(url: str) -> None:
+    """Raises NotReady until the address answers 200."""
+    try:
+        async with aiohttp.ClientSession(timeout=_PROBE) as session, session.get(url) as response:
+            status, body = response.status, await response.read()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        raise NotReady("no answer yet") from None
+    if status != 200:
+        raise NotReady(_reason(body) or f"answers with status {status}")
+
+
+def _reason(body: bytes) -> str:
+    """`bus: NATS is not connected; start: not finished` out of a `/readyz` body."""
+    try:
+        report = msgspec.json.decode(body, type=Readiness)
+    except msgspec.DecodeError:
+        return body[:200].decode(errors="replace").strip()
+    return "; ".join(f"{name}: {state}" for name, state in report.dependencies.items() if state != "ok")
+
+
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a listener, as it stands in a URL."""
+    match host:
+        case "0.0.0.0" | "":  # noqa: S104  # a comparison, nothing is bound here
+            return "127.0.0.1"
+        case "::":
+            return "[::1]"
+        case _:
+            return f"[{host}]" if ":" in host else host

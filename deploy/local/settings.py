@@ -1,0 +1,44 @@
+"""Every setting of the embedded stack, loaded at once, so that a wrong one is named before a start."""
+
+import msgspec
+from pydantic import Field
+
+from services.gateway.settings import GatewaySettings
+from services.indexer.settings import IndexerSettings
+from services.inference.settings import InferenceSettings
+from services.orchestrator.settings import OrchestratorSettings
+from shared.settings import CommonSettings, PostgresSettings, load
+
+
+class LocalSettings(CommonSettings):
+    """What only the launcher needs."""
+
+    nats_monitor_port: int = Field(
+        8222, ge=1, le=65535, description="port of the embedded NATS server's monitoring"
+    )
+    startup_timeout_seconds: float = Field(
+        180.0, gt=0, le=3600, description="longest wait until every part is ready"
+    )
+
+
+class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the launcher and of every process that it starts."""
+
+    local: LocalSettings
+    postgres: PostgresSettings
+    gateway: GatewaySettings
+    orchestrator: OrchestratorSettings
+    indexer: IndexerSettings
+    inference: InferenceSettings
+
+
+def load_stack() -> StackSettings:
+    """Raises SettingsError with one line for the first wrong setting of any process."""
+    return StackSettings(
+        local=load(LocalSettings),
+        postgres=load(PostgresSettings),
+        gateway=load(GatewaySettings),
+        orchestrator=load(OrchestratorSettings),
+        indexer=load(IndexerSettings),
+        inference=load(InferenceSettings),
+    )

@@ -1,0 +1,50 @@
+"""The whole stack in the order in which it starts and stops. A server of your own replaces its part."""
+
+import sys
+from collections.abc import Iterator
+
+from deploy.local.nats import nats_part
+from deploy.local.parts import Listener, Part, probe_http, reachable
+from deploy.local.postgres import postgres_part
+from deploy.local.settings import StackSettings
+
+START_ORDER = (("nats",), ("postgres",), ("indexer", "inference", "orchestrator", "gateway"))
+"""Each group waits for the one before it. The services start side by side: each waits for what it needs."""
+
+STOP_ORDER = (("gateway",), ("orchestrator",), ("inference", "indexer"), ("postgres",), ("nats",))
+
+_WRONG_SETTING = 2  # shared/runtime.py
+
+
+def declare_parts(settings: StackSettings) -> dict[str, Part]:
+    """Every part that the launcher starts, by name."""
+    return {part.name: part for part in _parts(settings)}
+
+
+def _parts(settings: StackSettings) -> Iterator[Part]:
+    if settings.local.nats_url is None:
+        yield nats_part(settings.local)
+    if settings.postgres.database_url is None:
+        yield postgres_part(settings.postgres)
+    host = settings.local.bind_host
+    yield _service("indexer", Listener(host, settings.indexer.indexer_port, "INDEXER_PORT"))
+    yield _service("inference", Listener(host, settings.inference.inference_port, "INFERENCE_PORT"))
+    yield _service(
+        "orchestrator", Listener(host, settings.orchestrator.orchestrator_port, "ORCHESTRATOR_PORT")
+    )
+    yield _service(
+        "gateway", Listener(settings.gateway.gateway_host, settings.gateway.gateway_port, "GATEWAY_PORT")
+    )
+
+
+def _service(name: str, listener: Listener) -> Part:
+    async def probe() -> None:
+        await probe_http(f"http://{reachable(listener.host)}:{listener.port}/readyz")
+
+    return Part(
+        name=name,
+        command=(sys.executable, "-m", f"services.{name}"),
+        listeners=(listener,),
+        probe=probe,
+        settings_status=_WRONG_SETTING,
+    )
