@@ -15,8 +15,10 @@ import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.bus import Bus
 from shared.errors import SettingsError, Transient
 from shared.logs import configure_logs
+from shared.replies import Request
 from shared.settings import CommonSettings, load
 from shared.tracing import configure_tracing
 
@@ -78,7 +80,7 @@ def health_app(health: Health) -> Callable[..., Awaitable[None]]:
     """`/healthz`, `/readyz` and `/metrics` as a bare ASGI application."""
 
     async def app(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        status, content_type, body = await _answer(health, scope["path"])
+        status, content_type, body = await health_answer(health, scope["path"])
         headers = [(b"content-type", content_type.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -86,7 +88,8 @@ def health_app(health: Health) -> Callable[..., Awaitable[None]]:
     return app
 
 
-async def _answer(health: Health, path: str) -> tuple[int, str, bytes]:
+async def health_answer(health: Health, path: str) -> tuple[int, str, bytes]:
+    """(status, content type, body)."""
     match path:
         case "/healthz":
             return 200, "application/json", b'{"status":"ok"}'
@@ -97,6 +100,15 @@ async def _answer(health: Health, path: str) -> tuple[int, str, bytes]:
             return 200, CONTENT_TYPE_LATEST, generate_latest()
         case _:
             return 404, "text/plain", b"Try /healthz, /readyz or /metrics.\n"
+
+
+def answers(bus: Bus, question: Request[Any]) -> Check:
+    """A check that another service answers."""
+
+    async def check() -> None:
+        await bus.ask(question, timeout=_CHECK_SECONDS)
+
+    return check
 
 
 async def until_there(what: str, attempt: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any
 
 import nats.errors
 import nats.js.errors
@@ -20,8 +19,8 @@ from shared import metrics
 from shared.bus import Bus, Endpoint
 from shared.deliveries import Consumer, consuming
 from shared.events import TurnRequested
-from shared.replies import Count, GetDocument, GetTurn, ListDocuments, Models, Recipes, Request
-from shared.runtime import Health, health_app, serve_http
+from shared.replies import Count, GetDocument, GetTurn, ListDocuments, Models, Recipes
+from shared.runtime import Health, answers, health_app, serve_http
 from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, STREAMS, declare_streams
 
 _WATCH_SECONDS = 2.0
@@ -49,8 +48,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             queue_limit=settings.queue_limit_turns,
         )
         health.depends_on("nats", bus.check)
-        health.depends_on("indexer", lambda: _answers(bus, Count()))
-        health.depends_on("inference", lambda: _answers(bus, Models()))
+        health.depends_on("indexer", answers(bus, Count()))
+        health.depends_on("inference", answers(bus, Models()))
 
         tools = Tools(
             memory=BusMemory(bus),
@@ -96,10 +95,6 @@ async def _first_turn_number(documents: FolderDocuments, queue_limit: int) -> in
     """
     highest = await documents.highest_turn_number()
     return highest + queue_limit + 1 if highest else 1
-
-
-async def _answers(bus: Bus, question: Request[Any]) -> None:
-    await bus.ask(question)
 
 
 async def _watch_streams(jetstream: JetStreamContext) -> None:

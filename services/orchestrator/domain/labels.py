@@ -19,8 +19,8 @@ from shared.replies import Passage
 _MOST_KEYWORDS = 8
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?]\s+|\n\s*)$")
-_REQUEST = """please tell give show write make find list explain describe compare summarise summarize translate
-remind help create draft suggest recommend remember"""
+_REQUEST = """please tell give show write make find list explain describe compare summarise summarize
+translate remind help create draft suggest recommend remember"""
 _REQUEST_WORDS = frozenset(_REQUEST.split())
 _GREETINGS = frozenset({"hi", "hello", "hey", "thanks", "thank", "goodbye", "bye"})
 

@@ -67,7 +67,13 @@ def turn_dir(turn_number: int) -> str:
 
 
 def record_of(
-    turn: Turn, labels: Labels, status: TurnStatus, ended_at: datetime, error: str | None = None
+    turn: Turn,
+    labels: Labels,
+    status: TurnStatus,
+    ended_at: datetime,
+    *,
+    last_index: int,
+    error: str | None = None,
 ) -> TurnRecord:
     """The turn as `metadata.json` keeps it, whatever its end."""
     seconds = {run.phase: run.seconds for run in turn.phases}
@@ -98,7 +104,7 @@ def record_of(
         quoted=turn.quoted,
         error=error,
         metadata=turn.request.metadata,
-        last_index=turn.next_index,
+        last_index=last_index,
     )
 
 

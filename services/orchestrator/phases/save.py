@@ -16,8 +16,9 @@ async def save(turn: Turn, tools: Tools) -> Turn:
 
 async def write_down(turn: Turn, status: TurnStatus, tools: Tools, error: str | None = None) -> TurnRecord:
     """Writes the folder of a turn that has ended, well or badly, and returns what it holds."""
-    # The last live event still follows: its index belongs to the record.
-    record = record_of(turn, labels_of(turn), status, tools.clock(), error)
+    # A saved turn's stream still gets this phase's end before its last event; a failed one's does not.
+    last_index = turn.next_index + (1 if status == "saved" else 0)
+    record = record_of(turn, labels_of(turn), status, tools.clock(), last_index=last_index, error=error)
     await tools.documents.write(turn.turn_number, turn.turn_id, documents_of(turn, record))
     if status == "saved":
         tools.recent.add(turn.request.user, _row(record))

@@ -1,0 +1,91 @@
+"""Wires the gateway."""
+
+import hmac
+from contextlib import AsyncExitStack
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from services.gateway.adapters.nats import BusLiveTurns, BusTurns
+from services.gateway.gateway import Gateway
+from services.gateway.middleware import observed
+from services.gateway.problems import EXCEPTION_HANDLERS
+from services.gateway.routes import api
+from services.gateway.settings import GatewaySettings
+from services.gateway.site import docs, docs_asset, health, openapi
+from shared.bus import VERSION, Bus
+from shared.errors import Refused
+from shared.events import LOCAL_USER
+from shared.replies import Count, Models, Recipes
+from shared.runtime import Health, answers, serve_http
+
+_ESCAPED = 6
+"""The most bytes that JSON may spend on one byte of text."""
+
+
+async def serve(settings: GatewaySettings, health: Health) -> None:
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(
+            Bus.connect(
+                "gateway",
+                settings.bus_url,
+                timeout=settings.request_timeout_seconds,
+                stop_timeout=settings.stop_timeout_seconds,
+            )
+        )
+        health.depends_on("nats", bus.check)
+        health.depends_on("orchestrator", answers(bus, Recipes()))
+        health.depends_on("indexer", answers(bus, Count()))
+        health.depends_on("inference", answers(bus, Models()))
+        gateway = Gateway(
+            BusTurns(bus),
+            BusLiveTurns(bus),
+            input_limit_bytes=settings.input_limit_bytes,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        await bus.serve("HTTP in front of the bus", [])
+        await stack.enter_async_context(
+            serve_http(
+                application(gateway, health, settings),
+                settings.gateway_host,
+                settings.gateway_port,
+                "GATEWAY_PORT",
+                stop_timeout=settings.stop_timeout_seconds,
+            )
+        )
+        await health.run_until_stopped()
+
+
+def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> Litestar:
+    users = settings.users_by_key()
+
+    async def user(request: Request[Any, Any, Any]) -> str:
+        return _user_of(request, users) if users else LOCAL_USER
+
+    return Litestar(
+        route_handlers=[api, health, openapi, docs, docs_asset],
+        dependencies={
+            "gateway": Provide(lambda: gateway, sync_to_thread=False),
+            "health": Provide(lambda: state, sync_to_thread=False),
+            "user": Provide(user),
+        },
+        middleware=[observed],
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,
+        openapi_config=OpenAPIConfig(title="Pandora", version=VERSION, path="/schema", render_plugins=()),
+        logging_config=None,
+    )
+
+
+def _user_of(request: Request[Any, Any, Any], users: dict[str, str]) -> str:
+    header = request.headers.get("authorization", "")
+    given = header[7:] if header.lower().startswith("bearer ") else request.headers.get("x-api-key", "")
+    found = ""
+    for key, user in users.items():  # All of them, so that the time tells nothing about a key.
+        if hmac.compare_digest(key.encode(), given.encode()):
+            found = user
+    if not found:
+        raise Refused(401, "send `Authorization: Bearer <key>` with a key from API_KEYS")
+    return found

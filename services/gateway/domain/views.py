@@ -1,0 +1,132 @@
+"""The shapes of the HTTP API."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from shared.events import SessionId, Source, Timings, Usage
+from shared.replies import Hit, Kind, SessionRow, TurnRecord, TurnRow, TurnStatus
+
+Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up to 32 strings of one's own")]
+
+
+class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a user says."""
+
+    input: Annotated[str, msgspec.Meta(min_length=1)]
+    session_id: SessionId | None = None
+    recipe: str = "direct"
+    model: str | None = None
+    metadata: Metadata = {}
+
+
+class Links(msgspec.Struct, frozen=True):
+    self: str
+    events: str
+    documents: str
+
+
+class AcceptedTurn(msgspec.Struct, kw_only=True, frozen=True):
+    """The turn is stored and will be answered."""
+
+    id: str
+    turn_number: int
+    session_id: str
+    status: TurnStatus
+    links: Links
+
+
+class TurnView(msgspec.Struct, kw_only=True, frozen=True):
+    """A turn, whatever its state. `output` grows while it runs."""
+
+    id: str
+    turn_number: int
+    session_id: str
+    status: TurnStatus
+    input: str
+    output: str
+    sources: list[Source]
+    usage: Usage
+    links: Links
+    recipe: str | None = None
+    model: str | None = None
+    timings: Timings | None = None
+    topic: str | None = None
+    intent: str | None = None
+    keywords: list[str] = []
+    quality: float | None = None
+    error: str | None = None
+    metadata: dict[str, str] = {}
+    requested_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class TurnList(msgspec.Struct, kw_only=True, frozen=True):
+    turns: list[TurnRow]
+    next_cursor: str | None
+
+
+class SessionList(msgspec.Struct, kw_only=True, frozen=True):
+    sessions: list[SessionRow]
+
+
+class NewSearch(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    kinds: list[Kind] = msgspec.field(default_factory=lambda: ["turn"])
+    session_id: SessionId | None = None
+
+
+class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
+    hits: list[Hit]
+
+
+class DocumentLink(msgspec.Struct, kw_only=True, frozen=True):
+    name: str
+    href: str
+
+
+class DocumentList(msgspec.Struct, kw_only=True, frozen=True):
+    documents: list[DocumentLink]
+
+
+class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
+    """RFC 9457. `field` names the part of the request that is wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    request_id: str | None = None
+
+
+def links_of(turn_id: str) -> Links:
+    own = f"/v1/turns/{turn_id}"
+    return Links(own, f"{own}/events", f"{own}/documents")
+
+
+def view_of_record(record: TurnRecord) -> TurnView:
+    return TurnView(
+        id=record.turn_id,
+        turn_number=record.turn_number,
+        session_id=record.session_id,
+        status=record.status,
+        input=record.input,
+        output=record.output,
+        sources=record.sources,
+        usage=record.usage,
+        links=links_of(record.turn_id),
+        recipe=record.recipe,
+        model=record.model or None,
+        timings=record.timings,
+        topic=record.topic,
+        intent=record.intent,
+        keywords=record.keywords,
+        quality=record.quality,
+        error=record.error,
+        metadata=record.metadata,
+        requested_at=record.requested_at,
+        ended_at=record.ended_at,
+    )

@@ -1,0 +1,143 @@
+"""The HTTP API: each route translates a request to the bus and the answer back."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import Parameter
+from litestar.response import Stream
+from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
+
+from services.gateway.bodies import StrictBody
+from services.gateway.domain.views import (
+    AcceptedTurn,
+    DocumentLink,
+    DocumentList,
+    NewSearch,
+    NewTurn,
+    SearchResult,
+    SessionList,
+    TurnList,
+    TurnView,
+)
+from services.gateway.gateway import Gateway
+from services.gateway.sse import HEADERS
+from shared.errors import Refused
+from shared.replies import (
+    GetDocument,
+    ListDocuments,
+    ListSessions,
+    ListTurns,
+    Search,
+)
+
+Limit = Annotated[int, Parameter(ge=1, le=100)]
+
+
+@post(
+    "/turns",
+    dto=StrictBody[NewTurn],
+    return_dto=None,
+    status_code=HTTP_202_ACCEPTED,
+    summary="Say something",
+    description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams.",
+)
+async def post_turn(
+    request: Request[Any, Any, Any], data: NewTurn, gateway: Gateway, user: str
+) -> Response[AcceptedTurn] | Stream:
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return Stream(
+            await gateway.accept_and_stream(data, user),
+            status_code=HTTP_200_OK,
+            media_type="text/event-stream",
+            headers=HEADERS,
+        )
+    accepted = await gateway.accept(data, user)
+    return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"location": accepted.links.self})
+
+
+@get("/turns/{turn_id:str}", summary="A turn, whatever its state")
+async def get_turn(turn_id: str, gateway: Gateway, user: str) -> TurnView:
+    return await gateway.turn(turn_id, user)
+
+
+@get("/turns/{turn_id:str}/events", summary="The turn's events: what was, then what comes")
+async def get_events(
+    turn_id: str,
+    gateway: Gateway,
+    user: str,
+    starting_after: Annotated[int | None, Parameter(ge=-1)] = None,
+    last_event_id: Annotated[str | None, Parameter(header="last-event-id")] = None,
+) -> Stream:
+    after = starting_after if starting_after is not None else _index_of(last_event_id)
+    return Stream(await gateway.stream(turn_id, user, after), media_type="text/event-stream", headers=HEADERS)
+
+
+@get("/turns/{turn_id:str}/documents", summary="The names of a turn's documents")
+async def get_documents(turn_id: str, gateway: Gateway, user: str) -> DocumentList:
+    reply = await gateway.ask(ListDocuments(user=user, turn_id=gateway.checked_id(turn_id)))
+    links = [DocumentLink(name=name, href=f"/v1/turns/{turn_id}/documents/{name}") for name in reply.names]
+    return DocumentList(documents=links)
+
+
+@get("/turns/{turn_id:str}/documents/{name:str}", summary="One document of a turn")
+async def get_document(turn_id: str, name: str, gateway: Gateway, user: str) -> Response[str]:
+    document = await gateway.ask(GetDocument(user=user, turn_id=gateway.checked_id(turn_id), name=name))
+    return Response(document.text, media_type=f"{document.media_type}; charset=utf-8")
+
+
+@get("/turns", summary="A user's turns, newest first")
+async def get_turns(
+    gateway: Gateway,
+    user: str,
+    session_id: str | None = None,
+    cursor: Annotated[str | None, Parameter(pattern=r"^\d{1,18}$")] = None,
+    limit: Limit = 20,
+) -> TurnList:
+    reply = await gateway.ask(
+        ListTurns(user=user, session_id=session_id, before=int(cursor) if cursor else None, limit=limit)
+    )
+    return TurnList(
+        turns=reply.turns, next_cursor=None if reply.next_cursor is None else str(reply.next_cursor)
+    )
+
+
+@get("/sessions", summary="A user's sessions, the latest first")
+async def get_sessions(gateway: Gateway, user: str, limit: Limit = 50) -> SessionList:
+    return SessionList(sessions=(await gateway.ask(ListSessions(user=user, limit=limit))).sessions)
+
+
+@post(
+    "/search",
+    dto=StrictBody[NewSearch],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    summary="What memory holds",
+)
+async def search(data: NewSearch, gateway: Gateway, user: str) -> SearchResult:
+    reply = await gateway.ask(
+        Search(user=user, query=data.query, limit=data.limit, kinds=data.kinds, session_id=data.session_id)
+    )
+    return SearchResult(hits=reply.hits)
+
+
+def _index_of(last_event_id: str | None) -> int:
+    if last_event_id is None:
+        return -1
+    if not last_event_id.isdecimal():
+        raise Refused(400, "Last-Event-ID must be an event's id: a whole number", "Last-Event-ID")
+    return int(last_event_id)
+
+
+api = Router(
+    "/v1",
+    route_handlers=[
+        post_turn,
+        get_turn,
+        get_events,
+        get_documents,
+        get_document,
+        get_turns,
+        get_sessions,
+        search,
+    ],
+)

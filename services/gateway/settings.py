@@ -1,0 +1,53 @@
+"""Settings of the gateway."""
+
+import ipaddress
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from shared.settings import CommonSettings
+
+
+class GatewaySettings(CommonSettings):
+    """Where HTTP is served, to whom, and how much is taken."""
+
+    gateway_host: str = Field("127.0.0.1", description="address that HTTP is served on")
+    gateway_port: int = Field(9000, ge=1, le=65535, description="port that HTTP is served on")
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="user:key pairs, separated by commas; empty: the one user is `local`, on loopback only",
+    )
+    input_limit_bytes: int = Field(
+        256 * 1024, ge=1, le=8 * 1024 * 1024, description="longest input of a turn, in UTF-8"
+    )
+    heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
+
+    @field_validator("api_keys")
+    @classmethod
+    def _pairs(cls, value: SecretStr) -> SecretStr:
+        for pair in filter(None, value.get_secret_value().split(",")):
+            user, _, key = pair.strip().partition(":")
+            if not user or len(key) < 8:
+                raise ValueError("each entry must be user:key, with a key of at least 8 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _closed_without_keys(self) -> "GatewaySettings":
+        if not self.users_by_key() and not _is_loopback(self.gateway_host):
+            raise ValueError(
+                f"GATEWAY_HOST={self.gateway_host} is reachable from outside and API_KEYS is empty; "
+                "set API_KEYS, or leave GATEWAY_HOST at 127.0.0.1"
+            )
+        return self
+
+    def users_by_key(self) -> dict[str, str]:
+        pairs = (pair.strip().partition(":") for pair in self.api_keys.get_secret_value().split(","))
+        return {key: user for user, _, key in pairs if key}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

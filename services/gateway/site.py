@@ -1,0 +1,56 @@
+"""What is not the API: health, metrics, and the documentation, whose assets are served from here."""
+
+from functools import cache
+from importlib.resources import files
+
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+
+from shared.errors import Refused
+from shared.runtime import Health, health_answer
+
+_ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Pandora API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinking: true});</script>
+</body>
+</html>
+"""
+
+
+@get(["/healthz", "/readyz", "/metrics"], include_in_schema=False)
+async def health(request: Request[None, None, State], health: Health) -> Response[bytes]:
+    status, media_type, body = await health_answer(health, request.url.path)
+    return Response(body, status_code=status, media_type=media_type)
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request[None, None, State]) -> Response[dict[str, object]]:
+    return Response(request.app.openapi_schema.to_schema(), media_type=MediaType.JSON)
+
+
+@get("/docs", include_in_schema=False)
+async def docs() -> Response[str]:
+    return Response(_PAGE, media_type=MediaType.HTML)
+
+
+@get("/docs/{name:str}", include_in_schema=False)
+async def docs_asset(name: str) -> Response[bytes]:
+    if name not in _ASSETS:
+        raise Refused(404, f"/docs has no file {name!r}")
+    return Response(_asset(name), media_type=_ASSETS[name], headers={"cache-control": "max-age=86400"})
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (files("swagger_ui") / "static" / name).read_bytes()
