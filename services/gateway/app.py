@@ -48,7 +48,7 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
-                application(gateway, health, settings),
+                observed(application(gateway, health, settings)),
                 settings.gateway_host,
                 settings.gateway_port,
                 "GATEWAY_PORT",
@@ -71,7 +71,6 @@ def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> L
             "health": Provide(lambda: state, sync_to_thread=False),
             "user": Provide(user),
         },
-        middleware=[observed],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,
         openapi_config=OpenAPIConfig(title="Pandora", version=VERSION, path="/schema", render_plugins=()),

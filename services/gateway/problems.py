@@ -67,7 +67,7 @@ def on_refused(request: Request[Any, Any, Any], error: Refused) -> Response[Prob
 
 
 def on_transient(request: Request[Any, Any, Any], error: Transient) -> Response[ProblemDetails]:
-    return problem(request, 503, f"{error}. Nothing was accepted; try again in a moment.")
+    return problem(request, 503, f"{error}. Nothing is promised; try again in a moment.")
 
 
 def on_poison(request: Request[Any, Any, Any], error: Poison) -> Response[ProblemDetails]:

@@ -1,0 +1,71 @@
+"""What the tests share: one real stack and one bare NATS server, each started once a session."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from stack import Stack, free_ports
+
+from deploy.local.nats import find_server
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole installation with two users, alice and bob, started by `pandora up`."""
+    started = Stack(tmp_path_factory.mktemp("pandora"), {})
+    started.start()
+    try:
+        yield started
+    finally:
+        status = started.stop()
+    assert status == 0, started.terminal()
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A nats-server with JetStream and nobody on it but the tests."""
+    (port,) = free_ports(1)
+    store = tmp_path_factory.mktemp("nats")
+    server = subprocess.Popen(
+        [find_server(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(store)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for_port(port)
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture
+async def database(stack: Stack) -> AsyncIterator[str]:
+    """The DSN of an empty database on the stack's PostgreSQL."""
+    name = f"test_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(stack.postgres_dsn)
+    await connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield stack.postgres_dsn.rsplit("/", 1)[0] + f"/{name}"
+    finally:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
+        await asyncio.sleep(0)
+
+
+def _wait_for_port(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port}")

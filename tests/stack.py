@@ -1,0 +1,172 @@
+"""The real stack, as a user starts it: `pandora up` with a data folder and ports of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+KEYS = {"alice": "alice-secret-key", "bob": "bob-secret-key"}
+_PORTS = {
+    "gateway": "GATEWAY_PORT",
+    "orchestrator": "ORCHESTRATOR_PORT",
+    "indexer": "INDEXER_PORT",
+    "inference": "INFERENCE_PORT",
+    "nats": "NATS_PORT",
+    "nats_monitor": "NATS_MONITOR_PORT",
+    "postgres": "POSTGRES_PORT",
+}
+ROOT = Path(__file__).parent.parent
+_START_SECONDS = 120.0
+_TURN_SECONDS = 60.0
+
+
+class Stack:
+    """Starts, stops and talks to one installation."""
+
+    def __init__(self, data_dir: Path, settings: Mapping[str, str]) -> None:
+        self.data_dir = data_dir
+        self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        self.environment = {
+            **os.environ,
+            **{setting: str(self.ports[part]) for part, setting in _PORTS.items()},
+            "PANDORA_DATA_DIR": str(data_dir),
+            "API_KEYS": ",".join(f"{user}:{key}" for user, key in KEYS.items()),
+            **settings,
+        }
+        self._launcher: subprocess.Popen[bytes] | None = None
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['gateway']}"
+
+    @property
+    def nats_url(self) -> str:
+        return f"nats://127.0.0.1:{self.ports['nats']}"
+
+    @property
+    def postgres_dsn(self) -> str:
+        return f"postgresql://pandora:pandora@127.0.0.1:{self.ports['postgres']}/pandora"
+
+    def start(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self.data_dir / "terminal.log").open("wb") as terminal:
+            self._launcher = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "up"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=terminal,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        self._wait_until_ready(self._launcher)
+
+    def _wait_until_ready(self, launcher: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if launcher.poll() is not None:
+                raise RuntimeError(f"pandora up ended with {launcher.returncode}:\n{self.terminal()}")
+            if "Pandora is ready" in self.terminal():
+                return
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"pandora up was not ready within {_START_SECONDS:g} s:\n{self.terminal()}")
+
+    def stop(self) -> int:
+        """Ends it as Ctrl-C does; the launcher's exit status."""
+        if self._launcher is None:
+            return 0
+        if self._launcher.poll() is None:
+            self._launcher.send_signal(signal.SIGINT)
+        return self._launcher.wait(30)
+
+    def terminal(self) -> str:
+        return (self.data_dir / "terminal.log").read_text(errors="replace")
+
+    # --- talking to it ---
+
+    def headers(self, user: str = "alice") -> dict[str, str]:
+        return {"authorization": f"Bearer {KEYS[user]}"}
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, user: str = "alice"
+    ) -> tuple[int, Any]:
+        """(status, decoded body)."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(
+                method,
+                self.gateway_url + path,
+                data=body if isinstance(body, bytes) or body is None else json.dumps(body),
+                headers={**self.headers(user), "content-type": "application/json"},
+            ) as response,
+        ):
+            text = await response.text()
+            return response.status, json.loads(text) if "json" in response.content_type else text
+
+    async def events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+        """The decoded `data` of each server-sent event, with its `id` and `event` checked against it."""
+        fields: dict[str, str] = {}
+        async for raw in response.content:
+            line = raw.decode().rstrip("\n")
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                event = json.loads(fields["data"])
+                assert (int(fields["id"]), fields["event"]) == (event["index"], event["type"])
+                yield event
+                fields = {}
+            else:
+                fields = {}
+
+    async def stream(
+        self, text: str, *, session_id: str | None = None, user: str = "alice"
+    ) -> list[dict[str, Any]]:
+        """All events of one turn, asked with `Accept: text/event-stream`."""
+        body = {"input": text} | ({"session_id": session_id} if session_id else {})
+        async with asyncio.timeout(_TURN_SECONDS), aiohttp.ClientSession() as http:
+            headers = {**self.headers(user), "accept": "text/event-stream"}
+            async with http.post(f"{self.gateway_url}/v1/turns", json=body, headers=headers) as response:
+                assert response.status == 200, await response.text()
+                return [event async for event in self.events(response)]
+
+    async def ask(self, text: str, *, session_id: str | None = None, user: str = "alice") -> dict[str, Any]:
+        """The last event of a turn, which must be turn.saved."""
+        last = (await self.stream(text, session_id=session_id, user=user))[-1]
+        assert last["type"] == "turn.saved", last
+        return last
+
+    async def tell(self, text: str, *, session_id: str | None = None, user: str = "alice") -> dict[str, Any]:
+        """Like `ask`, and waits until search finds the turn."""
+        saved = await self.ask(text, session_id=session_id, user=user)
+        await self.until_indexed(saved["turn_id"], user=user)
+        return saved
+
+    async def until_indexed(self, turn_id: str, *, user: str = "alice") -> None:
+        async with asyncio.timeout(_TURN_SECONDS):
+            while True:
+                _, page = await self.call("GET", "/v1/turns?limit=100", user=user)
+                if any(turn["turn_id"] == turn_id for turn in page["turns"]):
+                    return
+                await asyncio.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; all held open together, so that no two are the same."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
