@@ -20,8 +20,6 @@ from cli.launcher import launch, open_folder
 from cli.panel import ready_panel
 from cli.run_folder import AlreadyRunning, RunFolder
 from cli.settings import ClientSettings, describe_all, gateway_url
-from cli.status import read_status
-from cli.status_tables import render
 from cli.supervisor import LaunchError
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import START_ORDER
@@ -68,6 +66,9 @@ def down() -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show each part, the queues, the engine and the memory. Exit status 1 unless all is ready."""
+    from cli.status import read_status  # with the bus, it takes half a second to import
+    from cli.status_tables import render
+
     report = asyncio.run(read_status(load_stack()))
     if as_json:
         _print_plain(msgspec.json.format(msgspec.json.encode(report)).decode())
@@ -93,6 +94,8 @@ async def _ask(text: str, session: str | None, as_json: bool) -> None:
         last = await show(events, (lambda _: None) if as_json else _write)
     if as_json:
         _print_plain(json.dumps(last, ensure_ascii=False, indent=2))
+    elif session is None:
+        errors.print(f"To go on: --session {last['session_id']}", style="dim", soft_wrap=True)
 
 
 @app.command()

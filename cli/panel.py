@@ -13,7 +13,6 @@ from rich.text import Text
 from cli.run_folder import RunFolder
 from deploy.local.parts import reachable
 from deploy.local.settings import StackSettings
-from shared.bus import Bus
 from shared.errors import Refused, Transient
 from shared.replies import Models
 
@@ -48,6 +47,8 @@ def _grid(*rows: tuple[str, str]) -> Table:
 
 async def _engine(settings: StackSettings) -> str:
     """What inference itself says; its setting where it does not answer in time."""
+    from shared.bus import Bus  # takes half a second to import; the panel is shown long after the start
+
     local = settings.local
     try:
         async with Bus.connect("cli", local.bus_url, timeout=2.0, stop_timeout=1.0) as bus:

@@ -182,10 +182,11 @@ class Supervisor:
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            for name, reason in self._unready():
-                self._say(f"waiting for {name}: {reason}")
+            if unready := self._unready():
+                self._say(f"waiting for {', '.join(f'{name} ({reason})' for name, reason in unready)}")
 
     def _unready(self) -> list[tuple[str, str]]:
+        """(name, what it waits for) of each part that was started and is not ready."""
         started = [name for name in self._parts if name in self._processes]
         return [(name, self._waits_for[name]) for name in started if not self._ready[name].is_set()]
 

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import msgspec
 
-from shared.runtime import Readiness
-
 _PROBE = aiohttp.ClientTimeout(total=5)
 
 
@@ -56,6 +54,8 @@ async def probe_http(url: str) -> None:
 
 def _reason(body: bytes) -> str:
     """`bus: NATS is not connected; start: not finished` out of a `/readyz` body."""
+    from shared.runtime import Readiness  # takes half a second to import
+
     try:
         report = msgspec.json.decode(body, type=Readiness)
     except msgspec.DecodeError:
