@@ -1,0 +1,68 @@
+# `make run` starts Pandora; `make test` checks it. `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+
+# The first Python that is new enough; `make run PYTHON=...` chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
+
+.PHONY: help run install test check format bench test-vllm lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Install what is missing, then start Pandora; Ctrl-C stops it
+	@exec $(BIN)/pandora up
+
+install: $(INSTALLED) ## Install into .venv, and start nothing
+
+test: $(INSTALLED) check ## Run every check and every test
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## Format, lint, types, and the borders between the rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
+	$(BIN)/python -m bench
+
+test-vllm: $(VLLM_VENV)/.installed ## Run the tests of the vllm engine with vLLM for CPUs
+	$(VLLM_VENV)/bin/python -m pytest tests/contracts/test_engines.py tests/live/test_vllm.py
+
+lock: ## Write requirements.lock anew from the newest versions that pyproject.toml allows
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install -e '.[dev]' setuptools
+	{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --all --exclude-editable --exclude pip --exclude wheel \
+		| sed 's/^\(torch==[0-9.]*\)+.*/\1/'; } > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+clean: ## Remove what was installed and built; data in .pandora stays
+	rm -rf $(VENV) $(VLLM_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' || { \
+		echo "Pandora needs Python 3.11 or later; $$(python3 --version 2>&1 || true) is here." \
+		"Install one, or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV); the first time takes a few minutes."
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VLLM_VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.lock
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --no-build-isolation -e '.[cpu]' torch==2.13.0
+	@touch $@
