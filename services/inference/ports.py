@@ -20,6 +20,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The last thing that a generation yields."""
 
     reason: Literal["stop", "length", "abort"]
+    model: str
+    """The model that answered."""
     usage: Usage
     sources: list[Source] | None = None
     """The passages that were used, or None where the engine cannot tell."""
@@ -32,12 +34,14 @@ class Engine(Protocol):
 
     name: str
     context_tokens: int
+    waiting: int
+    """Generations that it has taken and not begun; 0 where it cannot tell."""
 
     def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
         """Yields deltas, then one Finished.
 
-        Raises Refused (4xx) for a request that can never work (unknown model, prompt too long), Transient
-        where the model server is away and nothing was yielded yet.
+        Raises Refused for a request that can never work (4xx: unknown model, prompt too long) or that broke
+        off after some text (5xx), and Transient where the model server is away and nothing was yielded yet.
         """
         ...
 

@@ -1,0 +1,198 @@
+"""vLLM's AsyncLLM inside this process. Written for vLLM 0.32; the notes on it are in docs/inference.md."""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Literal, TypeVar
+
+from services.inference.domain.coalesce import stream_interval
+from services.inference.ports import Delta, Finished
+from services.inference.settings import InferenceSettings
+from shared.errors import Refused, SettingsError, Transient
+from shared.events import Usage
+from shared.replies import Generate
+
+T = TypeVar("T")
+_REASONS: dict[str | None, Literal["stop", "length", "abort"]] = {"length": "length", "abort": "abort"}
+_SHUTDOWN_SECONDS = 5.0
+
+
+class VllmEngine:
+    """One model on this host's GPUs (or CPU), many generations batched together by vLLM."""
+
+    name = "vllm"
+
+    def __init__(self, settings: InferenceSettings) -> None:
+        self._settings = settings
+        self._model = str(settings.model)  # The settings refuse vllm without one.
+        self._llm: Any = None
+        self._sampling_defaults: dict[str, Any] = {}
+        self.context_tokens = settings.vllm_max_model_len or 0
+        self.running = 0
+        self.waiting = 0
+
+    @asynccontextmanager
+    async def loaded(self) -> AsyncIterator[None]:
+        """Loads the weights and starts vLLM's own process (some 40 s); stops it at the end."""
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # This is a self-hosted system: nothing calls home.
+        self._llm = await _in_daemon_thread(self._load)
+        self.context_tokens = self._llm.model_config.max_model_len
+        self._sampling_defaults = self._llm.model_config.get_diff_sampling_param()
+        try:
+            yield
+        finally:
+            llm, self._llm = self._llm, None
+            await asyncio.to_thread(llm.shutdown, _SHUTDOWN_SECONDS)
+
+    def _load(self) -> Any:
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise SettingsError(
+                f"INFERENCE_ENGINE=vllm: vLLM cannot be imported here ({error}). Install it (see "
+                "docs/inference.md), or set INFERENCE_ENGINE to openai or extractive."
+            ) from error
+        chosen = {
+            "max_model_len": self._settings.vllm_max_model_len,
+            "max_num_seqs": self._settings.vllm_max_num_seqs,
+        }
+        arguments = AsyncEngineArgs(
+            model=self._model,
+            served_model_name=self._model,
+            dtype=self._settings.vllm_dtype,
+            gpu_memory_utilization=self._settings.vllm_gpu_memory_utilization,
+            tensor_parallel_size=self._settings.vllm_tensor_parallel_size,
+            enforce_eager=self._settings.vllm_enforce_eager,
+            enable_log_requests=False,
+            disable_log_stats=True,  # vLLM's own loggers; the one below still gets its figures.
+            **{name: value for name, value in chosen.items() if value is not None},
+        )
+        return AsyncLLM.from_engine_args(arguments, stat_loggers=[_tap_into(self)])
+
+    async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
+        from vllm.exceptions import GracefulHTTPError, VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if request.model not in {None, self._model}:
+            raise Refused(
+                404, f"there is no model {request.model!r}; this worker answers as {self._model}", "model"
+            )
+        await self.check()
+        try:
+            prompt = await self._render(request)
+            outputs = self._llm.generate(prompt, self._sampling(request), request.request_id)
+            async with aclosing(self._deltas(outputs, len(prompt["prompt_token_ids"]))) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except (VLLMClientError, ValueError) as error:
+            raise Refused(422, f"{self._model} refused the request: {error}", "messages") from error
+        except (EngineDeadError, GracefulHTTPError) as error:
+            raise Transient(f"vLLM takes no requests now: {error}") from error
+
+    async def _deltas(
+        self, outputs: AsyncGenerator[Any, None], prompt_tokens: int
+    ) -> AsyncGenerator[Delta | Finished, None]:
+        """vLLM's outputs in our words. Closing this closes them, which frees the engine at once."""
+        tokens = 0
+        reason: str | None = None
+        async with aclosing(outputs):
+            async for output in outputs:
+                completion = output.outputs[0]
+                tokens += len(completion.token_ids)
+                reason = completion.finish_reason
+                if completion.token_ids:
+                    yield Delta(completion.text, len(completion.token_ids))
+        yield Finished(
+            reason=_REASONS.get(reason, "stop"),
+            model=self._model,
+            usage=Usage(input_tokens=prompt_tokens, output_tokens=tokens),
+        )
+
+    async def _render(self, request: Generate) -> Any:
+        """The chat in tokens, by the model's own template. Refuses what leaves no room for an answer."""
+        from vllm.renderers.params import ChatParams
+
+        chat = [{"role": message.role, "content": message.content} for message in request.messages]
+        how = ChatParams(
+            chat_template_content_format="string", chat_template_kwargs={"add_generation_prompt": True}
+        )
+        _, prompts = await self._llm.renderer.render_chat_async([chat], how)
+        tokens = len(prompts[0]["prompt_token_ids"])
+        if tokens >= self.context_tokens:
+            raise Refused(
+                422,
+                f"the prompt has {tokens} tokens, and {self._model} takes at most {self.context_tokens} "
+                "for prompt and answer together",
+                "messages",
+            )
+        return prompts[0]
+
+    def _sampling(self, request: Generate) -> Any:
+        """The defaults of the model's generation_config, then what the request says."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        asked = {"temperature": request.temperature, "max_tokens": request.max_tokens}
+        return SamplingParams(
+            **{
+                "max_tokens": None,  # All the room that the prompt leaves; vLLM's own default is 16.
+                **self._sampling_defaults,
+                **{name: value for name, value in asked.items() if value is not None},
+            },
+            output_kind=RequestOutputKind.DELTA,
+            stream_interval=stream_interval(self.running, self._settings.vllm_stream_interval),
+            skip_clone=True,
+        )
+
+    async def models(self) -> list[str]:
+        return [self._model]
+
+    async def check(self) -> None:
+        if self._llm is None:
+            raise Transient(f"vLLM is loading {self._model}", retry_in=5.0)
+        if self._llm.errored:
+            raise Transient("vLLM's engine process has died; restart this worker", retry_in=10.0)
+
+
+def _tap_into(engine: VllmEngine) -> Callable[..., Any]:
+    """A class that vLLM makes one of for each engine core, and that sets `running` and `waiting`."""
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    class Tap(StatLoggerBase):  # type: ignore[misc]  # vLLM ships no types
+        def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+            """Keeps nothing: the figures go to the engine."""
+
+        def record(self, scheduler_stats: Any, iteration_stats: Any, *_: Any, **__: Any) -> None:
+            if scheduler_stats is not None:
+                engine.running = scheduler_stats.num_running_reqs
+                engine.waiting = scheduler_stats.num_waiting_reqs
+
+        def log_engine_initialized(self) -> None:
+            """Nothing to say: the worker tells when it is ready."""
+
+    return Tap
+
+
+async def _in_daemon_thread(work: Callable[[], T]) -> T:
+    """Like `asyncio.to_thread`, but a stop in the middle of loading does not wait for its end."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(setter: Callable[[Any], None], value: object) -> None:
+        if not result.done():
+            setter(value)
+
+    def run() -> None:
+        try:
+            outcome = (result.set_result, work())
+        except BaseException as error:
+            outcome = (result.set_exception, error)  # type: ignore[assignment]
+        with contextlib.suppress(RuntimeError):  # The loop is gone: nobody waits any more.
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="load-model", daemon=True).start()
+    return await result

@@ -1,0 +1,62 @@
+"""Wires the inference worker: which engine, which endpoints, in which order they come up and go down."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import assert_never
+
+from services.inference.adapters.extractive import ExtractiveEngine
+from services.inference.adapters.openai import OpenAiEngine
+from services.inference.adapters.vllm import VllmEngine
+from services.inference.handlers import Generations
+from services.inference.ports import Engine
+from services.inference.settings import InferenceSettings
+from shared.bus import Bus
+from shared.replies import Abort
+from shared.runtime import Health, health_app, serve_http
+
+
+async def serve(settings: InferenceSettings, health: Health) -> None:
+    """The health port answers first, a model may take minutes; the bus is left before the engine goes."""
+    async with (
+        serve_http(health_app(health), settings.bind_host, settings.inference_port, "INFERENCE_PORT"),
+        running_engine(settings, health) as engine,
+        Bus.connect(
+            "inference",
+            settings.bus_url,
+            timeout=settings.request_timeout_seconds,
+            stop_timeout=settings.stop_timeout_seconds,
+        ) as bus,
+    ):
+        health.depends_on("nats", bus.check)
+        generations = Generations(
+            engine,
+            bus.connection,
+            delta_interval=settings.delta_interval_milliseconds / 1000,
+            sign_of_life_seconds=settings.sign_of_life_seconds,
+        )
+        # Without a queue group: every worker hears an abort, whoever has the generation.
+        await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
+        await bus.serve(f"Answers chats with the {engine.name} engine.", generations.endpoints())
+        await health.run_until_stopped()
+        await generations.stop(within=settings.stop_timeout_seconds / 2)
+
+
+@asynccontextmanager
+async def running_engine(settings: InferenceSettings, health: Health) -> AsyncIterator[Engine]:
+    """The engine of INFERENCE_ENGINE, able to answer."""
+    match settings.inference_engine:
+        case "extractive":
+            extractive = ExtractiveEngine()
+            health.depends_on("engine", extractive.check)
+            yield extractive
+        case "openai":
+            async with OpenAiEngine.connected(settings) as openai:
+                health.depends_on("engine", openai.check)
+                yield openai
+        case "vllm":
+            vllm = VllmEngine(settings)
+            health.depends_on("engine", vllm.check)
+            async with vllm.loaded():
+                yield vllm
+        case _:
+            assert_never(settings.inference_engine)

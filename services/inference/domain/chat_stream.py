@@ -1,0 +1,104 @@
+"""The stream of a chat completion as OpenAI-compatible servers send it: server-sent events, one JSON each.
+
+Only what we use of it is read; servers differ in the rest.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+
+class ChunkDelta(msgspec.Struct, frozen=True):
+    content: str | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    delta: ChunkDelta | None = None
+    finish_reason: str | None = None
+
+
+class ChunkUsage(msgspec.Struct, frozen=True):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class ServerError(msgspec.Struct, frozen=True):
+    message: str = "no reason given"
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """One event of the stream; also the body of a refusal, which has only `error`."""
+
+    choices: list[Choice] = []
+    usage: ChunkUsage | None = None
+    error: ServerError | str | None = None
+
+
+_decoder = msgspec.json.Decoder(Chunk)
+
+
+class StreamError(Exception):
+    """The server put an error, or something that is no chunk, into its stream."""
+
+
+class ChatStream:
+    """What one response has said so far, fed with its bytes as they come."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        """Chunks with text: the number of tokens, where the server does not count."""
+        self.usage: ChunkUsage | None = None
+        self.reason: Literal["stop", "length"] | None = None
+        self.events = 0
+        self.ended = False
+        """The server said that the answer is whole; a stream that stops without it was cut off."""
+        self.done = False
+        """Nothing more comes."""
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """Yields the new pieces of text; `pieces` counts those that were. Raises StreamError."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        # Other lines are comments (a server's heartbeat), event names and the blank lines between events.
+        for line in lines:
+            if line.startswith(b"data:") and (text := self._read(line[5:].strip())):
+                self.pieces += 1
+                yield text
+
+    def _read(self, event: bytes) -> str:
+        self.events += 1
+        if event == b"[DONE]":
+            self.ended = self.done = True
+            return ""
+        try:
+            chunk = _decoder.decode(event)
+        except msgspec.DecodeError as error:
+            raise StreamError(f"not a chat completion chunk ({error})") from error
+        if chunk.error is not None:
+            raise StreamError(_message(chunk.error))
+        self.usage = chunk.usage or self.usage
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        if choice.finish_reason is not None:
+            self.ended = True
+            self.reason = "length" if choice.finish_reason == "length" else "stop"
+        return (choice.delta.content if choice.delta else None) or ""
+
+
+def error_message(body: bytes) -> str:
+    """What a server's refusal says, whichever of the usual forms it has."""
+    try:
+        error = _decoder.decode(body).error
+    except msgspec.DecodeError:
+        error = None
+    return (
+        _message(error)
+        if error is not None
+        else body.decode(errors="replace").strip()[:300] or "no reason given"
+    )
+
+
+def _message(error: ServerError | str) -> str:
+    return error if isinstance(error, str) else error.message

@@ -1,0 +1,167 @@
+"""Answers without a generative model: the sentences of memory that match the question best, word for word.
+
+A sentence's score is `0.6 * coverage + 0.4 * similarity`. *Coverage* is the share of the question's content
+words that the sentence has, by weight: a name counts double, a word that few passages have up to half more,
+the kind of answer asked for ("which city") a third. A word that only the sentence before it has counts half,
+for "She lives in Lisbon". *Similarity* is the passage's cosine, at least 0. What scores under `THRESHOLD` is
+never said, so that an answer is either a quote or the plain word that nothing is known.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from services.inference.domain.words import (
+    Stems,
+    asked_kind,
+    asks,
+    ends_asking,
+    is_question,
+    is_yes_no_question,
+    sentences,
+)
+from shared.events import Source
+from shared.replies import Passage
+
+NOTHING_KNOWN: Final = "Nothing is known about that."
+NOTED: Final = "Noted. Nothing else is known about that."
+THRESHOLD: Final = 0.5
+"""Half the words with a similarity of 0.5 pass; a third of them with 0.6 do not."""
+
+_WORDS_SHARE = 0.6
+_CLOSE_TO_BEST = 0.8
+_MOST_SENTENCES = 3
+_ONE_WORD_SIMILARITY = 0.35
+"""A single common word in common says little, unless the passage as a whole is about the same thing."""
+_GENERATED_SHARE = 0.9
+"""What a model said counts a little less than what the user said."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The text and the passages that it quotes."""
+
+    text: str
+    sources: list[Source]
+
+
+class _Candidate(msgspec.Struct, frozen=True):
+    """A sentence that may be said, with the stems that it and the one before it have."""
+
+    text: str
+    passage: Passage
+    share: float
+    stems: set[str]
+    before: set[str]
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """What is asked: the weight of each content word, which are names, and whether yes would answer it."""
+
+    weights: dict[str, float]
+    names: set[str]
+    yes_no: bool
+
+
+def find_answer(question: str, passages: Sequence[Passage]) -> Answer:
+    """The sentences of `passages` that answer `question`, or an honest word that there are none."""
+    stems = Stems()
+    candidates = [candidate for passage in passages for candidate in _candidates(passage, stems)]
+    asked = _understand(question, passages, candidates, stems)
+    scored = [(_score(candidate, asked), candidate) for candidate in candidates]
+    chosen = _choose([(score, candidate) for score, candidate in scored if score >= THRESHOLD])
+    if not chosen:
+        return Answer(NOTHING_KNOWN if is_question(question) else NOTED, [])
+    said = " ".join(f"{candidate.text} (turn {candidate.passage.turn_number})" for candidate in chosen)
+    return Answer(said if is_question(question) else f"Noted. {said}", _sources(chosen))
+
+
+def split_words(text: str) -> list[str]:
+    """The words of the text, each with the spaces behind it; joined they are the text."""
+    return re.findall(r"\S+\s*", text)
+
+
+def _candidates(passage: Passage, stems: Stems) -> Iterator[_Candidate]:
+    texts = (
+        [(passage.input, 1.0)]
+        if passage.quoted
+        else [(passage.input, 1.0), (passage.output, _GENERATED_SHARE)]
+    )
+    for text, share in texts:
+        before: set[str] = set()
+        for sentence in sentences(text):
+            content = stems.content(sentence)
+            if not asks(sentence):
+                yield _Candidate(sentence, passage, share, content, before)
+            before = content
+
+
+def _understand(
+    question: str, passages: Sequence[Passage], candidates: Sequence[_Candidate], stems: Stems
+) -> _Question:
+    asking = [sentence for sentence in sentences(question) if ends_asking(sentence)]
+    text = " ".join(asking) or question
+    words = stems.content(text)
+    # A name written small is known by its capital in memory; a word that memory writes small is none.
+    names = words & (
+        stems.names(text) | {name for passage in passages for name in stems.names(passage.input)}
+    )
+    kinds = {stems.stem(word) for word in asked_kind(text)} - names
+    weights = {}
+    for word in words:
+        having = sum(word in candidate.stems for candidate in candidates)
+        weight = 2.0 if word in names else 0.3 if word in kinds and len(words) > 1 else 1.0
+        weights[word] = weight * _rarity(having, len(candidates))
+    return _Question(weights, names, is_yes_no_question(text))
+
+
+def _rarity(having: int, of: int) -> float:
+    """From 1 for a word that all sentences have to 1.5; 1 for one that none has, which proves nothing."""
+    if having == 0 or of < 2:
+        return 1.0
+    return 1.0 + 0.5 * math.log((of + 1) / (having + 1)) / math.log(of + 1)
+
+
+def _score(candidate: _Candidate, asked: _Question) -> float:
+    matched = candidate.stems & asked.weights.keys()
+    recalled = (candidate.before & asked.weights.keys()) - matched
+    similarity = max(0.0, candidate.passage.similarity)
+    if not matched or (asked.names and not asked.names & (matched | recalled)):
+        return 0.0
+    if candidate.stems <= asked.weights.keys() and not asked.yes_no:
+        return 0.0  # It says nothing that the question does not say.
+    if len(matched) == 1 and not matched & asked.names and similarity < _ONE_WORD_SIMILARITY:
+        return 0.0
+    weight = sum(asked.weights[word] for word in matched) + 0.5 * sum(
+        asked.weights[word] for word in recalled
+    )
+    coverage = weight / sum(asked.weights.values())
+    return candidate.share * (_WORDS_SHARE * coverage + (1 - _WORDS_SHARE) * similarity)
+
+
+def _choose(scored: Sequence[tuple[float, _Candidate]]) -> list[_Candidate]:
+    """The best few, of equals the later turn first, each text once."""
+    ranked = sorted(scored, key=lambda pair: (pair[0], pair[1].passage.turn_number), reverse=True)
+    chosen: dict[str, _Candidate] = {}
+    for score, candidate in ranked:
+        if score >= _CLOSE_TO_BEST * ranked[0][0]:
+            chosen.setdefault(candidate.text.casefold(), candidate)
+    return list(chosen.values())[:_MOST_SENTENCES]
+
+
+def _sources(chosen: Sequence[_Candidate]) -> list[Source]:
+    """One source a turn, with all that was quoted of it."""
+    quotes: dict[str, list[_Candidate]] = {}
+    for candidate in chosen:
+        quotes.setdefault(candidate.passage.turn_id, []).append(candidate)
+    return [
+        Source(
+            turn_id=turn_id,
+            turn_number=quoted[0].passage.turn_number,
+            score=quoted[0].passage.score,
+            quote=" ".join(candidate.text for candidate in quoted),
+        )
+        for turn_id, quoted in quotes.items()
+    ]

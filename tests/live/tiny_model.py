@@ -1,0 +1,68 @@
+"""Builds a tiny Llama with random weights, a tokenizer and a chat template: `python tiny_model.py FOLDER`.
+
+It answers nonsense, but through every part of vLLM that a real model uses. Needs torch, transformers and
+tokenizers, and no network.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+SPECIAL = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+CONTEXT_TOKENS = 512
+
+
+def build(folder: Path) -> None:
+    """Writes the weights, the tokenizer and a generation_config into `folder`."""
+    import torch
+
+    transformers: Any = import_module("transformers")  # Its classes are not typed through and through.
+    tokenizer = _tokenizer()
+    torch.manual_seed(7)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=CONTEXT_TOKENS,
+        bos_token_id=None,
+        eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
+        tie_word_embeddings=True,
+    )
+    model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+    model.generation_config = transformers.GenerationConfig(
+        temperature=0.7, do_sample=True, eos_token_id=config.eos_token_id, max_new_tokens=64
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    bytes_to_words = Tokenizer(models.BPE())
+    bytes_to_words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_to_words.decoder = decoders.ByteLevel()
+    bytes_to_words.train_from_iterator(
+        ["The quick brown fox jumps over the lazy dog while my sister Mira keeps bees in Lisbon."] * 8,
+        trainers.BpeTrainer(
+            vocab_size=512, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        ),
+    )
+    tokenizer = import_module("transformers").PreTrainedTokenizerFast(
+        tokenizer_object=bytes_to_words, eos_token="<|end|>", model_max_length=CONTEXT_TOKENS
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
