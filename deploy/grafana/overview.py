@@ -26,6 +26,8 @@ _UP_OR_DOWN = [
     }
 ]
 
+_NOT_PROBES = 'route!~"/(healthz|readyz|metrics)"'
+
 _NOW = [
     number(
         "Services",
@@ -126,11 +128,12 @@ _SEARCH = [
     graph(
         "HTTP requests",
         "suffix: requests/s",
-        "Answers of the gateways by class of status.",
+        "Answers of the gateways by class of status, without health checks and scrapes.",
         [
             query(
                 "sum by (class) (label_replace("
-                'rate(pandora_http_requests_total[$__rate_interval]), "class", "${1}xx", "status", "(.).*"))',
+                f"rate(pandora_http_requests_total{{{_NOT_PROBES}}}[$__rate_interval]), "
+                '"class", "${1}xx", "status", "(.).*"))',
                 "{{class}}",
             )
         ],
@@ -161,7 +164,7 @@ _BUS = [
                 or_zero(rate('pandora_messages_total{result=~"retried|buried"}')),
                 "messages retried or buried",
             ),
-            query(or_zero(rate('pandora_http_requests_total{status=~"5.."}')), "HTTP 5xx"),
+            query(or_zero(rate(f'pandora_http_requests_total{{{_NOT_PROBES}, status=~"5.."}}')), "HTTP 5xx"),
         ],
     ),
 ]

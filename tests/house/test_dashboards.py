@@ -40,9 +40,10 @@ def test_a_dashboard_names_only_metrics_and_labels_that_exist(path: Path) -> Non
     wrong = []
     for panel in json.loads(path.read_text())["panels"]:
         for target in panel.get("targets", []):
-            for name, selector in re.findall(r"(pandora_\w+)(?:\{(\w+)=)?", target["expr"]):
+            for name, selector in re.findall(r"(pandora_\w+)(?:\{([^}]*)\})?", target["expr"]):
                 family = re.sub(r"_(bucket|sum|count)$", "", name)
-                if family not in known or (selector and selector not in known[family]):
+                labels = set(re.findall(r"(\w+)(?:=|!=|=~|!~)\"", selector))
+                if family not in known or labels - known[family]:
                     wrong.append(f"{panel['title']}: {name}{{{selector}}}")
 
     assert wrong == []

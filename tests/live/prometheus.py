@@ -42,10 +42,10 @@ class Prometheus:
         numbers = [float(series["value"][1]) for series in answer["data"]["result"]]
         return [number for number in numbers if math.isfinite(number)]
 
-    async def is_ready(self) -> bool:
-        with contextlib.suppress(aiohttp.ClientConnectionError):
-            async with self._http.get(f"{self._url}/-/ready") as response:
-                return response.status == 200
+    async def has_scraped(self, targets: int) -> bool:
+        """Whether every target was reached. A ready Prometheus takes up to 5 s more to begin."""
+        with contextlib.suppress(aiohttp.ClientError):
+            return await self.values("up") == [1.0] * targets
         return False
 
 
@@ -53,11 +53,19 @@ class Prometheus:
 async def prometheus(
     folder: Path, ports: Mapping[str, int], *, scrape: str = "1s"
 ) -> AsyncIterator[Prometheus]:
-    """Scrapes the jobs of deploy/prometheus/prometheus.yml at `ports` (by job name) while the block runs."""
+    """Scrapes the jobs of deploy/prometheus/prometheus.yml at `ports` (by job name) while the block runs.
+
+    Raises TimeoutError where one of them is not reached.
+    """
     port = _free_port()
+    config = yaml.safe_load(CONFIG.read_text())
+    config["global"] |= {"scrape_interval": scrape, "scrape_timeout": scrape}
+    for job in config["scrape_configs"]:
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[job['job_name']]}"]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     process = await asyncio.create_subprocess_exec(
         "prometheus",
-        f"--config.file={_derived_config(folder, ports, scrape)}",
+        f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
@@ -66,7 +74,7 @@ async def prometheus(
         async with aiohttp.ClientSession() as http:
             server = Prometheus(f"http://127.0.0.1:{port}", http)
             async with asyncio.timeout(_START_SECONDS):
-                while not await server.is_ready():
+                while not await server.has_scraped(len(config["scrape_configs"])):
                     assert process.returncode is None, "Prometheus ended at its start; its reason is above"
                     await asyncio.sleep(0.1)
             yield server
@@ -75,16 +83,6 @@ async def prometheus(
             process.terminate()
         async with asyncio.timeout(_STOP_SECONDS):
             await process.wait()
-
-
-def _derived_config(folder: Path, ports: Mapping[str, int], scrape: str) -> Path:
-    config = yaml.safe_load(CONFIG.read_text())
-    config["global"] |= {"scrape_interval": scrape, "scrape_timeout": scrape}
-    for job in config["scrape_configs"]:
-        job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[job['job_name']]}"]}]
-    path = folder / "prometheus.yml"
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 def _free_port() -> int:

@@ -15,6 +15,15 @@ DASHBOARDS = Path(__file__).parents[2] / "deploy/grafana/dashboards"
 SERVICES = ("gateway", "orchestrator", "indexer", "inference")
 _SCRAPE_SECONDS = 1.0
 _DATA_WITHIN_SECONDS = 30.0
+# Elsewhere a zero is no data: a gauge without labels is there, at zero, though nobody ever sets it.
+_ZERO_IS_NORMAL = {
+    "Turns in hand",
+    "Event streams",
+    "Dead letters",
+    "Engine queue",
+    "Not yet acknowledged",
+    "Errors",
+}
 
 
 async def test_every_panel_shows_data_after_a_few_turns(stack: Any, tmp_path: Path) -> None:
@@ -27,10 +36,8 @@ async def test_every_panel_shows_data_after_a_few_turns(stack: Any, tmp_path: Pa
         await stack.ask("What does she keep?", session_id="dashboard-b")
 
         empty = await _panels_without_data(server)
-        up = await server.values("up")
 
     assert not empty, "no data in:\n" + "\n".join(empty)
-    assert up == [1.0] * len(SERVICES)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -55,20 +62,25 @@ async def test_the_scrape_configuration_is_valid() -> None:
 
 async def _panels_without_data(server: Prometheus) -> list[str]:
     """Those that never had any; asked again for a while, since indexing goes on after the last answer."""
-    waiting = dict(_queries())
+    waiting = list(_queries())
     deadline = asyncio.get_running_loop().time() + _DATA_WITHIN_SECONDS
     while waiting and asyncio.get_running_loop().time() < deadline:
-        waiting = {place: expr for place, expr in waiting.items() if not await server.values(expr)}
+        waiting = [query for query in waiting if not await _has_data(server, *query)]
         await asyncio.sleep(_SCRAPE_SECONDS if waiting else 0)
-    return [f"{place}: {expr}" for place, expr in waiting.items()]
+    return [f"{panel}: {expr}" for panel, expr in waiting]
+
+
+async def _has_data(server: Prometheus, panel: str, expr: str) -> bool:
+    values = await server.values(expr)
+    return bool(values) and (panel in _ZERO_IS_NORMAL or any(values))
 
 
 def _queries() -> Iterator[tuple[str, str]]:
-    """(where it stands, PromQL) of every query, with Grafana's variables expanded."""
+    """(panel, PromQL) of every query, with Grafana's variables expanded."""
     for path in sorted(DASHBOARDS.glob("*.json")):
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", []):
-                yield f"{path.stem} / {panel['title']} / {target['refId']}", _expanded(target["expr"])
+                yield panel["title"], _expanded(target["expr"])
 
 
 def _expanded(expr: str) -> str:
