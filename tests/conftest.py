@@ -3,20 +3,15 @@
 import asyncio
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from stack import Stack, free_ports
-
 from deploy.local.nats import find_server
+from tests.stack import Stack, free_ports
 
 
 @pytest.fixture(scope="session")
