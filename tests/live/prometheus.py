@@ -5,7 +5,6 @@ import contextlib
 import math
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
+
+from tests.stack import free_ports
 
 CONFIG = Path(__file__).parents[2] / "deploy/prometheus/prometheus.yml"
 _START_SECONDS = 20.0
@@ -57,7 +58,7 @@ async def prometheus(
 
     Raises TimeoutError where one of them is not reached.
     """
-    port = _free_port()
+    (port,) = free_ports(1)
     config = yaml.safe_load(CONFIG.read_text())
     config["global"] |= {"scrape_interval": scrape, "scrape_timeout": scrape}
     for job in config["scrape_configs"]:
@@ -83,10 +84,3 @@ async def prometheus(
             process.terminate()
         async with asyncio.timeout(_STOP_SECONDS):
             await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.live.prometheus import CONFIG, Prometheus, need, prometheus
+from tests.stack import Stack
 
 DASHBOARDS = Path(__file__).parents[2] / "deploy/grafana/dashboards"
 SERVICES = ("gateway", "orchestrator", "indexer", "inference")
@@ -26,7 +26,7 @@ _ZERO_IS_NORMAL = {
 }
 
 
-async def test_every_panel_shows_data_after_a_few_turns(stack: Any, tmp_path: Path) -> None:
+async def test_every_panel_shows_data_after_a_few_turns(stack: Stack, tmp_path: Path) -> None:
     need("prometheus")
     async with prometheus(tmp_path, stack.ports, scrape=f"{_SCRAPE_SECONDS:g}s") as server:
         # A rate needs a counter that rises between two scrapes; most exist only from their first count.
@@ -41,7 +41,7 @@ async def test_every_panel_shows_data_after_a_few_turns(stack: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_metrics_of_a_service_are_well_formed(stack: Any, service: str) -> None:
+async def test_the_metrics_of_a_service_are_well_formed(stack: Stack, service: str) -> None:
     need("promtool")
     url = f"http://127.0.0.1:{stack.ports[service]}/metrics"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
