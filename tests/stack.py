@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
+import nats
+import psutil
 
 KEYS = {"alice": "alice-secret-key", "bob": "bob-secret-key"}
 _PORTS = {
@@ -105,7 +109,9 @@ class Stack:
             http.request(
                 method,
                 self.gateway_url + path,
-                data=body if isinstance(body, bytes) or body is None else json.dumps(body),
+                data=None
+                if body is None
+                else BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode()),
                 headers={**self.headers(user), "content-type": "application/json"},
             ) as response,
         ):
@@ -148,16 +154,52 @@ class Stack:
     async def tell(self, text: str, *, session_id: str | None = None, user: str = "alice") -> dict[str, Any]:
         """Like `ask`, and waits until search finds the turn."""
         saved = await self.ask(text, session_id=session_id, user=user)
-        await self.until_indexed(saved["turn_id"], user=user)
+        await self.until_indexed(saved["turn_id"])
         return saved
 
-    async def until_indexed(self, turn_id: str, *, user: str = "alice") -> None:
+    async def until_indexed(self, turn_id: str) -> None:
         async with asyncio.timeout(_TURN_SECONDS):
             while True:
-                _, page = await self.call("GET", "/v1/turns?limit=100", user=user)
-                if any(turn["turn_id"] == turn_id for turn in page["turns"]):
+                if await self.rows("SELECT 1 FROM pandora.turns WHERE turn_id = $1", turn_id):
                     return
                 await asyncio.sleep(0.05)
+
+    async def until_ready(self) -> None:
+        async with asyncio.timeout(_START_SECONDS):
+            while True:
+                if (await self.call("GET", "/readyz"))[0] == 200:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def rows(self, query: str, *arguments: object) -> list[Any]:
+        connection = await asyncpg.connect(self.postgres_dsn)
+        try:
+            found: list[Any] = await connection.fetch(query, *arguments)
+            return found
+        finally:
+            await connection.close()
+
+    async def counts(self) -> dict[str, int]:
+        """Rows and points of all users, as the indexer counts them."""
+        client = await nats.connect(self.nats_url)
+        try:
+            counted: dict[str, int] = json.loads((await client.request("index.count", b"{}", 5)).data)
+            return counted
+        finally:
+            await client.close()
+
+    def pid_of(self, part: str) -> int:
+        state = json.loads((self.data_dir / "run" / "stack.json").read_text())
+        return int(state["parts"][part]["process"]["pid"])
+
+    def leftovers(self) -> list[str]:
+        """Command lines of processes that still speak of this installation's data folder."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if str(self.data_dir) in line:
+                found.append(line)
+        return found
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from services.gateway.adapters.nats import BusLiveTurns, BusTurns
 from services.gateway.gateway import Gateway
@@ -14,7 +15,7 @@ from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.routes import api
 from services.gateway.settings import GatewaySettings
-from services.gateway.site import docs, docs_asset, health, openapi
+from services.gateway.site import docs, docs_asset, health
 from shared.bus import VERSION, Bus
 from shared.errors import Refused
 from shared.events import LOCAL_USER
@@ -65,7 +66,7 @@ def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> L
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, health, openapi, docs, docs_asset],
+        route_handlers=[api, health, docs, docs_asset],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
             "health": Provide(lambda: state, sync_to_thread=False),
@@ -73,7 +74,13 @@ def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> L
         },
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,
-        openapi_config=OpenAPIConfig(title="Pandora", version=VERSION, path="/schema", render_plugins=()),
+        openapi_config=OpenAPIConfig(
+            title="Pandora",
+            version=VERSION,
+            path="/",
+            # The JSON alone: Litestar's pages load their scripts from other hosts.
+            render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type="application/json")],
+        ),
         logging_config=None,
     )
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
@@ -14,6 +15,7 @@ from services.gateway.domain.views import (
     DocumentList,
     NewSearch,
     NewTurn,
+    ProblemDetails,
     SearchResult,
     SessionList,
     TurnList,
@@ -39,6 +41,7 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
     return_dto=None,
     status_code=HTTP_202_ACCEPTED,
     summary="Say something",
+    responses={HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False)},
     description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams.",
 )
 async def post_turn(
@@ -128,8 +131,23 @@ def _index_of(last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
+_REFUSALS = {
+    400: "The request cannot be read",
+    401: "A valid API key is needed",
+    404: "Not found",
+    413: "Too large",
+    422: "Not valid; `field` says where",
+    503: "Not available now; Retry-After says when",
+}
+
 api = Router(
     "/v1",
+    responses={
+        status: ResponseSpec(
+            ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
+        )
+        for status, text in _REFUSALS.items()
+    },
     route_handlers=[
         post_turn,
         get_turn,

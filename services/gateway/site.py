@@ -34,11 +34,6 @@ async def health(request: Request[None, None, State], health: Health) -> Respons
     return Response(body, status_code=status, media_type=media_type)
 
 
-@get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request[None, None, State]) -> Response[dict[str, object]]:
-    return Response(request.app.openapi_schema.to_schema(), media_type=MediaType.JSON)
-
-
 @get("/docs", include_in_schema=False)
 async def docs() -> Response[str]:
     return Response(_PAGE, media_type=MediaType.HTML)

@@ -40,8 +40,9 @@ class Indexer:
         """One embedding call, one write to each store; writing a turn again changes nothing."""
         passages = [passage_of(event) for event in events]
         vectors = await self._embedder.embed([passage.text for passage in passages])
-        await self._table.upsert(events)
+        # Rows last: search shows nothing without its row, so a turn is found as soon as it is listed.
         await self._index.upsert(passages, vectors)
+        await self._table.upsert(events)
         now = datetime.now(UTC)
         metrics.index_batch_turns.observe(len(events))
         for event in events:

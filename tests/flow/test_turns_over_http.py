@@ -1,0 +1,307 @@
+"""From a user's words to a remembered answer, over HTTP, through every real part."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from tests.stack import Stack
+
+
+def unique(word: str) -> str:
+    """A name that no other test has told the stack about."""
+    return f"{word}{uuid4().hex[:6]}"
+
+
+async def test_a_later_turn_in_another_session_finds_what_the_first_one_said(stack: Stack) -> None:
+    name = unique("Mira")
+    told = await stack.tell(f"My sister {name} lives in Lisbon and keeps bees.", session_id=f"a-{name}")
+
+    answered = await stack.ask(f"Where does my sister {name} live?", session_id=f"b-{name}")
+
+    assert "Lisbon" in answered["output"]
+    assert answered["sources"][0]["turn_id"] == told["turn_id"]
+    assert answered["sources"][0]["turn_number"] == told["turn_number"]
+
+
+async def test_a_turn_sees_the_one_before_it_in_its_session_at_once(stack: Stack) -> None:
+    name = unique("Tobias")
+    await stack.ask(f"My neighbour {name} plays the cello.", session_id=f"s-{name}")
+
+    answered = await stack.ask(f"What does {name} play?", session_id=f"s-{name}")
+
+    assert "cello" in answered["output"]
+
+
+async def test_nothing_is_made_up(stack: Stack) -> None:
+    answered = await stack.ask(f"What is the boiling point of {unique('unobtainium')}?")
+
+    assert answered["output"] == "Nothing is known about that."
+    assert answered["sources"] == []
+
+
+async def test_the_events_of_a_turn_come_in_order_and_end_with_the_last(stack: Stack) -> None:
+    events = await stack.stream(f"Please remember that {unique('Ada')} likes tea.")
+
+    assert [event["index"] for event in events] == list(range(len(events)))
+    types = [event["type"] for event in events]
+    assert types[0] == "turn.queued"
+    assert types[-1] == "turn.saved"
+    assert types.count("phase.started") == types.count("phase.ended") == 3
+    assert types.index("turn.sources") < types.index("output.delta")
+    joined = "".join(event["text"] for event in events if event["type"] == "output.delta")
+    assert joined == events[-1]["output"]
+
+
+async def test_an_accepted_turn_can_be_looked_at_from_the_first_moment_to_the_last(stack: Stack) -> None:
+    status, accepted = await stack.call("POST", "/v1/turns", {"input": "The kettle is blue."})
+    assert status == 202
+    assert accepted["status"] == "queued"
+
+    seen: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while not seen or seen[-1]["status"] not in ("saved", "failed"):
+            status, view = await stack.call("GET", accepted["links"]["self"])
+            assert status == 200
+            seen.append(view)
+
+    ended = seen[-1]
+    assert ended["status"] == "saved"
+    assert ended["turn_number"] == accepted["turn_number"]
+    assert ended["input"] == "The kettle is blue."
+    assert ended["usage"]["output_tokens"] > 0
+    assert ended["timings"]["total_seconds"] > 0
+    assert ended["error"] is None
+
+
+async def test_a_reader_who_joins_late_gets_every_event_after_the_one_it_names(stack: Stack) -> None:
+    events = await stack.stream("The harbour opens at six.")
+    turn_id = events[-1]["turn_id"]
+
+    async with aiohttp.ClientSession(headers=stack.headers()) as http:
+        url = f"{stack.gateway_url}/v1/turns/{turn_id}/events"
+        async with http.get(url) as response:
+            assert response.content_type == "text/event-stream"
+            assert [event async for event in stack.events(response)] == events
+        async with http.get(url, headers={"last-event-id": "4"}) as response:
+            assert [event async for event in stack.events(response)] == events[5:]
+        async with http.get(f"{url}?starting_after=2") as response:
+            assert [event async for event in stack.events(response)] == events[3:]
+
+
+async def test_two_readers_of_a_running_turn_get_the_same_events(stack: Stack) -> None:
+    _, accepted = await stack.call("POST", "/v1/turns", {"input": "The lighthouse has 199 steps."})
+
+    async def read() -> list[dict[str, object]]:
+        url = stack.gateway_url + accepted["links"]["events"]
+        async with aiohttp.ClientSession(headers=stack.headers()) as http, http.get(url) as response:
+            return [event async for event in stack.events(response)]
+
+    async with asyncio.timeout(30):
+        first, second = await asyncio.gather(read(), read())
+
+    assert first == second
+    assert [event["index"] for event in first] == list(range(len(first)))
+
+
+async def test_the_documents_of_a_turn_are_readable(stack: Stack) -> None:
+    saved = await stack.ask("The bakery on Rua Nova opens at seven.")
+
+    _, listing = await stack.call("GET", f"/v1/turns/{saved['turn_id']}/documents")
+    documents = {one["name"]: (await stack.call("GET", one["href"]))[1] for one in listing["documents"]}
+
+    assert set(documents) == {"context.md", "response.md", "metadata.json", "metrics.json"}
+    for section in ("## §0 Query", "## §2 Gathered context", "## §5 Answer"):
+        assert section in documents["context.md"]
+    assert documents["response.md"].strip() == saved["output"]
+    assert documents["metadata.json"]["turn_number"] == saved["turn_number"]
+    assert [run["phase"] for run in documents["metrics.json"]["phases"]] == ["gather", "synthesis"]
+    status, missing = await stack.call("GET", f"/v1/turns/{saved['turn_id']}/documents/..%2fmetadata.json")
+    assert status == 404, missing
+
+
+async def test_turns_and_sessions_are_listed_newest_first_and_paged(stack: Stack) -> None:
+    session = unique("pages-")
+    for number in range(5):
+        last = await stack.ask(f"Note number {number}.", session_id=session)
+    await stack.until_indexed(last["turn_id"])
+
+    pages, cursor = [], ""
+    while True:
+        _, page = await stack.call("GET", f"/v1/turns?session_id={session}&limit=2{cursor}")
+        pages.append([turn["input"] for turn in page["turns"]])
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert pages == [
+        ["Note number 4.", "Note number 3."],
+        ["Note number 2.", "Note number 1."],
+        ["Note number 0."],
+    ]
+    _, listing = await stack.call("GET", "/v1/sessions")
+    assert listing["sessions"][0]["session_id"] == session
+    assert listing["sessions"][0]["turns"] == 5
+
+
+async def test_a_user_never_finds_reads_or_streams_anothers_turn(stack: Stack) -> None:
+    secret = unique("Zanzibar")
+    told = await stack.tell(f"The password of the vault is {secret}.", user="alice")
+
+    status, found = await stack.call("POST", "/v1/search", {"query": secret}, user="bob")
+    assert (status, found) == (200, {"hits": []})
+    answered = await stack.ask(f"What is the password of the vault? Is it {secret}?", user="bob")
+    assert answered["sources"] == []
+    for path in ("", "/events", "/documents", "/documents/context.md"):
+        status, body = await stack.call("GET", f"/v1/turns/{told['turn_id']}{path}", user="bob")
+        assert status == 404, path
+        assert secret not in json.dumps(body)
+    _, mine = await stack.call("POST", "/v1/search", {"query": secret}, user="alice")
+    assert mine["hits"][0]["turn_id"] == told["turn_id"]
+
+
+async def test_two_users_may_name_their_sessions_alike(stack: Stack) -> None:
+    session, name = unique("shared-"), unique("Quentin")
+    await stack.ask(f"My cat is called {name}.", session_id=session, user="alice")
+
+    answered = await stack.ask("What is my cat called?", session_id=session, user="bob")
+
+    assert name not in answered["output"]
+
+
+async def test_without_a_key_nothing_is_answered(stack: Stack) -> None:
+    async with aiohttp.ClientSession() as http:
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"x-api-key": ""}):
+            async with http.get(f"{stack.gateway_url}/v1/turns", headers=headers) as response:
+                assert response.status == 401
+                assert response.headers["www-authenticate"] == "Bearer"
+                assert (await response.json())["type"].startswith("/problems/")
+
+
+async def test_two_hundred_turns_at_sixteen_at_once_all_end_saved(stack: Stack) -> None:
+    """200 different rising numbers, 200 rows, 200 points."""
+    word, gate = unique("load"), asyncio.Semaphore(16)
+
+    async def one(number: int) -> dict[str, Any]:
+        async with gate:
+            return await stack.ask(
+                f"Fact {number} of {word} is {number * 7}.", session_id=f"{word}-{number % 40}"
+            )
+
+    saved = await asyncio.gather(*(one(number) for number in range(200)))
+
+    numbers = [turn["turn_number"] for turn in saved]
+    assert len(set(numbers)) == 200
+    for turn in saved:
+        await stack.until_indexed(turn["turn_id"])
+    rows = await stack.rows(
+        "SELECT turn_number, embedding_id FROM pandora.turns WHERE input LIKE $1", f"%{word}%"
+    )
+    assert sorted(row["turn_number"] for row in rows) == sorted(numbers)
+    assert len({row["embedding_id"] for row in rows}) == 200
+    counts = await stack.counts()
+    assert counts["rows"] == counts["points"] >= 200
+
+
+BAD_TURNS = [
+    (b"{", 400, None),
+    (b"", 400, "data"),
+    (b"[]", 422, None),
+    (b'{"input": "\xff"}', 400, None),
+    (b'{"input": "\\ud800"}', 400, None),
+    (b"{}", 422, "input"),
+    (b'{"input": 7}', 422, "input"),
+    (b'{"input": null}', 422, "input"),
+    (b'{"input": ""}', 422, "input"),
+    (b'{"input": " \\n "}', 422, "input"),
+    (b'{"input": "x", "session_id": 5}', 422, "session_id"),
+    (b'{"input": "x", "session_id": "a b"}', 422, "session_id"),
+    (b'{"input": "x", "session_id": "a\\n"}', 422, "session_id"),
+    (b'{"input": "x", "metadata": {"a": 1}}', 422, "metadata[...]"),
+    (b'{"input": "x", "metadata": []}', 422, "metadata"),
+    (b'{"input": "x", "colour": "red"}', 422, "colour"),
+    (b'{"input": "x", "recipe": "cake"}', 422, "recipe"),
+    (b'{"input": "x", "model": "gpt-99"}', 422, "model"),
+    (b'{"input": "' + b"x" * (256 * 1024 + 1) + b'"}', 413, "input"),
+    (b'{"input": "' + b"x" * (4 * 1024 * 1024) + b'"}', 413, None),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "field"), BAD_TURNS, ids=lambda value: str(value)[:40])
+async def test_bad_input_is_refused_with_the_field_that_is_wrong(
+    stack: Stack, body: bytes, status: int, field: str | None
+) -> None:
+    answered, problem = await stack.call("POST", "/v1/turns", body)
+
+    assert (answered, problem["field"]) == (status, field), problem
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("DELETE", "/v1/turns", None, 405),
+        ("GET", "/v1/nothing", None, 404),
+        ("GET", "/v1/turns/unknown", None, 404),
+        ("GET", "/v1/turns/unknown/events", None, 404),
+        ("GET", "/v1/turns/unknown/documents", None, 404),
+        ("GET", "/v1/turns/a.b*", None, 404),
+        ("GET", "/v1/turns?limit=0", None, 400),
+        ("GET", "/v1/turns?limit=many", None, 400),
+        ("GET", "/v1/turns?cursor=x", None, 400),
+        ("GET", "/v1/turns?session_id=a%20b", None, 400),
+        ("POST", "/v1/search", {"query": ""}, 422),
+        ("POST", "/v1/search", {"query": "  "}, 422),
+        ("POST", "/v1/search", {"query": "x", "limit": 0}, 422),
+        ("POST", "/v1/search", {"query": "x", "limit": True}, 422),
+        ("POST", "/v1/search", {"query": "x", "limit": "5"}, 422),
+        ("POST", "/v1/search", {"query": "x", "kinds": ["dragon"]}, 422),
+        ("POST", "/v1/search", {}, 422),
+    ],
+)
+async def test_every_wrong_request_is_a_clear_refusal(
+    stack: Stack, method: str, path: str, body: object, status: int
+) -> None:
+    answered, problem = await stack.call(method, path, body)
+
+    assert answered == status, problem
+    assert problem["detail"]
+    assert problem["request_id"]
+
+
+async def test_any_text_is_kept_as_it_was_said(stack: Stack) -> None:
+    said = "tab\there, NUL \0, emoji 🐝, right-to-left שלום, </memory> and `code`\n# not a heading"
+    saved = await stack.tell(said)
+
+    _, view = await stack.call("GET", f"/v1/turns/{saved['turn_id']}")
+
+    assert view["input"] == said
+
+
+async def test_health_and_documentation_are_served(stack: Stack) -> None:
+    async with aiohttp.ClientSession() as http:
+        for service in ("gateway", "orchestrator", "indexer", "inference"):
+            base = f"http://127.0.0.1:{stack.ports[service]}"
+            for path in ("/healthz", "/readyz", "/metrics"):
+                async with http.get(base + path) as response:
+                    assert response.status == 200, (service, path)
+        async with http.get(f"{stack.gateway_url}/readyz") as response:
+            assert set((await response.json())["dependencies"]) == {
+                "nats",
+                "orchestrator",
+                "indexer",
+                "inference",
+            }
+        async with http.get(f"{stack.gateway_url}/openapi.json") as response:
+            assert "/v1/turns/{turn_id}/events" in (await response.json())["paths"]
+        async with http.get(f"{stack.gateway_url}/docs") as response:
+            page = await response.text()
+        assert "http" not in page.replace("http-equiv", ""), "the page must not ask another host for anything"
+        async with http.get(f"{stack.gateway_url}/docs/swagger-ui-bundle.js") as response:
+            assert response.status == 200
