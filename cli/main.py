@@ -72,6 +72,8 @@ def status(as_json: Json = False) -> None:
     report = asyncio.run(read_status(load_stack()))
     if as_json:
         _print_plain(msgspec.json.format(msgspec.json.encode(report)).decode())
+    elif not report.running:
+        _print_plain(f"Pandora is not running in {report.data_dir}. Start it with `pandora up`.")
     else:
         console.print(render(report))
     raise typer.Exit(0 if report.ready else 1)

@@ -8,8 +8,6 @@ from cli.status import PartStatus, Status
 
 
 def render(status: Status) -> RenderableType:
-    if not status.running:
-        return Text(f"Pandora is not running in {status.data_dir}. Start it with `pandora up`.")
     return Group(_parts(status), Text(), _queues(status), Text(), _facts(status))
 
 

@@ -1,0 +1,93 @@
+"""`pandora ask` against a small real server, and how other commands look."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from cli.ask import AskError, format_sources, read_events, show, stream_turn
+from cli.status_tables import format_bytes, format_duration
+
+SAVED = (
+    'event: turn.saved\nid: 3\ndata: {"type":"turn.saved","session_id":"s","output":"In Lisbon.",'
+    '"sources":[{"turn_id":"t","turn_number":1,"score":0.5,"quote":"Mira lives in Lisbon."}]}\n\n'
+)
+STREAM = (
+    'event: output.delta\nid: 1\ndata: {"type":"output.delta","text":"In "}\n\n: still here\n\n'
+    'event: output.delta\r\nid: 2\r\ndata: {"type":"output.delta","text":"Lisbon."}\r\n\r\n' + SAVED
+)
+
+
+async def answer(request: web.Request) -> web.StreamResponse:
+    """Streams a turn; refuses an empty input; breaks off where it is told to."""
+    said = await request.json()
+    if not said["input"]:
+        problem = {"title": "Bad Request", "detail": "must not be empty", "field": "input"}
+        return web.json_response(problem, status=400)
+    if request.headers.get("Authorization") != "Bearer secret":
+        return web.json_response({"title": "Unauthorized", "detail": "no such key"}, status=401)
+    text = STREAM if said["input"] != "break" else STREAM[:80]
+    return web.Response(text=text, content_type="text/event-stream")
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/v1/turns", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+    await asyncio.sleep(0)
+
+
+async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: str) -> None:
+    written: list[str] = []
+
+    last = await show(stream_turn(gateway, "secret", "Where does Mira live?", None), written.append)
+
+    assert written[:2] == ["In ", "Lisbon."]
+    assert "turn 1: “Mira lives in Lisbon.”" in written[2]
+    assert last["session_id"] == "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("", "secret", r"refused with status 400: must not be empty \(input\)"),
+        ("hello", None, r"status 401: no such key\. Set PANDORA_API_KEY to a valid key"),
+        ("break", "secret", "ended before the turn did. See `pandora status`"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(gateway: str, text: str, key: str | None, words: str) -> None:
+    with pytest.raises(AskError, match=words):
+        await show(stream_turn(gateway, key, text, None), lambda _: None)
+
+
+async def test_without_a_gateway_the_next_step_is_named() -> None:
+    with pytest.raises(AskError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
+        await show(stream_turn("http://127.0.0.1:1", None, "hello", None), lambda _: None)
+
+
+async def test_an_event_may_have_several_lines_of_data() -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        for line in (b"data: {\n", b'data: "type": "x"}\n', b"\n", b"\n", b": heartbeat\n", b"\n"):
+            yield line
+
+    assert [event async for event in read_events(lines())] == [{"type": "x"}]
+
+
+def test_an_answer_without_sources_has_no_list_of_them() -> None:
+    assert format_sources([]) == ""
+
+
+def test_sizes_and_times_are_short() -> None:
+    assert [format_bytes(count) for count in (0, 1536, 600 * 2**20, 3 * 2**30)] == [
+        "0 B", "2 KiB", "600 MiB", "3.0 GiB",
+    ]  # fmt: skip
+    assert [format_duration(seconds) for seconds in (5, 65, 3700, 90_000)] == [
+        "5 s", "1 min 5 s", "1 h 1 min", "1 d 1 h",
+    ]  # fmt: skip
