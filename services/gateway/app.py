@@ -79,7 +79,7 @@ def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> L
             version=VERSION,
             path="/",
             # The JSON alone: Litestar's pages load their scripts from other hosts.
-            render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type="application/json")],
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         logging_config=None,
     )

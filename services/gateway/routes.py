@@ -32,6 +32,20 @@ from shared.replies import (
     Search,
 )
 
+_TEXTS = {
+    400: "The request cannot be read",
+    401: "A valid API key is needed",
+    404: "Not found",
+    413: "Too large",
+    422: "Not valid; `field` says where",
+    503: "Not available now; Retry-After says when",
+}
+REFUSALS = {
+    status: ResponseSpec(
+        ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
+    )
+    for status, text in _TEXTS.items()
+}
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 
@@ -41,7 +55,7 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
     return_dto=None,
     status_code=HTTP_202_ACCEPTED,
     summary="Say something",
-    responses={HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False)},
+    responses={HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False), **REFUSALS},
     description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams.",
 )
 async def post_turn(
@@ -58,12 +72,14 @@ async def post_turn(
     return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"location": accepted.links.self})
 
 
-@get("/turns/{turn_id:str}", summary="A turn, whatever its state")
+@get("/turns/{turn_id:str}", responses=REFUSALS, summary="A turn, whatever its state")
 async def get_turn(turn_id: str, gateway: Gateway, user: str) -> TurnView:
     return await gateway.turn(turn_id, user)
 
 
-@get("/turns/{turn_id:str}/events", summary="The turn's events: what was, then what comes")
+@get(
+    "/turns/{turn_id:str}/events", responses=REFUSALS, summary="The turn's events: what was, then what comes"
+)
 async def get_events(
     turn_id: str,
     gateway: Gateway,
@@ -75,20 +91,20 @@ async def get_events(
     return Stream(await gateway.stream(turn_id, user, after), media_type="text/event-stream", headers=HEADERS)
 
 
-@get("/turns/{turn_id:str}/documents", summary="The names of a turn's documents")
+@get("/turns/{turn_id:str}/documents", responses=REFUSALS, summary="The names of a turn's documents")
 async def get_documents(turn_id: str, gateway: Gateway, user: str) -> DocumentList:
     reply = await gateway.ask(ListDocuments(user=user, turn_id=gateway.checked_id(turn_id)))
     links = [DocumentLink(name=name, href=f"/v1/turns/{turn_id}/documents/{name}") for name in reply.names]
     return DocumentList(documents=links)
 
 
-@get("/turns/{turn_id:str}/documents/{name:str}", summary="One document of a turn")
+@get("/turns/{turn_id:str}/documents/{name:str}", responses=REFUSALS, summary="One document of a turn")
 async def get_document(turn_id: str, name: str, gateway: Gateway, user: str) -> Response[str]:
     document = await gateway.ask(GetDocument(user=user, turn_id=gateway.checked_id(turn_id), name=name))
     return Response(document.text, media_type=f"{document.media_type}; charset=utf-8")
 
 
-@get("/turns", summary="A user's turns, newest first")
+@get("/turns", responses=REFUSALS, summary="A user's turns, newest first")
 async def get_turns(
     gateway: Gateway,
     user: str,
@@ -104,7 +120,7 @@ async def get_turns(
     )
 
 
-@get("/sessions", summary="A user's sessions, the latest first")
+@get("/sessions", responses=REFUSALS, summary="A user's sessions, the latest first")
 async def get_sessions(gateway: Gateway, user: str, limit: Limit = 50) -> SessionList:
     return SessionList(sessions=(await gateway.ask(ListSessions(user=user, limit=limit))).sessions)
 
@@ -114,6 +130,7 @@ async def get_sessions(gateway: Gateway, user: str, limit: Limit = 50) -> Sessio
     dto=StrictBody[NewSearch],
     return_dto=None,
     status_code=HTTP_200_OK,
+    responses=REFUSALS,
     summary="What memory holds",
 )
 async def search(data: NewSearch, gateway: Gateway, user: str) -> SearchResult:
@@ -131,23 +148,8 @@ def _index_of(last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
-_REFUSALS = {
-    400: "The request cannot be read",
-    401: "A valid API key is needed",
-    404: "Not found",
-    413: "Too large",
-    422: "Not valid; `field` says where",
-    503: "Not available now; Retry-After says when",
-}
-
 api = Router(
     "/v1",
-    responses={
-        status: ResponseSpec(
-            ProblemDetails, description=text, generate_examples=False, media_type="application/problem+json"
-        )
-        for status, text in _REFUSALS.items()
-    },
     route_handlers=[
         post_turn,
         get_turn,
