@@ -240,6 +240,10 @@ _encoder = msgspec.json.Encoder()
 _live_decoder = msgspec.json.Decoder(AnyLiveEvent)
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""RecursionError: anybody may nest brackets deeper than the decoder follows them."""
+
+
 def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
@@ -248,7 +252,7 @@ def decode(kind: type[T], body: bytes) -> T:
     """Raises Poison with the field that is wrong; an event that cannot be read now can never be read."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Poison(f"not a valid {kind.__name__}: {error}") from error
 
 
@@ -256,6 +260,6 @@ def decode_live(body: bytes) -> AnyLiveEvent:
     """Raises Poison as `decode` does."""
     try:
         event: AnyLiveEvent = _live_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Poison(f"not a live event: {error}") from error
     return event

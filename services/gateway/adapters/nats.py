@@ -170,6 +170,6 @@ def _frame(body: bytes) -> Frame | None:
     """None for what is no live event: anybody may publish on the subject."""
     try:
         head = _head.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return Frame(head.index, head.type, body)
