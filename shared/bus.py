@@ -193,6 +193,10 @@ class Bus:
                     handler=self._in_a_task(endpoint),
                 )
             )
+        # The server must know before anybody is told "ready". nats-py's flush sends its PING ahead of what
+        # still waits in the client, so that only a second one comes behind the subscriptions.
+        await self.connection.flush()
+        await self.connection.flush()
 
     def _in_a_task(self, endpoint: "Endpoint") -> Callable[[MicroRequest], Awaitable[None]]:
         async def start(request: MicroRequest) -> None:

@@ -61,7 +61,10 @@ class InferenceSettings(CommonSettings):
         description="tokens that prompt and answer may have together; unset: what the model allows",
     )
     vllm_gpu_memory_utilization: float = Field(
-        0.9, gt=0, le=1, description="share of the GPU's memory that vLLM may take, 0 to 1"
+        0.9,
+        gt=0,
+        le=1,
+        description="share of the GPU's memory (on a CPU: of the host's) that vLLM may take, 0 to 1",
     )
     vllm_tensor_parallel_size: int = Field(1, ge=1, le=64, description="GPUs that share one model")
     vllm_max_num_seqs: int | None = Field(

@@ -41,7 +41,12 @@ async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     folder = tmp_path_factory.mktemp("tiny-model")
     build(folder)
     settings = InferenceSettings.model_validate(
-        {"inference_engine": "vllm", "model": str(folder), "vllm_enforce_eager": True}
+        {
+            "inference_engine": "vllm",
+            "model": str(folder),
+            "vllm_enforce_eager": True,
+            "vllm_gpu_memory_utilization": 0.2,
+        }
     )
     engine = VllmEngine(settings)
     with pytest.raises(Transient, match="loading"):

@@ -71,7 +71,11 @@ class VllmEngine:
             disable_log_stats=True,  # vLLM's own loggers; the one below still gets its figures.
             **{name: value for name, value in chosen.items() if value is not None},
         )
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=[_tap_into(self)])
+        try:
+            return AsyncLLM.from_engine_args(arguments, stat_loggers=[_tap_into(self)])
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:500]
+            raise SettingsError(f"MODEL={self._model!r}: vLLM cannot start with it. {reason}") from error
 
     async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
         from vllm.exceptions import GracefulHTTPError, VLLMClientError
