@@ -103,8 +103,10 @@ class EmbeddedPostgres:
             ) from None
         except asyncpg.InvalidCatalogNameError:
             raise
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise NotReady(str(error) or "no answer yet") from None
+        except (OSError, TimeoutError):
+            raise NotReady("no answer yet") from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise NotReady(str(error)) from None
 
     async def _create_database(self) -> None:
         connection = await self._connect("postgres")
