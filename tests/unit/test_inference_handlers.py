@@ -76,7 +76,7 @@ async def answer_to(request: Generate, client: Bus) -> Generated:
 
 async def deltas_of(subscription: Subscription) -> list[OutputDelta]:
     """What has come until nothing comes for a moment."""
-    deltas = []
+    deltas: list[OutputDelta] = []
     try:
         while True:
             delta = decode_live((await subscription.next_msg(0.1)).data)

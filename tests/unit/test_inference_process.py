@@ -1,0 +1,49 @@
+"""The inference worker as a process: what its health port says, how it starts and stops."""
+
+import asyncio
+import socket
+
+from shared.bus import Bus
+from shared.replies import Models
+from tests.contracts.engines_worker import worker_process
+from tests.stack import free_ports
+
+
+async def test_it_gets_ready_answers_and_stops(nats_url: str) -> None:
+    async with (
+        worker_process(NATS_URL=nats_url, INFERENCE_ENGINE="extractive") as worker,
+        Bus.connect("test", nats_url, timeout=5, stop_timeout=1) as client,
+    ):
+        ready = await worker.wait_until("/readyz", 200, seconds=20)
+        assert '"engine":"ok"' in ready
+        assert '"nats":"ok"' in ready
+
+        models = await client.ask(Models())
+        assert (models.engine, models.models) == ("extractive", ["extractive"])
+        _, metrics = await worker.get("/metrics")
+        assert "pandora_engine_running_requests 0.0" in metrics
+
+        assert await worker.stop(seconds=10) == 0
+
+
+async def test_the_health_port_answers_while_there_is_no_bus() -> None:
+    (nobody,) = free_ports(1)
+    async with worker_process(NATS_URL=f"nats://127.0.0.1:{nobody}", INFERENCE_ENGINE="extractive") as worker:
+        await worker.wait_until("/healthz", 200, seconds=20)
+        status, body = await worker.get("/readyz")
+        assert status == 503
+        assert "not finished" in body
+
+        assert await worker.stop(seconds=10) == 0
+
+
+async def test_a_taken_port_is_named_with_its_setting(nats_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        async with worker_process(NATS_URL=nats_url, INFERENCE_PORT=port) as worker:
+            _, said = await asyncio.wait_for(worker.process.communicate(), 20)
+
+    assert worker.process.returncode == 2
+    assert said.decode().startswith(f"INFERENCE_PORT={port}: cannot listen on 127.0.0.1:{port}")
