@@ -1,0 +1,276 @@
+"""One representative instance of every message on the bus, each field away from its default.
+
+`python -m tests.contracts.samples` writes them to the golden files. A golden file that changes is a contract
+that changes: a field may be added, with a default; anything else takes a new version.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from shared.bus import Problem
+from shared.events import (
+    Cancelled,
+    Event,
+    Failed,
+    LiveEvent,
+    OutputDelta,
+    PhaseEnded,
+    PhaseStarted,
+    Queued,
+    Saved,
+    Source,
+    SourcesFound,
+    Timings,
+    TurnCancelled,
+    TurnFailed,
+    TurnIndexed,
+    TurnRequested,
+    TurnSaved,
+    Usage,
+    encode,
+)
+from shared.replies import (
+    Abort,
+    Count,
+    CountReply,
+    Document,
+    DocumentsReply,
+    Generate,
+    Generated,
+    GetDocument,
+    GetTurn,
+    Hit,
+    ListDocuments,
+    ListSessions,
+    ListSessionsReply,
+    ListTurns,
+    ListTurnsReply,
+    Message,
+    Models,
+    ModelsReply,
+    Neighbours,
+    NeighboursReply,
+    Passage,
+    Recipes,
+    RecipesReply,
+    Search,
+    SearchReply,
+    SessionRow,
+    StillGenerating,
+    TurnRecord,
+    TurnRow,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+_ID = "0192f0c1-2d3e-7abc-8def-0123456789ab"
+_EARLIER = "0192f0c0-0000-7abc-8def-0123456789ab"
+_AT = datetime(2026, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
+_LATER = datetime(2026, 3, 14, 9, 26, 55, tzinfo=UTC)
+_SAID = "Where does my sister Mira live?"
+_ANSWER = "In Lisbon (turn 7)."
+_SOURCE = Source(turn_id=_EARLIER, turn_number=7, score=0.75, quote="My sister Mira lives in Lisbon.")
+_USAGE = Usage(input_tokens=41, output_tokens=6)
+_TIMINGS = Timings(gather_seconds=0.25, first_token_seconds=0.5, total_seconds=1.5)
+
+STORED: tuple[Event, ...] = (
+    TurnRequested(
+        turn_id=_ID,
+        session_id="kitchen",
+        input=_SAID,
+        user="alice",
+        recipe="standard",
+        model="extractive",
+        metadata={"client": "golden"},
+    ),
+    TurnSaved(
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        user="alice",
+        input=_SAID,
+        output=_ANSWER,
+        recipe="direct",
+        model="extractive",
+        topic="sister mira live",
+        intent="question",
+        keywords=["sister", "mira", "live"],
+        quality=0.875,
+        turn_dir="turn_000042",
+        requested_at=_AT,
+        saved_at=_LATER,
+        sources=[_SOURCE],
+        usage=_USAGE,
+        timings=_TIMINGS,
+        quoted=True,
+        metadata={"client": "golden"},
+        last_index=9,
+    ),
+    TurnFailed(
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        user="alice",
+        reason="timeout",
+        detail="not ended within 600 s",
+        failed_at=_LATER,
+    ),
+    TurnCancelled(turn_id=_ID, turn_number=42, session_id="kitchen", user="alice", cancelled_at=_LATER),
+    TurnIndexed(turn_id=_ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=_LATER),
+)
+
+LIVE: tuple[LiveEvent, ...] = (
+    Queued(index=0, turn_id=_ID, turn_number=42, session_id="kitchen", user="alice"),
+    PhaseStarted(index=1, phase="gather"),
+    PhaseEnded(index=3, phase="gather", seconds=0.25),
+    SourcesFound(index=2, sources=[_SOURCE]),
+    OutputDelta(index=5, text="In Lisbon"),
+    Saved(
+        index=9,
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        output=_ANSWER,
+        sources=[_SOURCE],
+        usage=_USAGE,
+        model="extractive",
+    ),
+    Failed(index=9, turn_id=_ID, turn_number=42, session_id="kitchen", reason="timeout", detail="too long"),
+    Cancelled(index=9, turn_id=_ID, turn_number=42, session_id="kitchen"),
+)
+
+_ROW = TurnRow(
+    turn_id=_EARLIER,
+    turn_number=7,
+    session_id="garden",
+    at=_AT,
+    topic="sister mira lisbon",
+    intent="statement",
+    keywords=["sister", "mira", "lisbon"],
+    quality=0.5,
+    model="extractive",
+    recipe="direct",
+    input="My sister Mira lives in Lisbon.",
+    output="Noted.",
+    quoted=True,
+)
+_HIT = Hit(
+    kind="turn",
+    id=_EARLIER,
+    score=0.75,
+    text="My sister Mira lives in Lisbon.",
+    turn_id=_EARLIER,
+    turn_number=7,
+    session_id="garden",
+    at=_AT,
+    input="My sister Mira lives in Lisbon.",
+    output="Noted.",
+    quoted=True,
+    similarity=0.625,
+    words=2.5,
+)
+_SESSION = SessionRow(
+    session_id="garden", turns=3, first_at=_AT, last_at=_LATER, last_topic="sister mira lisbon"
+)
+_PASSAGE = Passage(
+    turn_id=_EARLIER,
+    turn_number=7,
+    score=0.75,
+    similarity=0.625,
+    input="My sister Mira lives in Lisbon.",
+    output="Noted.",
+    quoted=True,
+)
+_RECORD = TurnRecord(
+    turn_id=_ID,
+    turn_number=42,
+    session_id="kitchen",
+    user="alice",
+    status="saved",
+    input=_SAID,
+    output=_ANSWER,
+    recipe="direct",
+    model="extractive",
+    requested_at=_AT,
+    ended_at=_LATER,
+    turn_dir="turn_000042",
+    sources=[_SOURCE],
+    usage=_USAGE,
+    timings=_TIMINGS,
+    topic="sister mira live",
+    intent="question",
+    keywords=["sister", "mira", "live"],
+    quality=0.875,
+    quoted=True,
+    error="timeout: not ended within 600 s",
+    metadata={"client": "golden"},
+    last_index=9,
+)
+
+ASKED: dict[str, msgspec.Struct] = {
+    "index.search": Search(user="alice", query=_SAID, limit=5, kinds=["turn", "turn"], session_id="garden"),
+    "index.search.reply": SearchReply(hits=[_HIT]),
+    "index.list": ListTurns(user="alice", session_id="garden", before=40, limit=5),
+    "index.list.reply": ListTurnsReply(turns=[_ROW], next_cursor=7),
+    "index.sessions": ListSessions(user="alice", limit=5),
+    "index.sessions.reply": ListSessionsReply(sessions=[_SESSION]),
+    "index.neighbours": Neighbours(user="alice", turn_ids=[_EARLIER]),
+    "index.neighbours.reply": NeighboursReply(turns=[_ROW]),
+    "index.count": Count(),
+    "index.count.reply": CountReply(rows=3, points=2, highest_turn_number=42),
+    "turns.get": GetTurn(user="alice", turn_id=_ID),
+    "turns.get.reply": _RECORD,
+    "turns.documents": ListDocuments(user="alice", turn_id=_ID),
+    "turns.documents.reply": DocumentsReply(names=["context.md", "metadata.json"]),
+    "turns.document": GetDocument(user="alice", turn_id=_ID, name="context.md"),
+    "turns.document.reply": Document(name="context.md", media_type="text/markdown", text="# Turn 42\n"),
+    "turns.recipes": Recipes(),
+    "turns.recipes.reply": RecipesReply(names=["direct"]),
+    "inference.generate": Generate(
+        request_id=_ID,
+        messages=[Message("system", "Be brief."), Message("user", _SAID)],
+        passages=[_PASSAGE],
+        question=_SAID,
+        model="extractive",
+        temperature=0.5,
+        max_tokens=256,
+        stream_to=f"turn.stream.{_ID}",
+        first_index=4,
+    ),
+    "inference.generate.sign": StillGenerating(output_tokens=3),
+    "inference.generate.reply": Generated(
+        text=_ANSWER,
+        model="extractive",
+        finish_reason="stop",
+        usage=_USAGE,
+        next_index=7,
+        first_token_seconds=0.25,
+        seconds=1.25,
+        sources=[_SOURCE],
+        quoted=True,
+    ),
+    "inference.abort": Abort(request_id=_ID),
+    "inference.models": Models(),
+    "inference.models.reply": ModelsReply(
+        engine="extractive", models=["extractive"], context_tokens=4096, running=2, waiting=1
+    ),
+    "refused": Problem("limit is 0; it must be between 1 and 100", "limit"),
+}
+
+ALL: dict[str, msgspec.Struct] = {
+    **{event.subject: event for event in STORED},
+    **{f"turn.stream.{event.type}": event for event in LIVE},
+    **ASKED,
+}
+"""By the name of the golden file."""
+
+
+def golden_text(message: msgspec.Struct) -> str:
+    return msgspec.json.format(encode(message), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    for name, message in ALL.items():
+        (GOLDEN / f"{name}.json").write_text(golden_text(message))
