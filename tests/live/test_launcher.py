@@ -142,7 +142,7 @@ async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> N
     await until(lambda: "inference is ready again" in own.terminal())
     assert "inference ended with signal SIGKILL; starting it again in 0.5 s" in own.terminal()
     assert own.pid_of("inference") != first
-    await own.ask("Are you there again?")
+    await own.tell("Are you there again?")
 
     # Everything is killed but one process, the launcher first, so that nothing is put in order.
     pids = {part: own.pid_of(part) for part in PARTS}
