@@ -74,6 +74,7 @@ class Supervisor:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._ready = {name: asyncio.Event() for name in parts}
         self._waits_for = dict.fromkeys(parts, "not started")
+        self._restarts = dict.fromkeys(parts, 0)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
         """Runs until `stop` is set. Raises LaunchError or SettingsError where the stack cannot run."""
@@ -129,7 +130,7 @@ class Supervisor:
             self._waits_for[part.name] = f"ended with {describe_end(status)}"
             self._say(f"{part.name} ended with {describe_end(status)}; starting it again in {delay:g} s")
             await asyncio.sleep(delay)
-            self._state.parts[part.name].restarts += 1
+            self._restarts[part.name] += 1
 
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
         with self._folder.log_file(part.name).open("ab") as log:
@@ -155,14 +156,13 @@ class Supervisor:
         return process
 
     def _remember(self, part: Part, pid: int) -> None:
-        before = self._state.parts.get(part.name)
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it died at once
             self._state.parts[part.name] = PartState(
                 process=ProcessId.of(pid),
                 port=part.listeners[0].port,
                 started_at=datetime.now(UTC),
                 stop_signal=part.stop_signal,
-                restarts=before.restarts if before else 0,
+                restarts=self._restarts[part.name],
             )
         self._folder.write_state(self._state)
 

@@ -167,13 +167,17 @@ class EmbeddedPostgres:
             )
 
     def _forget_dead_server(self) -> None:
-        """Removes a killed server's `postmaster.pid` where its number now belongs to another program."""
+        """Removes a killed server's `postmaster.pid` where its number is a zombie's or another program's by now.
+
+        PostgreSQL itself would take either for a running server, and refuse to start.
+        """
         file = self.data / "postmaster.pid"
         if not file.exists():
             return
         number = file.read_text().split("\n", 1)[0].strip()
         try:
-            alive = psutil.Process(int(number)).name() == "postgres"
+            process = psutil.Process(int(number))
+            alive = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
         except (psutil.Error, ValueError):
             alive = False
         if not alive:
