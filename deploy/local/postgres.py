@@ -167,7 +167,7 @@ class EmbeddedPostgres:
             )
 
     def _forget_dead_server(self) -> None:
-        """Removes a killed server's `postmaster.pid` where its number is a zombie's or another program's by now.
+        """Removes a killed server's `postmaster.pid` where its number is a zombie's or another program's.
 
         PostgreSQL itself would take either for a running server, and refuse to start.
         """
