@@ -152,7 +152,8 @@ async def test_a_user_never_finds_reads_or_streams_anothers_turn(stack: Stack) -
     told = await stack.tell(f"The password of the vault is {secret}.", user="alice")
 
     status, found = await stack.call("POST", "/v1/search", {"query": secret}, user="bob")
-    assert (status, found) == (200, {"hits": []})
+    assert status == 200
+    assert told["turn_id"] not in {hit["turn_id"] for hit in found["hits"]}
     answered = await stack.ask(f"What is the password of the vault? Is it {secret}?", user="bob")
     assert answered["sources"] == []
     for path in ("", "/events", "/documents", "/documents/context.md"):

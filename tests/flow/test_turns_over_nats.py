@@ -46,7 +46,7 @@ async def test_a_turn_by_bare_nats_is_answered_and_remembered(stack: Stack, clie
     assert "Bergen" in events[-1]["output"]
     assert events[-1]["sources"][0]["turn_number"] == told["turn_number"]
     reply = await client.request("index.search", json.dumps({"user": "bob", "query": name}).encode(), 5)
-    assert json.loads(reply.data) == {"hits": []}
+    assert name not in json.dumps(json.loads(reply.data))
 
 
 async def test_an_unknown_recipe_fails_the_turn_in_the_open(stack: Stack, client: Client) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import os
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,31 +18,29 @@ from shared import metrics
 from shared.errors import SettingsError
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
-_QUESTION, _STORED = 0, 1
 
 
-class _Job(msgspec.Struct, order=True, frozen=True):
-    """Sorted by lane, then by arrival."""
+class _Waiting(msgspec.Struct, frozen=True):
+    """A text, and where its vector is awaited."""
 
-    lane: int
-    number: int
-    texts: list[str]
-    answer: Any
+    text: str
+    vector: asyncio.Future[Vectors]
 
 
 class SentenceTransformerEmbedder:
     """Embedder over sentence-transformers.
 
-    One thread computes. Stored texts go in calls of at most `batch_texts`, and a question goes before all of
-    them, so that it waits for one such call at most.
+    One thread computes, at most `batch_texts` texts in a call. All questions that wait go together and before
+    all stored texts, so that a question waits for one call at most.
     """
 
     def __init__(self, model: Any, *, batch_texts: int, cache_entries: int) -> None:
         self.dimension: int = model.get_embedding_dimension()
         self._model = model
         self._batch_texts = batch_texts
-        self._jobs: asyncio.PriorityQueue[_Job] = asyncio.PriorityQueue()
-        self._number = 0
+        self._questions: deque[_Waiting] = deque()
+        self._stored: deque[_Waiting] = deque()
+        self._something_waits = asyncio.Event()
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._cache_entries = cache_entries
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
@@ -65,46 +63,51 @@ class SentenceTransformerEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         # Texts of like length share a call: a call costs as much as its longest text times its size.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        chunks = [order[i : i + self._batch_texts] for i in range(0, len(order), self._batch_texts)]
-        answers = await asyncio.gather(*(self._ask(_STORED, [texts[i] for i in chunk]) for chunk in chunks))
+        answers = await asyncio.gather(*(self._queue(self._stored, texts[i]) for i in order))
         vectors = numpy.empty((len(texts), self.dimension), dtype=numpy.float32)
-        for chunk, answer in zip(chunks, answers, strict=True):
-            vectors[chunk] = answer
+        vectors[order] = answers
         return vectors
 
     async def embed_query(self, text: str) -> Vectors:
         if text in self._cache:
             self._cache.move_to_end(text)
             return self._cache[text]
-        vector: Vectors = (await self._ask(_QUESTION, [text]))[0]
+        vector = await self._queue(self._questions, text)
         self._cache[text] = vector
         while len(self._cache) > self._cache_entries:
             self._cache.popitem(last=False)
         return vector
 
-    async def _ask(self, lane: int, texts: list[str]) -> Vectors:
-        self._number += 1
-        answer: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
-        self._jobs.put_nowait(_Job(lane, self._number, texts, answer))
-        return await answer
+    def _queue(self, lane: deque[_Waiting], text: str) -> asyncio.Future[Vectors]:
+        vector: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
+        lane.append(_Waiting(text, vector))
+        self._something_waits.set()
+        return vector
 
     async def _work(self) -> None:
         while True:
-            job = await self._jobs.get()
-            if job.answer.done():
-                continue  # Whoever asked has gone.
-            kind = "query" if job.lane == _QUESTION else "stored"
-            try:
-                with metrics.timed(metrics.embed_seconds.labels(kind)):
-                    vectors = await asyncio.get_running_loop().run_in_executor(
-                        self._thread, self._encode, job.texts
-                    )
-            except Exception as error:
-                if not job.answer.done():
-                    job.answer.set_exception(error)
-                continue
-            if not job.answer.done():
-                job.answer.set_result(vectors)
+            await self._something_waits.wait()
+            kind, lane = ("query", self._questions) if self._questions else ("stored", self._stored)
+            taken = [lane.popleft() for _ in range(min(len(lane), self._batch_texts))]
+            if not self._questions and not self._stored:
+                self._something_waits.clear()
+            wanted = [entry for entry in taken if not entry.vector.done()]  # Whoever left wants nothing.
+            if wanted:
+                await self._answer(kind, wanted)
+
+    async def _answer(self, kind: str, wanted: list[_Waiting]) -> None:
+        texts = [entry.text for entry in wanted]
+        try:
+            with metrics.timed(metrics.embed_seconds.labels(kind)):
+                vectors = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, texts)
+        except Exception as error:
+            for entry in wanted:
+                if not entry.vector.done():
+                    entry.vector.set_exception(error)
+            return
+        for entry, vector in zip(wanted, vectors, strict=True):
+            if not entry.vector.done():
+                entry.vector.set_result(vector)
 
     def _encode(self, texts: list[str]) -> Vectors:
         vectors = self._model.encode(
