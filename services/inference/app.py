@@ -56,7 +56,7 @@ async def running_engine(settings: InferenceSettings, health: Health) -> AsyncIt
         case "vllm":
             vllm = VllmEngine(settings)
             health.depends_on("engine", vllm.check)
-            async with vllm.loaded():
+            async with vllm.loaded(when_dead=health.stopping.set):
                 yield vllm
         case _:
             assert_never(settings.inference_engine)

@@ -51,8 +51,10 @@ async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     engine = VllmEngine(settings)
     with pytest.raises(Transient, match="loading"):
         await engine.check()
-    async with engine.loaded():
+    deaths: list[None] = []
+    async with engine.loaded(when_dead=lambda: deaths.append(None)):
         yield engine
+    assert not deaths
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ Runs where vLLM is installed (`make test-vllm`), with a tiny random model on wha
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import psutil
@@ -22,13 +24,24 @@ _START_SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")
-async def worker(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkerProcess]:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
     build(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def worker(nats_url: str, model: Path) -> AsyncIterator[WorkerProcess]:
+    async with started(nats_url, model) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def started(nats_url: str, model: Path) -> AsyncIterator[WorkerProcess]:
     async with worker_process(
         NATS_URL=nats_url,
         INFERENCE_ENGINE="vllm",
-        MODEL=str(folder),
+        MODEL=str(model),
         VLLM_ENFORCE_EAGER="true",
         VLLM_GPU_MEMORY_UTILIZATION="0.2",
         SIGN_OF_LIFE_SECONDS="0.1",
@@ -109,11 +122,20 @@ async def test_many_at_once_all_end(client: Bus) -> None:
     assert all(0 < answer.usage.output_tokens <= 32 for answer in answers)
 
 
-async def test_a_stop_leaves_no_process_behind(worker: WorkerProcess) -> None:
-    family = psutil.Process(worker.process.pid).children(recursive=True)
-    assert family
+async def test_a_stop_leaves_no_process_behind(nats_url: str, model: Path) -> None:
+    async with started(nats_url, model) as worker:
+        family = psutil.Process(worker.process.pid).children(recursive=True)
+        assert family
 
-    assert await worker.stop(30) == 0
+        assert await worker.stop(30) == 0
 
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
+
+
+async def test_a_worker_whose_engine_died_ends(worker: WorkerProcess) -> None:
+    family = psutil.Process(worker.process.pid).children(recursive=True)
+    for process in family:
+        process.kill()
+
+    assert await asyncio.wait_for(worker.process.wait(), 30) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -15,9 +16,11 @@ from shared.errors import Refused, SettingsError, Transient
 from shared.events import Usage
 from shared.replies import Generate
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 _REASONS: dict[str | None, Literal["stop", "length", "abort"]] = {"length": "length", "abort": "abort"}
 _SHUTDOWN_SECONDS = 5.0
+_WATCH_SECONDS = 0.5
 
 
 class VllmEngine:
@@ -35,17 +38,28 @@ class VllmEngine:
         self.waiting = 0
 
     @asynccontextmanager
-    async def loaded(self) -> AsyncIterator[None]:
-        """Loads the weights and starts vLLM's own process (some 40 s); stops it at the end."""
+    async def loaded(self, when_dead: Callable[[], None]) -> AsyncIterator[None]:
+        """Loads the weights and starts vLLM's own process (some 40 s); stops it at the end.
+
+        Calls `when_dead` where that process dies: only a new worker can help then.
+        """
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # This is a self-hosted system: nothing calls home.
         self._llm = await _in_daemon_thread(self._load)
         self.context_tokens = self._llm.model_config.max_model_len
         self._sampling_defaults = self._llm.model_config.get_diff_sampling_param()
+        watching = asyncio.create_task(self._watch(when_dead))
         try:
             yield
         finally:
+            watching.cancel()
             llm, self._llm = self._llm, None
             await asyncio.to_thread(llm.shutdown, _SHUTDOWN_SECONDS)
+
+    async def _watch(self, when_dead: Callable[[], None]) -> None:
+        while not self._llm.errored:  # noqa: ASYNC110  # vLLM has no event for it
+            await asyncio.sleep(_WATCH_SECONDS)
+        log.error("vLLM's engine process has died; this worker ends, so that a new one can start")
+        when_dead()
 
     def _load(self) -> Any:
         try:
@@ -159,7 +173,7 @@ class VllmEngine:
         if self._llm is None:
             raise Transient(f"vLLM is loading {self._model}", retry_in=5.0)
         if self._llm.errored:
-            raise Transient("vLLM's engine process has died; restart this worker", retry_in=10.0)
+            raise Transient("vLLM's engine process has died", retry_in=10.0)
 
 
 def _tap_into(engine: VllmEngine) -> Callable[..., Any]:
