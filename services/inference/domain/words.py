@@ -99,28 +99,21 @@ class Stems:
         self._known: dict[str, str] = {}
 
     def stem(self, word: str) -> str:
-        word = _plain(word)
+        """Empty for a stop word."""
         if word not in self._known:
-            self._known[word] = self._stemmer.stemWord(word)
+            plain = _POSSESSIVE.sub("", word.lower().replace("\u2019", "'"))
+            self._known[word] = "" if plain in STOP_WORDS else self._stemmer.stemWord(plain)
         return self._known[word]
 
     def content(self, text: str) -> set[str]:
         """The stems of the words that carry meaning."""
-        return {self.stem(word) for word in _WORD.findall(text) if not _is_stop_word(word)}
+        return set(map(self.stem, _WORD.findall(text))) - {""}
 
     def names(self, text: str) -> set[str]:
         """The stems of capitalised words that do not merely begin a sentence."""
-        found = set()
-        for sentence in sentences(text):
-            for word in _WORD.findall(sentence)[1:]:
-                if word[0].isupper() and not _is_stop_word(word):
-                    found.add(self.stem(word))
-        return found
-
-
-def _plain(word: str) -> str:
-    return _POSSESSIVE.sub("", word.lower().replace("\u2019", "'"))
-
-
-def _is_stop_word(word: str) -> bool:
-    return _plain(word) in STOP_WORDS
+        return {
+            self.stem(word)
+            for sentence in sentences(text)
+            for word in _WORD.findall(sentence)[1:]
+            if word[0].isupper()
+        } - {""}
