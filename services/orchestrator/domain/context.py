@@ -24,10 +24,10 @@ def choose_passages(
     """The best hits that say something new, then turns beside them, until the budget is spent."""
     chosen: list[Passage] = []
     left = budget_tokens * _CHARACTERS_A_TOKEN
-    beside = [passage_of_row(row) for row in neighbours]
-    relevant = [_passage(hit) for hit in hits if is_relevant(hit) and not is_echo(hit, query)]
+    found = [_passage(hit) for hit in relevant_hits(query, hits)]
+    beside = [passage_of_row(row) for row in neighbours if not is_echo(row, query)]
     taken: set[str] = set()
-    for passage in relevant + beside:
+    for passage in found + beside:
         size = len(passage.input) + len(passage.output)
         if passage.turn_id in taken or size > left or len(chosen) >= most:
             continue
@@ -37,13 +37,18 @@ def choose_passages(
     return chosen
 
 
+def relevant_hits(query: str, hits: Sequence[Hit]) -> list[Hit]:
+    """A search always finds its nearest; these bear on the query and say something new, best first."""
+    return [hit for hit in hits if is_relevant(hit) and not is_echo(hit, query)]
+
+
 def is_relevant(hit: Hit) -> bool:
     return hit.words > 0 or hit.similarity >= _LEAST_SIMILARITY
 
 
-def is_echo(hit: Hit, query: str) -> bool:
+def is_echo(turn: Hit | TurnRow, query: str) -> bool:
     """The same question asked before, with an answer that only quoted: it knows nothing of its own."""
-    return (hit.quoted or not hit.output) and _bare(hit.input) == _bare(query)
+    return (turn.quoted or not turn.output) and _bare(turn.input) == _bare(query)
 
 
 def sources_of(passages: Sequence[Passage]) -> list[Source]:

@@ -5,7 +5,7 @@ import logging
 
 import msgspec
 
-from services.orchestrator.domain.context import choose_passages, sources_of
+from services.orchestrator.domain.context import choose_passages, relevant_hits, sources_of
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Tools
 from shared.errors import Transient
@@ -25,7 +25,7 @@ async def gather(turn: Turn, tools: Tools) -> Turn:
         passages = choose_passages(
             said,
             hits,
-            await _neighbours(user, hits, tools),
+            await _neighbours(user, relevant_hits(said, hits), tools),
             most=tools.limits.context_passages,
             budget_tokens=tools.limits.context_budget_tokens,
         )
