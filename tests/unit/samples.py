@@ -1,0 +1,97 @@
+"""Short ways to write down what the parts work on; every test names only what it is about."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.indexer.domain.fusion import Candidate
+from services.orchestrator.domain.turn import Turn
+from shared.events import TurnRequested, TurnSaved
+from shared.replies import Hit, Passage, TurnRecord, TurnRow
+
+AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+
+
+def candidate(turn_id: str, similarity: float | None = None, words: float | None = None) -> Candidate:
+    return Candidate(turn_id, similarity, words)
+
+
+def hit(number: int, said: str, answered: str = "", **more: Any) -> Hit:
+    fields: dict[str, Any] = {"score": 0.5, "similarity": 0.5, "words": 0.0, "quoted": False, **more}
+    return Hit(
+        kind="turn",
+        id=f"t{number}",
+        turn_id=f"t{number}",
+        turn_number=number,
+        session_id="kitchen",
+        at=AT,
+        text=f"{said}\n{answered}",
+        input=said,
+        output=answered,
+        **fields,
+    )
+
+
+def passage(number: int, said: str, answered: str = "", **more: Any) -> Passage:
+    fields: dict[str, Any] = {"score": 0.5, "similarity": 0.5, **more}
+    return Passage(turn_id=f"t{number}", turn_number=number, input=said, output=answered, **fields)
+
+
+def row(number: int, said: str = "", answered: str = "", **more: Any) -> TurnRow:
+    fields: dict[str, Any] = {
+        "session_id": "kitchen",
+        "topic": "",
+        "intent": "statement",
+        "keywords": [],
+        "quality": 0.5,
+        "model": "extractive",
+        "recipe": "direct",
+        "quoted": False,
+        **more,
+    }
+    return TurnRow(turn_id=f"t{number}", turn_number=number, at=AT, input=said, output=answered, **fields)
+
+
+def requested(turn_id: str, said: str = "Hello", **more: Any) -> TurnRequested:
+    return TurnRequested(turn_id=turn_id, session_id=more.pop("session_id", "kitchen"), input=said, **more)
+
+
+def turn(said: str, **more: Any) -> Turn:
+    """Turn 42 of alice in the kitchen."""
+    request = more.pop("request", None) or requested("t42", said, user="alice")
+    return Turn(request=request, turn_number=42, requested_at=AT, started_at=AT, **more)
+
+
+def record(number: int = 42, **more: Any) -> TurnRecord:
+    fields: dict[str, Any] = {
+        "session_id": "kitchen",
+        "user": "alice",
+        "status": "saved",
+        "input": "Hello",
+        "output": "Hello to you.",
+        "recipe": "direct",
+        "model": "extractive",
+        "requested_at": AT,
+        "ended_at": AT,
+        "last_index": 9,
+        **more,
+    }
+    return TurnRecord(turn_id=f"t{number}", turn_number=number, turn_dir=f"turn_{number:06d}", **fields)
+
+
+def saved(number: int, said: str = "Hello", answered: str = "Hello to you.", **more: Any) -> TurnSaved:
+    fields: dict[str, Any] = {
+        "turn_id": f"t{number}",
+        "session_id": "kitchen",
+        "user": "alice",
+        "recipe": "direct",
+        "model": "extractive",
+        "topic": "hello",
+        "intent": "greeting",
+        "keywords": ["hello"],
+        "quality": 0.5,
+        "turn_dir": f"turn_{number:06d}",
+        "requested_at": AT,
+        "saved_at": AT,
+        **more,
+    }
+    return TurnSaved(turn_number=number, input=said, output=answered, **fields)
