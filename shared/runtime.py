@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=CommonSettings)
 Check = Callable[[], Awaitable[None]]
 _CHECK_SECONDS = 2.0
+_PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 class Health:
@@ -80,7 +81,7 @@ def health_app(health: Health) -> Callable[..., Awaitable[None]]:
     """`/healthz`, `/readyz` and `/metrics` as a bare ASGI application."""
 
     async def app(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        status, content_type, body = await health_answer(health, scope["path"])
+        status, content_type, body = await _answer(health, scope["path"])
         headers = [(b"content-type", content_type.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -88,8 +89,17 @@ def health_app(health: Health) -> Callable[..., Awaitable[None]]:
     return app
 
 
-async def health_answer(health: Health, path: str) -> tuple[int, str, bytes]:
-    """(status, content type, body)."""
+def beside_health(app: Any, health: Health) -> Callable[..., Awaitable[None]]:
+    """`app`, with health and metrics on the same port and outside of what `app` counts and traces."""
+    probes = health_app(health)
+
+    async def both(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        await (probes if scope["path"] in _PROBES else app)(scope, receive, send)
+
+    return both
+
+
+async def _answer(health: Health, path: str) -> tuple[int, str, bytes]:
     match path:
         case "/healthz":
             return 200, "application/json", b'{"status":"ok"}'
@@ -142,6 +152,7 @@ async def serve_http(
             app,
             loop="uvloop",
             http="httptools",
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,

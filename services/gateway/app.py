@@ -15,12 +15,12 @@ from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.routes import api
 from services.gateway.settings import GatewaySettings
-from services.gateway.site import docs, docs_asset, health
+from services.gateway.site import docs, docs_asset
 from shared.bus import VERSION, Bus
 from shared.errors import Refused
 from shared.events import LOCAL_USER
 from shared.replies import Count, Models, Recipes
-from shared.runtime import Health, answers, serve_http
+from shared.runtime import Health, answers, beside_health, serve_http
 
 _ESCAPED = 6
 """The most bytes that JSON may spend on one byte of text."""
@@ -49,7 +49,7 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
-                observed(application(gateway, health, settings)),
+                beside_health(observed(application(gateway, settings)), health),
                 settings.gateway_host,
                 settings.gateway_port,
                 "GATEWAY_PORT",
@@ -59,17 +59,16 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         await health.run_until_stopped()
 
 
-def application(gateway: Gateway, state: Health, settings: GatewaySettings) -> Litestar:
+def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
     users = settings.users_by_key()
 
     async def user(request: Request[Any, Any, Any]) -> str:
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, health, docs, docs_asset],
+        route_handlers=[api, docs, docs_asset],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
-            "health": Provide(lambda: state, sync_to_thread=False),
             "user": Provide(user),
         },
         exception_handlers=EXCEPTION_HANDLERS,

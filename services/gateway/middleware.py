@@ -31,7 +31,7 @@ def observed(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         start = perf_counter()
-        with tracer.start_as_current_span(f"{scope['method']} {scope['path']}", context=context_of(headers)):
+        with tracer.start_as_current_span(scope["method"], context=context_of(headers)):
             try:
                 await app(scope, receive, send_with_id)
             finally:
@@ -44,6 +44,4 @@ def observed(app: ASGIApp) -> ASGIApp:
 
 def _route(scope: Any) -> str:
     """The route's template, never the path itself: metrics take no ids."""
-    handler = scope.get("route_handler")
-    paths = getattr(handler, "paths", None)
-    return min(paths) if paths else "unknown"
+    return str(scope.get("path_template") or "unknown")

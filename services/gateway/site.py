@@ -1,13 +1,11 @@
-"""What is not the API: health, metrics, and the documentation, whose assets are served from here."""
+"""The documentation page; its assets are served from here, so that it works without a network."""
 
 from functools import cache
 from importlib.resources import files
 
-from litestar import MediaType, Request, Response, get
-from litestar.datastructures import State
+from litestar import MediaType, Response, get
 
 from shared.errors import Refused
-from shared.runtime import Health, health_answer
 
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 _PAGE = """<!doctype html>
@@ -26,12 +24,6 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-
-
-@get(["/healthz", "/readyz", "/metrics"], include_in_schema=False)
-async def health(request: Request[None, None, State], health: Health) -> Response[bytes]:
-    status, media_type, body = await health_answer(health, request.url.path)
-    return Response(body, status_code=status, media_type=media_type)
 
 
 @get("/docs", include_in_schema=False)

@@ -1,6 +1,7 @@
 """Wires the indexer: which store, which index, which model."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -22,6 +23,8 @@ from shared.runtime import Health, health_app, serve_http, until_there
 from shared.streams import INDEXER_TURN_SAVED, wait_for_streams
 
 __all__ = ["migrate", "serve"]
+
+_WATCH_SECONDS = 5.0
 
 
 async def serve(settings: IndexerSettings, health: Health) -> None:
@@ -65,6 +68,8 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         consumer = Consumer(
             bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns
         )
+        watch = asyncio.create_task(_watch_counts(indexer))
+        stack.push_async_callback(_cancel, [watch])
         await stack.enter_async_context(consuming(bus, consumer))
         await health.run_until_stopped()
 
@@ -112,6 +117,14 @@ async def _migrated(settings: IndexerSettings) -> None:
         ) from error
     except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as error:
         raise Transient(str(error)) from error
+
+
+async def _watch_counts(indexer: Indexer) -> None:
+    """Keeps the numbers of rows and points on the dashboards."""
+    while True:
+        with contextlib.suppress(Transient):
+            await indexer.count(Count())
+        await asyncio.sleep(_WATCH_SECONDS)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
