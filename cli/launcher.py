@@ -72,7 +72,9 @@ async def _supervise(
     async def on_ready() -> None:
         state.ready_after_seconds = time.time() - state.launcher.created
         folder.write_state(state)
-        panel = await ready_panel(settings, folder, state.ready_after_seconds)
+        panel = await ready_panel(
+            settings, folder, state.ready_after_seconds, how_to_stop="Ctrl-C or `pandora down`"
+        )
         with contextlib.suppress(OSError):
             console.print(panel)
 

@@ -53,7 +53,7 @@ def up(
     if folder.holder() is not None:
         raise AlreadyRunning(folder.data, folder.holder())
     seconds = start_in_background(folder)
-    console.print(asyncio.run(ready_panel(settings, folder, seconds)))
+    console.print(asyncio.run(ready_panel(settings, folder, seconds, how_to_stop="`pandora down`")))
 
 
 @app.command()

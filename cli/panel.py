@@ -17,14 +17,16 @@ from shared.errors import Refused, Transient
 from shared.replies import Models
 
 
-async def ready_panel(settings: StackSettings, folder: RunFolder, seconds: float) -> RenderableType:
+async def ready_panel(
+    settings: StackSettings, folder: RunFolder, seconds: float, *, how_to_stop: str
+) -> RenderableType:
     address = f"http://{reachable(settings.gateway.gateway_host)}:{settings.gateway.gateway_port}"
     facts = _grid(
         ("address", f"{address}   (its API: {address}/docs)"),
         ("engine", await _engine(settings)),
         ("data", str(folder.data)),
         ("logs", f"{folder.logs}   (`pandora logs -f`)"),
-        ("ready", f"after {seconds:.1f} s; Ctrl-C or `pandora down` stops it"),
+        ("ready", f"after {seconds:.1f} s; {how_to_stop} stops it"),
     )
     commands = Text(
         '  pandora ask "My sister Mira lives in Lisbon and keeps bees."\n'

@@ -8,9 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import msgspec
 import psutil
 
+from cli.deaths import Deaths
 from cli.processes import ProcessId, describe_end, kill_group
 from cli.run_folder import PartState, RunFolder, StackState
 from deploy.local.parts import NotReady, Part
@@ -29,27 +29,6 @@ class LaunchError(Exception):
         super().__init__(message)
         self.status = status
         self.tail = tail or []
-
-
-class Deaths(msgspec.Struct):
-    """How often a part died lately: how long to wait before the next start, and when to give up.
-
-    The wait doubles from 0.5 s to 10 s and starts anew once a part has lived for a minute.
-    """
-
-    times: list[float] = []
-
-    LIMIT = 5
-    WINDOW_SECONDS = 60.0
-
-    def note(self, now: float, lived: float) -> None:
-        self.times = [*([] if lived > self.WINDOW_SECONDS else self.times[-9:]), now]
-
-    def too_many(self, now: float) -> bool:
-        return sum(now - time <= self.WINDOW_SECONDS for time in self.times) >= self.LIMIT
-
-    def delay(self) -> float:
-        return min(10.0, 0.5 * 2.0 ** (len(self.times) - 1))
 
 
 class Supervisor:

@@ -75,14 +75,18 @@ class EmbeddedPostgres:
             await self._initialise(home)
 
     async def probe(self) -> None:
+        """Makes the database where it is missing. Raises NotReady, and SettingsError for a wrong password."""
+        name = self._settings.postgres_db
+        connection = await self._connect()
         try:
-            connection = await self._connect(self._settings.postgres_db)
-        except asyncpg.InvalidCatalogNameError:
-            await self._create_database()
-            connection = await self._connect(self._settings.postgres_db)
-        await connection.close()
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                await connection.execute(f'CREATE DATABASE "{name}"')
+        except asyncpg.PostgresError as error:
+            raise NotReady(str(error)) from None
+        finally:
+            await connection.close()
 
-    async def _connect(self, database: str) -> asyncpg.Connection:
+    async def _connect(self) -> asyncpg.Connection:
         settings = self._settings
         try:
             return await asyncpg.connect(
@@ -90,7 +94,7 @@ class EmbeddedPostgres:
                 port=settings.postgres_port,
                 user=settings.postgres_user,
                 password=settings.postgres_password.get_secret_value(),
-                database=database,
+                database="postgres",
                 ssl=False,
                 timeout=_CONNECT_SECONDS,
             )
@@ -101,19 +105,10 @@ class EmbeddedPostgres:
                 f"start with the earlier one, run `ALTER ROLE {settings.postgres_user} PASSWORD '...'`, "
                 "and then change the setting."
             ) from None
-        except asyncpg.InvalidCatalogNameError:
-            raise
         except (OSError, TimeoutError):
             raise NotReady("no answer yet") from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise NotReady(str(error)) from None
-
-    async def _create_database(self) -> None:
-        connection = await self._connect("postgres")
-        try:
-            await connection.execute(f'CREATE DATABASE "{self._settings.postgres_db}"')
-        finally:
-            await connection.close()
 
     async def _initialise(self, home: Path) -> None:
         """Makes the data folder beside its place and moves it there whole: no half-made one is ever left."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.deaths import Deaths
 from cli.processes import ProcessId
 from cli.run_folder import RunFolder, StackState
-from cli.supervisor import Deaths, LaunchError, Supervisor, stop_deadlines
+from cli.supervisor import LaunchError, Supervisor, stop_deadlines
 from deploy.local.parts import Listener, NotReady, Part
 from shared.errors import SettingsError
 
