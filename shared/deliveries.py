@@ -176,6 +176,11 @@ class Batches(Generic[E]):
     async def _handle_batch(self, batch: list[tuple[E, asyncio.Future[list[Event]]]]) -> None:
         try:
             follow_ups = await self._handle([event for event, _ in batch])
+        except Transient as error:  # What is away for all of them is away for each: do not ask it again.
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
         except Exception as error:
             if len(batch) > 1:
                 for entry in batch:
