@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -61,6 +61,13 @@ class PostgresSettings(CommonSettings):
     postgres_db: str = Field("pandora", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="database name")
     postgres_user: str = Field("pandora", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="database user")
     postgres_password: SecretStr = Field(SecretStr("pandora"), description="database password")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must look like postgresql://user:password@host:port/db")
+        return value
 
     @property
     def dsn(self) -> str:

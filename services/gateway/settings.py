@@ -1,10 +1,14 @@
 """Settings of the gateway."""
 
 import ipaddress
+import re
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.settings import CommonSettings
+
+_USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+"""As `shared.events.User`: a key for another name would let in somebody whose turns nobody can read."""
 
 
 class GatewaySettings(CommonSettings):
@@ -24,10 +28,17 @@ class GatewaySettings(CommonSettings):
     @field_validator("api_keys")
     @classmethod
     def _pairs(cls, value: SecretStr) -> SecretStr:
-        for pair in filter(None, value.get_secret_value().split(",")):
-            user, _, key = pair.strip().partition(":")
-            if not user or len(key) < 8:
-                raise ValueError("each entry must be user:key, with a key of at least 8 characters")
+        keys: set[str] = set()
+        for pair in filter(None, map(str.strip, value.get_secret_value().split(","))):
+            user, _, key = pair.partition(":")
+            if not _USER.fullmatch(user) or len(key) < 8:
+                raise ValueError(
+                    "each entry must be user:key, with a user of A-Z a-z 0-9 _ . @ - (at most 64) "
+                    "and a key of at least 8 characters"
+                )
+            if key in keys:
+                raise ValueError("each key must belong to one user")
+            keys.add(key)
         return value
 
     @model_validator(mode="after")
