@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 
 from shared.deliveries import Batches, Delivery
 from shared.errors import Poison, Transient
@@ -66,7 +67,7 @@ async def test_what_came_is_handled_when_the_window_closes() -> None:
     async with running(batches):
         await answers(batches, [1, 2])
 
-    assert sorted(sum(handler.batches, [])) == [1, 2]
+    assert sorted(chain(*handler.batches)) == [1, 2]
 
 
 async def test_without_a_window_what_is_there_already_is_handled_together() -> None:
@@ -150,4 +151,4 @@ async def test_two_workers_answer_every_event_once() -> None:
         found = await answers(batches, range(100))
 
     assert found == [[indexed(number)] for number in range(100)]
-    assert sorted(sum(handler.batches, [])) == list(range(100))
+    assert sorted(chain(*handler.batches)) == list(range(100))

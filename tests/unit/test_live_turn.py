@@ -54,7 +54,7 @@ def test_the_last_event_says_how_a_turn_stands(events: list[AnyLiveEvent], statu
 
 
 def test_a_running_turn_shows_what_was_said_so_far() -> None:
-    events = [
+    events: list[AnyLiveEvent] = [
         QUEUED,
         STARTED,
         SourcesFound(index=2, sources=[SOURCE]),
