@@ -100,25 +100,30 @@ async def declare_streams(
             wanted = dataclasses.replace(declared, max_msgs=queue_limit, first_seq=first_turn_number)
         await _declare_stream(jetstream, wanted)
     for durable in DURABLES:
-        await jetstream.add_consumer(durable.stream, durable.config())
+        try:
+            await jetstream.add_consumer(durable.stream, durable.config())
+        except APIError as error:
+            raise _not_as_declared(f"durable {durable.name}", error) from error
 
 
 async def _declare_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
     try:
-        present = (await jetstream.stream_info(str(wanted.name))).config
-    except NotFoundError:
-        await jetstream.add_stream(wanted)
-        return
-    # The first sequence is history by now: JetStream keeps its own count.
-    wanted = dataclasses.replace(wanted, first_seq=present.first_seq)
-    try:
-        await jetstream.update_stream(wanted)
+        try:
+            present = (await jetstream.stream_info(str(wanted.name))).config
+        except NotFoundError:
+            await jetstream.add_stream(wanted)
+        else:
+            # The first sequence is history by now: JetStream keeps its own count.
+            await jetstream.update_stream(dataclasses.replace(wanted, first_seq=present.first_seq))
     except APIError as error:
-        raise SettingsError(
-            f"stream {wanted.name} on the NATS server cannot be changed in place to what this version "
-            f"declares ({error.description}). Nothing was deleted. "
-            "Back the stream up, remove it, and start again."
-        ) from error
+        raise _not_as_declared(f"stream {wanted.name}", error) from error
+
+
+def _not_as_declared(what: str, error: APIError) -> SettingsError:
+    return SettingsError(
+        f"{what} on the NATS server cannot be made what this version declares ({error.description}). "
+        "Nothing was deleted. Back up what is in the way, remove it, and start again."
+    )
 
 
 async def wait_for_streams(jetstream: JetStreamContext) -> None:
