@@ -36,7 +36,6 @@ class PartState(msgspec.Struct, kw_only=True):
     """One process of the stack. `stop_signal` is the number by which it stops in good order."""
 
     process: ProcessId
-    port: int
     started_at: datetime
     stop_signal: int
     restarts: int = 0

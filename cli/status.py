@@ -19,10 +19,10 @@ from shared.streams import DURABLES, STREAMS
 
 
 class PartStatus(msgspec.Struct, kw_only=True):
-    """One process. `note` says what it waits for where it is not ready."""
+    """One part. `note` says why it is not ready; a server of your own has no pid and no port."""
 
     name: str
-    port: int
+    port: int | None
     pid: int | None = None
     ready: bool = False
     note: str = ""
@@ -78,15 +78,16 @@ async def read_status(settings: StackSettings) -> Status:
 
 
 async def _part_status(part: Part, state: PartState | None) -> PartStatus:
-    status = PartStatus(name=part.name, port=part.listeners[0].port)
+    status = PartStatus(name=part.name, port=part.port)
     process = state.process.find() if state else None
-    if state is None or process is None:
+    if state and process:
+        status.pid = process.pid
+        status.restarts = state.restarts
+        status.uptime_seconds = round(time.time() - state.process.created, 1)
+        status.memory_bytes = memory_bytes(process)
+    elif part.command:
         status.note = "not running"
         return status
-    status.pid = process.pid
-    status.restarts = state.restarts
-    status.uptime_seconds = round(time.time() - state.process.created, 1)
-    status.memory_bytes = memory_bytes(process)
     try:
         await part.probe()
         status.ready = True

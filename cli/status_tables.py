@@ -23,7 +23,7 @@ def _parts(status: Status) -> Table:
         table.add_row(
             part.name,
             str(part.pid or "-"),
-            str(part.port),
+            str(part.port or "-"),
             _readiness(part),
             format_duration(part.uptime_seconds) if part.pid else "-",
             format_bytes(part.memory_bytes) if part.pid else "-",
@@ -70,7 +70,7 @@ def _facts(status: Status) -> Table:
     if counts:
         grid.add_row(
             "memory",
-            f"{counts.rows:,} turns, {counts.points:,} vectors, last turn {counts.highest_turn_number:,}",
+            f"turns: {counts.rows:,}, vectors: {counts.points:,}, last turn: {counts.highest_turn_number:,}",
         )
     else:
         grid.add_row("memory", "no answer; see `pandora logs indexer`")

@@ -19,6 +19,7 @@ from deploy.local.stack import START_ORDER, STOP_ORDER
 _POLL_SECONDS = 0.1
 _PROGRESS_SECONDS = 5.0
 _TAIL_LINES = 20
+_NOT_STARTED = "not started"
 Say = Callable[[str], None]
 
 
@@ -52,7 +53,7 @@ class Supervisor:
         self._stop_seconds = stop_seconds
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._ready = {name: asyncio.Event() for name in parts}
-        self._waits_for = dict.fromkeys(parts, "not started")
+        self._waits_for = dict.fromkeys(parts, _NOT_STARTED)
         self._restarts = dict.fromkeys(parts, 0)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
@@ -89,6 +90,9 @@ class Supervisor:
 
     async def _keep(self, part: Part, group: asyncio.TaskGroup) -> None:
         """Starts the part again whenever it dies. Raises LaunchError where that is no use."""
+        self._waits_for[part.name] = "starting"
+        if not part.command:
+            return await self._watch(part, time.monotonic())
         deaths = Deaths()
         while True:
             if part.prepare is not None:
@@ -138,7 +142,6 @@ class Supervisor:
         with contextlib.suppress(psutil.NoSuchProcess):  # it died at once
             self._state.parts[part.name] = PartState(
                 process=ProcessId.of(pid),
-                port=part.listeners[0].port,
                 started_at=datetime.now(UTC),
                 stop_signal=part.stop_signal,
                 restarts=self._restarts[part.name],
@@ -166,8 +169,11 @@ class Supervisor:
 
     def _unready(self) -> list[tuple[str, str]]:
         """(name, what it waits for) of each part that was started and is not ready."""
-        started = [name for name in self._parts if name in self._processes]
-        return [(name, self._waits_for[name]) for name in started if not self._ready[name].is_set()]
+        return [
+            (name, reason)
+            for name, reason in self._waits_for.items()
+            if reason != _NOT_STARTED and not self._ready[name].is_set()
+        ]
 
     # --- giving up ---
 
@@ -181,13 +187,16 @@ class Supervisor:
             )
 
     def _not_ready_in_time(self) -> LaunchError:
-        name, reason = self._unready()[0]
-        others = ", ".join(other for other, _ in self._unready()[1:])
-        return LaunchError(
+        (name, reason), *others = self._unready()
+        message = (
             f"{name} is not ready after {self._startup_seconds:g} s ({reason})"
-            + (f"; nor is {others}" if others else "")
-            + ". Everything is stopped. If it only needs longer, raise STARTUP_TIMEOUT_SECONDS. "
-            f"Its last lines, from {self._folder.log_file(name)}:",
+            + (f"; nor is {', '.join(other for other, _ in others)}" if others else "")
+            + ". Everything is stopped. If it only needs longer, raise STARTUP_TIMEOUT_SECONDS."
+        )
+        if not self._parts[name].command:
+            return LaunchError(message)
+        return LaunchError(
+            f"{message} Its last lines, from {self._folder.log_file(name)}:",
             tail=self._folder.last_lines(name, _TAIL_LINES),
         )
 

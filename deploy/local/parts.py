@@ -22,14 +22,15 @@ class Listener(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One program: how to prepare, start, probe and stop it."""
+    """One program: how to probe, prepare, start and stop it."""
 
     name: str
-    command: tuple[str, ...]
-    listeners: tuple[Listener, ...]
-    """The first one is the part's own; the others are beside it (monitoring)."""
     probe: Callable[[], Awaitable[None]]
     """Raises NotReady while the part does not serve, and SettingsError where it never will."""
+    command: tuple[str, ...] = ()
+    """Empty: a server of your own, which is only waited for."""
+    listeners: tuple[Listener, ...] = ()
+    """The first one is the part's own; the others are beside it (monitoring)."""
     prepare: Callable[[], Awaitable[None]] | None = None
     """Runs before each start; it makes folders and files."""
     user: str | None = None
@@ -39,6 +40,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: signal.Signals = signal.SIGTERM
     settings_status: int | None = None
     """The exit status by which it says that a setting is wrong, so that starting it again is no use."""
+
+    @property
+    def port(self) -> int | None:
+        return self.listeners[0].port if self.listeners else None
 
 
 async def probe_http(url: str) -> None:

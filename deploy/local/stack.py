@@ -1,4 +1,4 @@
-"""The whole stack in the order in which it starts and stops. A server of your own replaces its part."""
+"""The whole stack in the order in which it starts and stops. Servers of your own replace their parts."""
 
 import sys
 from collections.abc import Iterator
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from deploy.local.nats import nats_part
 from deploy.local.parts import Listener, Part, probe_http, reachable
 from deploy.local.postgres import postgres_part
+from deploy.local.servers import nats_server, postgres_server, qdrant_server
 from deploy.local.settings import StackSettings
 
-START_ORDER = (("nats",), ("postgres",), ("indexer", "inference", "orchestrator", "gateway"))
+START_ORDER = (("nats",), ("postgres", "qdrant"), ("indexer", "inference", "orchestrator", "gateway"))
 """Each group waits for the one before it. The services start side by side: each waits for what it needs."""
 
 STOP_ORDER = (("gateway",), ("orchestrator",), ("inference", "indexer"), ("postgres",), ("nats",))
@@ -17,15 +18,16 @@ _WRONG_SETTING = 2  # shared/runtime.py
 
 
 def declare_parts(settings: StackSettings) -> dict[str, Part]:
-    """Every part that the launcher starts, by name."""
+    """Every part that the launcher starts or waits for, by name."""
     return {part.name: part for part in _parts(settings)}
 
 
 def _parts(settings: StackSettings) -> Iterator[Part]:
-    if settings.local.nats_url is None:
-        yield nats_part(settings.local)
-    if settings.postgres.database_url is None:
-        yield postgres_part(settings.postgres)
+    nats_url, database_url = settings.local.nats_url, settings.postgres.database_url
+    yield nats_server(nats_url) if nats_url else nats_part(settings.local)
+    yield postgres_server(settings.postgres.dsn) if database_url else postgres_part(settings.postgres)
+    if settings.indexer.qdrant_url:
+        yield qdrant_server(settings.indexer.qdrant_url)
     host = settings.local.bind_host
     yield _service("indexer", Listener(host, settings.indexer.indexer_port, "INDEXER_PORT"))
     yield _service("inference", Listener(host, settings.inference.inference_port, "INFERENCE_PORT"))

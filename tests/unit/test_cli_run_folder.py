@@ -29,7 +29,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def state_with(process: ProcessId) -> StackState:
     now = datetime.now(UTC)
-    part = PartState(process=process, port=1, started_at=now, stop_signal=signal.SIGTERM)
+    part = PartState(process=process, started_at=now, stop_signal=signal.SIGTERM)
     return StackState(launcher=ProcessId.of(os.getpid()), started_at=now, parts={"gateway": part})
 
 

@@ -153,6 +153,16 @@ async def test_what_is_not_ready_in_time_is_named_with_its_reason(tmp_path: Path
     assert life.lives() == []
 
 
+async def test_a_server_of_ones_own_is_waited_for_before_anything_is_started(tmp_path: Path) -> None:
+    server = Part(name="nats", probe=never_ready)
+    life = Life(tmp_path, server, part("gateway", FOREVER), startup_seconds=0.3)
+
+    with pytest.raises(LaunchError, match=r"nats is not ready after 0\.3 s \(the moon: not up\)\. Every"):
+        await life.run()
+
+    assert life.state.parts == {}
+
+
 async def test_a_part_that_will_not_stop_is_killed_with_its_children(tmp_path: Path) -> None:
     stubborn = (
         "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
