@@ -5,6 +5,7 @@ stored events are in `shared/deliveries.py`.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,8 @@ Q = TypeVar("Q", bound=msgspec.Struct)
 VERSION = "0.1.0"
 QUEUE_GROUP = "pandora"
 _STREAM_IS_FULL = (10077, 10167)
+_UNAVAILABLE = "503"
+"""The status that a Transient travels as."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -43,6 +46,18 @@ class Problem(msgspec.Struct, frozen=True):
 
     detail: str
     field: str | None = None
+
+
+class _Broker(NatsBroker):
+    """Stops also while no server is there: nats-py drains only a connection that stands."""
+
+    async def stop(self, *error: Any) -> None:
+        try:
+            await super().stop(*error)
+        except (nats.errors.ConnectionReconnectingError, nats.errors.ConnectionClosedError):
+            if self._connection is not None:
+                with contextlib.suppress(OSError):  # What was still to be sent has nowhere to go.
+                    await self._connection.close()
 
 
 class Bus:
@@ -62,7 +77,7 @@ class Bus:
         cls, service: str, url: str, *, timeout: float, stop_timeout: float
     ) -> AsyncIterator["Bus"]:
         """Connects, and goes on trying while no server is there; drains and closes at the end."""
-        broker = NatsBroker(
+        broker = _Broker(
             url.split(","),
             name=f"pandora-{service}",
             apply_types=False,
@@ -131,7 +146,7 @@ class Bus:
     # --- asking ---
 
     async def ask(self, request: Request[R], timeout: float | None = None) -> R:
-        """Raises Refused as the answering process raised it, and Transient where nobody answers in time."""
+        """Raises Refused and Transient as the answering process does, and Transient where none answers."""
         try:
             message = await self.connection.request(
                 request.subject, encode(request), timeout=timeout or self._timeout, headers=trace_headers()
@@ -240,7 +255,7 @@ class Endpoint(msgspec.Struct, frozen=True):
                 await _refuse(request, Refused(400, str(error)))
             except Transient as error:
                 result = "unavailable"
-                await _refuse(request, Refused(503, str(error)))
+                await _refuse(request, Refused(int(_UNAVAILABLE), str(error)))
             except Exception:
                 result = "error"
                 metrics.errors.labels(subject).inc()
@@ -262,6 +277,8 @@ def _answer(message: Msg, kind: Any) -> Any:
     status = (message.headers or {}).get(ERROR_CODE_HEADER)
     if status is not None:
         problem = decode(Problem, message.data)
+        if status == _UNAVAILABLE:
+            raise Transient(problem.detail)
         raise Refused(int(status), problem.detail, problem.field)
     return decode(kind, message.data)
 

@@ -28,6 +28,7 @@ from shared.tracing import context_of, tracer
 
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Its place in the stream: the same on every redelivery."""
     attempt: int
     """1 on the first delivery."""
+    is_last: bool
+    """What is still away now is given up: there will be no other attempt."""
     stored_at: datetime
 
 
@@ -85,6 +88,7 @@ class Consumer(Generic[E]):
         delivery = Delivery(
             sequence=raw.metadata.sequence.stream,
             attempt=raw.metadata.num_delivered,
+            is_last=raw.metadata.num_delivered >= self._durable.max_deliver,
             stored_at=raw.metadata.timestamp,
         )
         try:
@@ -103,15 +107,15 @@ class Consumer(Generic[E]):
         except Exception as error:
             metrics.errors.labels(self._durable.name).inc()
             log.exception("%s failed on message %d", self._durable.name, delivery.sequence)
-            return await self._again(raw, delivery, repr(error), retry_in=min(2.0**delivery.attempt, 60.0))
+            return await self._again(raw, delivery, repr(error), retry_in=1.0)
         return "handled"
 
     async def _again(self, raw: Msg, delivery: Delivery, reason: str, retry_in: float) -> str:
-        if delivery.attempt >= self._durable.max_deliver:
+        if delivery.is_last:
             return await self._bury(raw, delivery, f"given up after {delivery.attempt} attempts: {reason}")
         log.warning("%s tries message %d again: %s", self._durable.name, delivery.sequence, reason)
         with contextlib.suppress(NatsError):  # Without a connection the server redelivers after ack_wait.
-            await raw.nak(delay=retry_in)
+            await raw.nak(delay=min(retry_in * 2 ** (delivery.attempt - 1), _LONGEST_WAIT_SECONDS))
         return "retried"
 
     async def _bury(self, raw: Msg, delivery: Delivery, reason: str) -> str:

@@ -12,7 +12,7 @@ old reader takes a new version, never a changed meaning (the golden files in tes
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar, get_args
 
 import msgspec
 
@@ -197,6 +197,10 @@ class OutputDelta(LiveEvent, frozen=True, kw_only=True, tag="output.delta"):
     """One or more tokens; the deltas of a turn joined are its output."""
 
 
+class OutputRestarted(LiveEvent, frozen=True, kw_only=True, tag="output.restarted"):
+    """The turn begins anew: what was sent of its output before is void."""
+
+
 class Saved(LiveEvent, frozen=True, kw_only=True, tag="turn.saved"):
     turn_id: str
     turn_number: int
@@ -221,10 +225,18 @@ class Cancelled(LiveEvent, frozen=True, kw_only=True, tag="turn.cancelled"):
     session_id: str
 
 
-AnyLiveEvent = Queued | PhaseStarted | PhaseEnded | SourcesFound | OutputDelta | Saved | Failed | Cancelled
-LIVE_EVENTS: tuple[type[LiveEvent], ...] = (
-    Queued, PhaseStarted, PhaseEnded, SourcesFound, OutputDelta, Saved, Failed, Cancelled,
-)  # fmt: skip
+AnyLiveEvent = (
+    Queued
+    | PhaseStarted
+    | PhaseEnded
+    | SourcesFound
+    | OutputDelta
+    | OutputRestarted
+    | Saved
+    | Failed
+    | Cancelled
+)
+LIVE_EVENTS: tuple[type[LiveEvent], ...] = get_args(AnyLiveEvent)
 LAST_EVENTS = (Saved, Failed, Cancelled)
 """One of these ends every turn's stream."""
 
@@ -240,8 +252,8 @@ _encoder = msgspec.json.Encoder()
 _live_decoder = msgspec.json.Decoder(AnyLiveEvent)
 
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""RecursionError: anybody may nest brackets deeper than the decoder follows them."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a body that is not what it should be, or is nested deeper than it follows."""
 
 
 def encode(value: object) -> bytes:
@@ -252,7 +264,7 @@ def decode(kind: type[T], body: bytes) -> T:
     """Raises Poison with the field that is wrong; an event that cannot be read now can never be read."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Poison(f"not a valid {kind.__name__}: {error}") from error
 
 
@@ -260,6 +272,6 @@ def decode_live(body: bytes) -> AnyLiveEvent:
     """Raises Poison as `decode` does."""
     try:
         event: AnyLiveEvent = _live_decoder.decode(body)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Poison(f"not a live event: {error}") from error
     return event

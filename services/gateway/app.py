@@ -22,6 +22,8 @@ from shared.events import LOCAL_USER
 from shared.replies import Count, Models, Recipes
 from shared.runtime import Health, answers, beside_health, serve_http
 
+_LAST_WORDS_SECONDS = 3.0
+"""How long open event streams hold up a stop; their readers join again at the next start."""
 _ESCAPED = 6
 """The most bytes that JSON may spend on one byte of text."""
 
@@ -53,7 +55,7 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
                 settings.gateway_host,
                 settings.gateway_port,
                 "GATEWAY_PORT",
-                stop_timeout=settings.stop_timeout_seconds,
+                stop_timeout=min(_LAST_WORDS_SECONDS, settings.stop_timeout_seconds),
             )
         )
         await health.run_until_stopped()

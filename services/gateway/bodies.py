@@ -10,6 +10,7 @@ from litestar.typing import FieldDefinition
 
 from services.gateway.problems import invalid
 from shared.errors import Refused
+from shared.events import UNREADABLE
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -25,7 +26,7 @@ class StrictBody(MsgspecDTO[T]):
             return msgspec.json.decode(value, type=self.model_type)
         except msgspec.ValidationError as error:
             raise invalid(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise Refused(400, f"the body is not JSON in UTF-8: {error}") from error
 
     @classmethod

@@ -10,7 +10,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 
 from services.orchestrator.adapters.folder import FolderDocuments
-from services.orchestrator.adapters.nats import BusMemory, BusModel
+from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel
 from services.orchestrator.handlers import Archive, Orchestrator
 from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.recent import RecentTurns
@@ -54,7 +54,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         tools = Tools(
             memory=BusMemory(bus),
             model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
-            announcements=bus,
+            announcements=BusAnnouncements(bus),
             documents=documents,
             recent=RecentTurns(),
             limits=Limits(

@@ -37,6 +37,10 @@ class Announcements(Protocol):
 
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None: ...
 
+    async def next_index(self, turn_id: str) -> int:
+        """The first index that nobody has used; 0 where nothing was sent or nothing is kept any more."""
+        ...
+
 
 class Documents(Protocol):
     """Turn folders. Writing is one atomic step: a folder is there whole or not at all."""

@@ -16,6 +16,7 @@ from shared.events import (
     Failed,
     LiveEvent,
     OutputDelta,
+    OutputRestarted,
     PhaseEnded,
     PhaseStarted,
     Queued,
@@ -127,6 +128,7 @@ LIVE: tuple[LiveEvent, ...] = (
     PhaseEnded(index=3, phase="gather", seconds=0.25),
     SourcesFound(index=2, sources=[_SOURCE]),
     OutputDelta(index=5, text="In Lisbon"),
+    OutputRestarted(index=6),
     Saved(
         index=9,
         turn_id=_ID,

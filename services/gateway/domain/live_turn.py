@@ -8,6 +8,7 @@ from shared.events import (
     Cancelled,
     Failed,
     OutputDelta,
+    OutputRestarted,
     Queued,
     Saved,
     SourcesFound,
@@ -34,11 +35,22 @@ def view_of_events(events: Sequence[AnyLiveEvent], said: str) -> TurnView:
         session_id=queued.session_id,
         status=status_of(events),
         input=said,
-        output="".join(event.text for event in events if isinstance(event, OutputDelta)),
+        output=output_of(events),
         sources=sources[-1] if sources else [],
         usage=Usage(),
         links=links_of(queued.turn_id),
     )
+
+
+def output_of(events: Sequence[AnyLiveEvent]) -> str:
+    """The text so far, without what a restart has made void."""
+    texts: list[str] = []
+    for event in events:
+        if isinstance(event, OutputDelta):
+            texts.append(event.text)
+        elif isinstance(event, OutputRestarted):
+            texts.clear()
+    return "".join(texts)
 
 
 def status_of(events: Sequence[AnyLiveEvent]) -> TurnStatus:

@@ -1,10 +1,15 @@
 """Memory, model and announcements over the bus."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
+import nats.errors
+from nats.js.errors import NotFoundError
+
 from shared.bus import Bus
 from shared.errors import Transient
+from shared.events import AnyLiveEvent, decode_live, live_subject
 from shared.replies import (
     Abort,
     Generate,
@@ -16,6 +21,9 @@ from shared.replies import (
     StillGenerating,
     TurnRow,
 )
+from shared.streams import LIVE
+
+_ABORT_SECONDS = 1.0
 
 
 class BusMemory:
@@ -35,6 +43,25 @@ class BusMemory:
         return reply.turns[::-1]
 
 
+class BusAnnouncements:
+    """Announcements on the turn's subject, counted by what the LIVE stream keeps of it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
+        await self._bus.emit(turn_id, event)
+
+    async def next_index(self, turn_id: str) -> int:
+        try:
+            last = await self._bus.jetstream.get_last_msg(str(LIVE.name), live_subject(turn_id), direct=True)
+        except NotFoundError:
+            return 0
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Transient("NATS does not give the turn's events now") from error
+        return decode_live(last.data or b"").index + 1
+
+
 class BusModel:
     """Model at any inference worker."""
 
@@ -43,15 +70,20 @@ class BusModel:
         self._silence = silence_seconds
 
     async def generate(self, request: Generate) -> Generated:
-        ended = False
+        following = asyncio.create_task(self._follow(request))
         try:
-            answers = self._bus.ask_and_follow(request, StillGenerating, silence_seconds=self._silence)
-            async with aclosing(answers):
-                async for answer in answers:
-                    if isinstance(answer, Generated):
-                        ended = True
-                        return answer
-            raise Transient("the engine ended without an answer")
-        finally:
-            if not ended:  # Cancelled, timed out or lost: the engine must not go on for nobody.
-                await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
+            return await asyncio.shield(following)
+        except BaseException:  # Cancelled, timed out or lost: the engine must not go on for nobody.
+            await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
+            # Once it has answered, no more of its text comes behind what is announced next.
+            await asyncio.wait({following}, timeout=_ABORT_SECONDS)
+            following.cancel()
+            raise
+
+    async def _follow(self, request: Generate) -> Generated:
+        answers = self._bus.ask_and_follow(request, StillGenerating, silence_seconds=self._silence)
+        async with aclosing(answers):
+            async for answer in answers:
+                if isinstance(answer, Generated):
+                    return answer
+        raise Transient("the engine ended without an answer")

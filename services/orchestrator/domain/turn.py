@@ -52,6 +52,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     def turn_dir(self) -> str:
         return turn_dir(self.turn_number)
 
+    @property
+    def was_aborted(self) -> bool:
+        return self.finish_reason == "abort"
+
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
     """What the index files a turn under; found by plain means, no model."""

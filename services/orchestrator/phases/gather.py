@@ -19,9 +19,7 @@ _HITS = 20
 async def gather(turn: Turn, tools: Tools) -> Turn:
     user, said = turn.request.user, turn.request.input
     try:
-        hits, stored = await asyncio.gather(
-            tools.memory.search(user, said, limit=_HITS), _last_turns(turn, tools)
-        )
+        hits, stored = await asyncio.gather(_search(user, said, tools), _last_turns(turn, tools))
         passages = choose_passages(
             said,
             hits,
@@ -39,6 +37,12 @@ async def gather(turn: Turn, tools: Tools) -> Turn:
     )
     turn = msgspec.structs.replace(turn, history=history)
     return await tools.announce(turn, SourcesFound, sources=sources_of(turn.passages))
+
+
+async def _search(user: str, said: str, tools: Tools) -> list[Hit]:
+    if tools.limits.context_passages == 0:
+        return []
+    return await tools.memory.search(user, said, limit=_HITS)
 
 
 async def _last_turns(turn: Turn, tools: Tools) -> list[TurnRow]:
