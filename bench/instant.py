@@ -1,0 +1,63 @@
+"""An engine that has no model to wait for: all that is measured with it is the way to and from it."""
+
+import asyncio
+import random
+import zlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from bench.sentences import sentence
+from services.inference.ports import Delta, Finished
+from shared.events import Usage
+from shared.replies import Generate
+
+MODEL = "instant"
+TOKENS = 64
+WORD = "token "
+"""The load client counts these in the raw bytes."""
+_TOKENS_A_TURN_OF_THE_LOOP = 16
+"""As an engine under load hands them over (services/inference/domain/coalesce.py)."""
+
+Reply = Callable[[str], Sequence[str]]
+
+
+def same_tokens(question: str) -> Sequence[str]:
+    return [WORD] * TOKENS
+
+
+def short_reply(question: str) -> Sequence[str]:
+    """Some twenty words that depend on the question alone, so that the bench knows what will be saved."""
+    words = sentence(random.Random(zlib.crc32(question.encode()))).split()[:20]
+    return [f"{word} " for word in words]
+
+
+REPLIES: dict[str, Reply] = {"tokens": same_tokens, "sentence": short_reply}
+
+
+class InstantEngine:
+    """Engine: yields its whole reply at once; the event loop turns now and then, as with a real one."""
+
+    name = "instant"
+    context_tokens = 8192
+    waiting = 0
+
+    def __init__(self, reply: Reply = same_tokens) -> None:
+        self._reply = reply
+
+    async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
+        tokens = self._reply(request.question or _question_in(request))
+        for number, token in enumerate(tokens, start=1):
+            yield Delta(token, 1)
+            if number % _TOKENS_A_TURN_OF_THE_LOOP == 0:
+                await asyncio.sleep(0)
+        yield Finished(reason="stop", model=MODEL, usage=Usage(input_tokens=1, output_tokens=len(tokens)))
+
+    async def models(self) -> list[str]:
+        return [MODEL]
+
+    async def check(self) -> None:
+        """It is always there."""
+
+
+def _question_in(request: Generate) -> str:
+    """The user's words stand behind what was put before them (services/orchestrator/domain/prompt.py)."""
+    return request.messages[-1].content.rsplit("\n\n", 1)[-1]

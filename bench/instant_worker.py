@@ -1,0 +1,38 @@
+"""python -m bench.instant_worker: the inference worker with the instant engine behind it.
+
+Wired as services/inference/app.py wires a real engine; only the engine is another.
+"""
+
+from bench.instant import InstantEngine
+from services.inference.handlers import Generations
+from services.inference.settings import InferenceSettings
+from shared.bus import Bus
+from shared.replies import Abort
+from shared.runtime import Health, health_app, main, serve_http
+
+
+async def serve(settings: InferenceSettings, health: Health) -> None:
+    async with (
+        serve_http(health_app(health), settings.bind_host, settings.inference_port, "INFERENCE_PORT"),
+        Bus.connect(
+            "inference",
+            settings.bus_url,
+            timeout=settings.request_timeout_seconds,
+            stop_timeout=settings.stop_timeout_seconds,
+        ) as bus,
+    ):
+        health.depends_on("nats", bus.check)
+        generations = Generations(
+            InstantEngine(),
+            bus.connection,
+            delta_interval=settings.delta_interval_milliseconds / 1000,
+            sign_of_life_seconds=settings.sign_of_life_seconds,
+        )
+        await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
+        await bus.serve("Answers at once.", generations.endpoints())
+        await health.run_until_stopped()
+        await generations.stop(within=1)
+
+
+if __name__ == "__main__":
+    main("inference", InferenceSettings, serve)

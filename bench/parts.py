@@ -1,0 +1,156 @@
+"""The processes that are measured: the product's own parts and the bench's, each ended by its own number."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.parts import NotReady, Part, probe_http
+from deploy.local.settings import StackSettings, load_stack
+from deploy.local.stack import declare_parts
+from tests.stack import free_ports
+
+ROOT = Path(__file__).parent.parent
+_PORTS = (
+    "GATEWAY_PORT",
+    "ORCHESTRATOR_PORT",
+    "INDEXER_PORT",
+    "INFERENCE_PORT",
+    "NATS_PORT",
+    "NATS_MONITOR_PORT",
+    "POSTGRES_PORT",
+)
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+class Installation:
+    """A data folder, ports of its own, and the parts that run on them while `running` does."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
+        self.environment = {
+            **_environment_without_settings(),
+            **ports,
+            "PANDORA_DATA_DIR": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "LOG_LEVEL": "WARNING",
+            **settings,
+        }
+        with _environment(self.environment):
+            self.settings = load_stack()
+            self._parts = declare_parts(self.settings)
+
+    @property
+    def gateway_port(self) -> int:
+        return self.settings.gateway.gateway_port
+
+    @property
+    def bus_url(self) -> str:
+        return self.settings.local.bus_url
+
+    @asynccontextmanager
+    async def running(self, *groups: str | tuple[str, ...], **instead: str) -> AsyncIterator[None]:
+        """Starts group after group, the parts of one side by side; `instead` names other modules for parts.
+
+        A part is ready when its own probe says so, or its health port where its dependencies are left out.
+        """
+        async with AsyncExitStack() as stack:
+            for group in groups:
+                names = (group,) if isinstance(group, str) else group
+                for name in names:
+                    await stack.enter_async_context(self._spawned(name, instead.get(name)))
+                await asyncio.gather(*(self._until_ready(self._parts[name]) for name in names))
+            yield
+
+    @asynccontextmanager
+    async def _spawned(self, name: str, module: str | None) -> AsyncIterator[None]:
+        part = self._parts[name]
+        if part.prepare is not None:
+            await part.prepare()
+        command = part.command if module is None else (sys.executable, "-m", module)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            # Not asyncio's: uvloop starts no process as another user.
+            process = subprocess.Popen(  # noqa: ASYNC220  # it only forks
+                command,
+                cwd=part.folder or self.folder,
+                env=self.environment,
+                user=part.user,
+                group=part.user,
+                extra_groups=[] if part.user else None,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            yield
+        finally:
+            await end(process, part.stop_signal)
+
+    async def _until_ready(self, part: Part) -> None:
+        is_service = "services" in part.command[-1]
+        url = f"http://127.0.0.1:{part.listeners[0].port}/healthz"
+        async with asyncio.timeout(_START_SECONDS):
+            while True:
+                with contextlib.suppress(NotReady):
+                    await (probe_http(url) if is_service else part.probe())
+                    return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def server(module: str, port: int, *arguments: str) -> AsyncIterator[int]:
+    """A server of the bench's own: its port, once it answers."""
+    process = subprocess.Popen(  # noqa: ASYNC220  # it only forks
+        [sys.executable, "-m", module, str(port), *arguments], cwd=ROOT, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            while True:
+                with contextlib.suppress(NotReady):
+                    await probe_http(f"http://127.0.0.1:{port}/healthz")
+                    break
+                await asyncio.sleep(0.05)
+        yield port
+    finally:
+        await end(process)
+
+
+async def end(process: subprocess.Popen[bytes], stop_signal: int = signal.SIGTERM) -> None:
+    """As asked for, and by force where it does not."""
+    process.send_signal(stop_signal)
+    try:
+        await asyncio.to_thread(process.wait, _STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        await asyncio.to_thread(process.wait)
+
+
+def _environment_without_settings() -> dict[str, str]:
+    """Whatever this machine's Pandora is set to, the figures are those of the defaults."""
+    names = {
+        field.upper() for kind in msgspec.structs.fields(StackSettings) for field in kind.type.model_fields
+    }
+    return {name: value for name, value in os.environ.items() if name.upper() not in names}
+
+
+@contextmanager
+def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
