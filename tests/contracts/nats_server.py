@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
 
+from nats.js.api import StreamState
+
 from deploy.local.nats import find_server
 from shared.bus import Bus
 from tests.stack import free_ports
@@ -38,6 +40,16 @@ async def nats_server() -> AsyncIterator[str]:
 async def bus_to(url: str, service: str = "test") -> AsyncIterator[Bus]:
     async with Bus.connect(service, url, timeout=5.0, stop_timeout=2.0) as bus:
         yield bus
+
+
+async def state(bus: Bus, stream: str) -> StreamState:
+    return (await bus.jetstream.stream_info(stream)).state
+
+
+async def until(bus: Bus, stream: str, messages: int) -> None:
+    """JetStream tells nobody how full a stream is: one has to look."""
+    while (await state(bus, stream)).messages != messages:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
 
 
 async def _until_it_listens(port: int) -> None:

@@ -12,6 +12,7 @@ from shared.events import (
     Cancelled,
     Failed,
     OutputDelta,
+    OutputRestarted,
     PhaseStarted,
     Queued,
     Saved,
@@ -69,6 +70,20 @@ def test_a_running_turn_shows_what_was_said_so_far() -> None:
     assert view.sources == [SOURCE]
     assert view.links == Links("/v1/turns/t42", "/v1/turns/t42/events", "/v1/turns/t42/documents")
     assert view.ended_at is None
+
+
+def test_what_was_said_before_a_turn_began_anew_is_void() -> None:
+    view = view_of_events(
+        [
+            QUEUED,
+            OutputDelta(index=1, text="In Rome"),
+            OutputRestarted(index=2),
+            OutputDelta(index=3, text="In Lisbon."),
+        ],
+        "",
+    )
+
+    assert view.output == "In Lisbon."
 
 
 def test_a_turn_whose_beginning_is_unknown_is_not_shown() -> None:
