@@ -53,7 +53,7 @@ clean: ## Remove what was installed and built; data in .pandora stays
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' || { \
-		echo "Pandora needs Python 3.11 or later; $$(python3 --version 2>&1 || true) is here." \
+		echo "Pandora needs Python 3.11 or later; $$($(or $(PYTHON),python3) --version 2>&1 || true) is here." \
 		"Install one, or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }

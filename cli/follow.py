@@ -14,12 +14,12 @@ Write = Callable[[str, str], None]
 """Takes the name of the part and a line."""
 
 
-class _Reader(msgspec.Struct):
+class Reader(msgspec.Struct):
     """Reads a growing file from where it left off; a file that was rotated is read from its beginning."""
 
     name: str
     file: Path
-    position: int
+    position: int = 0
     inode: int = 0
     rest: str = ""
 
@@ -28,7 +28,7 @@ class _Reader(msgspec.Struct):
             with self.file.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.inode or status.st_size < self.position:
-                    self.inode, self.position = status.st_ino, 0
+                    self.inode, self.position, self.rest = status.st_ino, 0, ""
                 file.seek(self.position)
                 added = file.read()
         except FileNotFoundError:
@@ -50,7 +50,7 @@ def follow_logs(folder: RunFolder, names: Sequence[str], write: Write) -> None:
     for name in names:
         file = folder.log_file(name)
         status = file.stat() if file.exists() else None
-        readers.append(_Reader(name, file, status.st_size if status else 0, status.st_ino if status else 0))
+        readers.append(Reader(name, file, status.st_size if status else 0, status.st_ino if status else 0))
     while True:
         for reader in readers:
             for line in reader.new_lines():

@@ -53,6 +53,8 @@ def render_configuration(settings: LocalSettings, store: Path) -> str:
 server_name: pandora
 listen: "{_HOST}:{settings.nats_port}"
 http: "{_HOST}:{settings.nats_monitor_port}"
+# An event holds a turn's input, output and quotes: more than the server's own limit of 1 MB.
+max_payload: 8MB
 jetstream {{
   store_dir: {json.dumps(str(store), ensure_ascii=False)}
   max_memory_store: 512MB
