@@ -60,6 +60,8 @@ class Search(Request[SearchReply], frozen=True, kw_only=True):
     limit: int = 10
     kinds: list[Kind] = msgspec.field(default_factory=lambda: ["turn"])
     session_id: SessionId | None = None
+    without_echoes: bool = False
+    """Leaves out questions whose answer only quoted other turns: they know nothing of their own."""
 
 
 class TurnRow(msgspec.Struct, frozen=True, kw_only=True):

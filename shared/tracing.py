@@ -7,6 +7,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 tracer = trace.get_tracer("pandora")
@@ -14,8 +15,11 @@ _w3c = TraceContextTextMapPropagator()
 
 
 def configure_tracing(service: str, endpoint: str | None) -> None:
-    """Without an endpoint spans are made (so that trace ids travel and reach the logs) but never sent."""
-    provider = TracerProvider(resource=Resource.create({"service.name": f"pandora-{service}"}))
+    """Without an endpoint trace ids still travel and reach the logs; nothing is recorded."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"pandora-{service}"}),
+        sampler=ParentBased(ALWAYS_ON) if endpoint else ALWAYS_OFF,
+    )
     if endpoint:
         # Imported here: the exporter brings protobuf, which nobody without a collector needs in memory.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from services.gateway.domain.views import ProblemDetails
 from shared import metrics
@@ -77,10 +77,11 @@ def on_poison(request: Request[Any, Any, Any], error: Poison) -> Response[Proble
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
     extra = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     field = extra.get("key") if isinstance(extra, dict) else None
+    status = 422 if isinstance(error, ValidationException) else error.status_code
     detail = str(extra.get("message") or error.detail) if isinstance(extra, dict) else error.detail
     if error.status_code in (404, 405):
         detail = f"{request.method} {request.url.path}: see /docs for what there is"
-    response = problem(request, error.status_code, detail, field)
+    response = problem(request, status, detail, field)
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response

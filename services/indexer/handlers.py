@@ -69,6 +69,7 @@ class Indexer:
                 vector,
                 request.query,
                 session_id=request.session_id,
+                without_echoes=request.without_echoes,
                 limit=max(_CANDIDATES, limit),
             )
             ranked = fuse(candidates, limit)

@@ -36,7 +36,14 @@ class TurnIndex(Protocol):
         ...
 
     async def search(
-        self, user: str, vector: Vectors, text: str, *, session_id: str | None, limit: int
+        self,
+        user: str,
+        vector: Vectors,
+        text: str,
+        *,
+        session_id: str | None,
+        without_echoes: bool,
+        limit: int,
     ) -> list[Candidate]:
         """The `limit` nearest by cosine and the `limit` best by BM25, joined by id, not ranked."""
         ...

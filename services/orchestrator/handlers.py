@@ -110,7 +110,7 @@ class Orchestrator:
         return await (self._cancel(turn) if turn.was_aborted else self._finish(turn))
 
     async def _finish(self, turn: Turn) -> Event:
-        record = await read_record(self._tools.documents, turn.turn_id)
+        record = turn.record
         if record is None:
             raise RuntimeError(f"recipe {turn.request.recipe} did not save turn {turn.turn_number}")
         await self._tools.announce(

@@ -10,7 +10,9 @@ from shared.replies import Generate, Generated, Hit, TurnRow
 class Memory(Protocol):
     """What earlier turns hold. Raises Transient while it cannot be asked."""
 
-    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]: ...
+    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+        """Best first, without earlier questions that know nothing of their own."""
+        ...
 
     async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
         """The turns right before and after these, in their own sessions."""

@@ -212,7 +212,14 @@ _RECORD = TurnRecord(
 )
 
 ASKED: dict[str, msgspec.Struct] = {
-    "index.search": Search(user="alice", query=_SAID, limit=5, kinds=["turn", "turn"], session_id="garden"),
+    "index.search": Search(
+        user="alice",
+        query=_SAID,
+        limit=5,
+        kinds=["turn", "turn"],
+        session_id="garden",
+        without_echoes=True,
+    ),
     "index.search.reply": SearchReply(hits=[_HIT]),
     "index.list": ListTurns(user="alice", session_id="garden", before=40, limit=5),
     "index.list.reply": ListTurnsReply(turns=[_ROW], next_cursor=7),

@@ -82,9 +82,12 @@ async def ask(
     *,
     user: str = "alice",
     session_id: str | None = None,
+    without_echoes: bool = False,
     limit: int = 10,
 ) -> dict[str, Candidate]:
-    found = await index.search(user, vector, text, session_id=session_id, limit=limit)
+    found = await index.search(
+        user, vector, text, session_id=session_id, without_echoes=without_echoes, limit=limit
+    )
     assert len({candidate.turn_id for candidate in found}) == len(found)
     return {candidate.turn_id: candidate for candidate in found}
 
@@ -97,6 +100,15 @@ async def test_what_is_written_is_found_at_once_by_meaning_and_by_words(filled: 
     assert found["t4"].similarity == pytest.approx(0.6, abs=1e-3)
     assert found["t2"].similarity == pytest.approx(0.0, abs=1e-3)
     assert {turn_id for turn_id, candidate in found.items() if candidate.words} == {"t1", "t4"}
+
+
+async def test_questions_that_know_nothing_of_their_own_can_be_left_out(index: TurnIndex) -> None:
+    echo = saved(1, "Who keeps bees?", "Mira. (turn 2)", user="alice", intent="question", quoted=True)
+    told = saved(2, "Mira keeps bees.", "Noted.", user="alice", intent="statement", quoted=True)
+    await write(index, [(passage_of(echo), BEES), (passage_of(told), HALF)])
+
+    assert set(await ask(index, BEES, "bees")) == {"t1", "t2"}
+    assert set(await ask(index, BEES, "bees", without_echoes=True)) == {"t2"}
 
 
 async def test_words_find_what_meaning_misses(filled: TurnIndex) -> None:

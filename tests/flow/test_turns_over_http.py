@@ -209,7 +209,7 @@ async def test_two_hundred_turns_at_sixteen_at_once_all_end_saved(stack: Stack) 
 
 BAD_TURNS = [
     (b"{", 400, None),
-    (b"", 400, "data"),
+    (b"", 422, "data"),
     (b"[]", 422, None),
     (b'{"input": "\xff"}', 400, None),
     (b'{"input": "\\ud800"}', 400, None),
@@ -254,10 +254,10 @@ async def test_bad_input_is_refused_with_the_field_that_is_wrong(
         ("GET", "/v1/turns/unknown/events", None, 404),
         ("GET", "/v1/turns/unknown/documents", None, 404),
         ("GET", "/v1/turns/a.b*", None, 404),
-        ("GET", "/v1/turns?limit=0", None, 400),
-        ("GET", "/v1/turns?limit=many", None, 400),
-        ("GET", "/v1/turns?cursor=x", None, 400),
-        ("GET", "/v1/turns?session_id=a%20b", None, 400),
+        ("GET", "/v1/turns?limit=0", None, 422),
+        ("GET", "/v1/turns?limit=many", None, 422),
+        ("GET", "/v1/turns?cursor=x", None, 422),
+        ("GET", "/v1/turns?session_id=a%20b", None, 422),
         ("POST", "/v1/search", {"query": ""}, 422),
         ("POST", "/v1/search", {"query": "  "}, 422),
         ("POST", "/v1/search", {"query": "x", "limit": 0}, 422),

@@ -24,15 +24,15 @@ rows = st.lists(st.builds(row, st.integers(5, 14), st.text(max_size=30), st.text
 
 
 def chosen(
-    query: str, hits: list[Hit], rows: list[TurnRow] | None = None, *, most: int = 6, budget: int = 1500
+    hits: list[Hit], rows: list[TurnRow] | None = None, *, most: int = 6, budget: int = 1500
 ) -> list[int]:
     """The numbers of the turns that are chosen."""
-    passages = choose_passages(query, hits, rows or [], most=most, budget_tokens=budget)
+    passages = choose_passages(hits, rows or [], most=most, budget_tokens=budget)
     return [passage.turn_number for passage in passages]
 
 
 def test_hits_come_in_their_order_and_then_the_turns_beside_them() -> None:
-    assert chosen("Who has bees?", [hit(7, "bees"), hit(3, "honey")], [row(2, "hello"), row(8, "roses")]) == [
+    assert chosen([hit(7, "bees"), hit(3, "honey")], [row(2, "hello"), row(8, "roses")]) == [
         7,
         3,
         2,
@@ -41,7 +41,7 @@ def test_hits_come_in_their_order_and_then_the_turns_beside_them() -> None:
 
 
 def test_a_turn_that_was_found_and_stands_beside_another_is_taken_once() -> None:
-    assert chosen("Who has bees?", [hit(7, "bees"), hit(8, "honey")], [row(8, "honey"), row(6, "wax")]) == [
+    assert chosen([hit(7, "bees"), hit(8, "honey")], [row(8, "honey"), row(6, "wax")]) == [
         7,
         8,
         6,
@@ -53,30 +53,21 @@ def test_what_neither_means_the_same_nor_shares_a_word_is_left_out() -> None:
     alike = hit(2, "Apiaries", similarity=0.3, words=0.0)
     same_word = hit(3, "Bees", similarity=0.1, words=0.5)
 
-    assert chosen("Who has bees?", [unrelated, alike, same_word]) == [2, 3]
+    assert chosen([unrelated, alike, same_word]) == [2, 3]
 
 
-def test_the_same_question_asked_before_knows_nothing_of_its_own() -> None:
-    asked = hit(1, "where does MIRA live", "Lisbon, says turn 0.", quoted=True)
-    unanswered = hit(2, "Where does Mira live?")
-    answered = hit(3, "Where does Mira live?", "In Lisbon.")
-
-    assert chosen("Where does Mira live?", [asked, unanswered, answered]) == [3]
-    assert not is_echo(answered, "Where does Mira live?")
-
-
-def test_an_echo_does_not_come_back_as_the_turn_beside_a_better_one() -> None:
+def test_a_question_that_was_only_answered_with_quotations_is_no_neighbour() -> None:
     answered = hit(3, "Mira lives in Lisbon.")
-    echo = row(4, "Where does Mira live?", "Lisbon, says turn 3.", quoted=True)
+    echo = row(4, "Where does Mira live?", "Lisbon, says turn 3.", quoted=True, intent="question")
+    statement = row(5, "Tom lives in Rome.", "Noted.", quoted=True, intent="statement")
 
-    assert chosen("Where does Mira live?", [answered], [echo, row(5, "And Tom?")]) == [3, 5]
+    assert is_echo(echo)
+    assert chosen([answered], [echo, statement]) == [3, 5]
 
 
 def test_a_turn_too_long_for_the_budget_makes_room_for_a_shorter_one() -> None:
     """40 tokens are 160 characters."""
-    assert chosen(
-        "bees", [hit(1, "x" * 161), hit(2, "x" * 100), hit(3, "x" * 61), hit(4, "x" * 60)], budget=40
-    ) == [
+    assert chosen([hit(1, "x" * 161), hit(2, "x" * 100), hit(3, "x" * 61), hit(4, "x" * 60)], budget=40) == [
         2,
         4,
     ]
@@ -84,27 +75,27 @@ def test_a_turn_too_long_for_the_budget_makes_room_for_a_shorter_one() -> None:
 
 @pytest.mark.parametrize(("most", "budget"), [(0, 1500), (6, 0)])
 def test_without_room_nothing_is_chosen(most: int, budget: int) -> None:
-    assert chosen("bees", [hit(1, "bees")], most=most, budget=budget) == []
+    assert chosen([hit(1, "bees")], most=most, budget=budget) == []
 
 
-@given(st.text(max_size=30), hits, rows, st.integers(0, 8), st.integers(0, 60))
+@given(hits, rows, st.integers(0, 8), st.integers(0, 60))
 def test_the_budget_is_kept_and_no_turn_is_there_twice(
-    query: str, found: list[Hit], beside: list[TurnRow], most: int, budget: int
+    found: list[Hit], beside: list[TurnRow], most: int, budget: int
 ) -> None:
-    passages = choose_passages(query, found, beside, most=most, budget_tokens=budget)
+    passages = choose_passages(found, beside, most=most, budget_tokens=budget)
 
     assert len(passages) <= most
     assert sum(len(p.input) + len(p.output) for p in passages) <= 4 * budget
     assert len({p.turn_id for p in passages}) == len(passages)
 
 
-@given(st.text(max_size=30), hits, rows, st.integers(0, 8), st.integers(0, 60))
+@given(hits, rows, st.integers(0, 8), st.integers(0, 60))
 def test_only_what_was_found_or_stands_beside_it_is_chosen(
-    query: str, found: list[Hit], beside: list[TurnRow], most: int, budget: int
+    found: list[Hit], beside: list[TurnRow], most: int, budget: int
 ) -> None:
-    worth = {h.turn_id for h in found if (h.words > 0 or h.similarity >= 0.3) and not is_echo(h, query)}
+    worth = {h.turn_id for h in found if (h.words > 0 or h.similarity >= 0.3)}
 
-    for one in choose_passages(query, found, beside, most=most, budget_tokens=budget):
+    for one in choose_passages(found, beside, most=most, budget_tokens=budget):
         assert one.turn_id in worth | {r.turn_id for r in beside}
 
 
@@ -115,7 +106,7 @@ def test_with_room_for_all_they_stand_in_the_order_of_their_finding(
     relevant = [h.turn_id for h in found if h.words > 0 or h.similarity >= 0.3]
     in_order = list(dict.fromkeys([*relevant, *(r.turn_id for r in beside)]))  # each once
 
-    passages = choose_passages("no echo of this", found, beside, most=100, budget_tokens=10_000)
+    passages = choose_passages(found, beside, most=100, budget_tokens=10_000)
 
     assert [one.turn_id for one in passages] == in_order
 

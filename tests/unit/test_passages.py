@@ -31,7 +31,14 @@ def test_the_payload_is_the_one_of_seed_003_and_names_the_owner() -> None:
         "intent": "greeting",
         "timestamp": AT.isoformat(),
         "quality": 0.5,
+        "is_echo": False,
     }
+
+
+def test_a_question_that_was_only_answered_with_quotations_is_an_echo() -> None:
+    assert passage_of(saved(7, intent="question", quoted=True)).is_echo
+    assert not passage_of(saved(7, intent="question", quoted=False)).is_echo
+    assert not passage_of(saved(7, intent="statement", quoted=True)).is_echo
 
 
 def test_a_turn_has_the_same_point_on_every_machine_and_for_ever() -> None:

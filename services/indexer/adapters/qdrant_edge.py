@@ -26,6 +26,7 @@ _INDEXES: dict[str, object] = {
     "turn_number": edge.PayloadSchemaType.Integer,
     "timestamp": edge.PayloadSchemaType.Datetime,
     "quality": edge.PayloadSchemaType.Float,
+    "is_echo": edge.PayloadSchemaType.Bool,
 }
 
 
@@ -70,17 +71,19 @@ class EdgeTurnIndex:
         self._shard.update(edge.UpdateOperation.upsert_points(points))
 
     async def search(
-        self, user: str, vector: Vectors, text: str, *, session_id: str | None, limit: int
+        self,
+        user: str,
+        vector: Vectors,
+        text: str,
+        *,
+        session_id: str | None,
+        without_echoes: bool,
+        limit: int,
     ) -> list[Candidate]:
-        return await asyncio.to_thread(self._search, user, vector, text, session_id, limit)
+        only = _only(user, session_id, without_echoes)
+        return await asyncio.to_thread(self._search, vector, text, only, limit)
 
-    def _search(
-        self, user: str, vector: Vectors, text: str, session_id: str | None, limit: int
-    ) -> list[Candidate]:
-        conditions: list[edge.ConditionType] = [edge.FieldCondition(key="user", match=edge.MatchValue(user))]
-        if session_id is not None:
-            conditions.append(edge.FieldCondition(key="session_id", match=edge.MatchValue(session_id)))
-        only = edge.Filter(must=conditions)
+    def _search(self, vector: Vectors, text: str, only: edge.Filter, limit: int) -> list[Candidate]:
         queries = [
             edge.QueryRequest(
                 query=query, filter=only, limit=limit, with_payload=["turn_id"], with_vector=False
@@ -107,6 +110,14 @@ class EdgeTurnIndex:
                 continue
             self._unoptimized = 0
             await asyncio.to_thread(self._shard.optimize)
+
+
+def _only(user: str, session_id: str | None, without_echoes: bool) -> edge.Filter:
+    must: list[edge.ConditionType] = [edge.FieldCondition(key="user", match=edge.MatchValue(user))]
+    if session_id is not None:
+        must.append(edge.FieldCondition(key="session_id", match=edge.MatchValue(session_id)))
+    echo = edge.FieldCondition(key="is_echo", match=edge.MatchValue(True))
+    return edge.Filter(must=must, must_not=[echo] if without_echoes else None)
 
 
 def joined(dense: dict[str, float], sparse: dict[str, float]) -> list[Candidate]:

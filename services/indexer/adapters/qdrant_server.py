@@ -24,6 +24,7 @@ _INDEXES: dict[str, q.PayloadSchemaType | q.KeywordIndexParams] = {
     "turn_number": q.PayloadSchemaType.INTEGER,
     "timestamp": q.PayloadSchemaType.DATETIME,
     "quality": q.PayloadSchemaType.FLOAT,
+    "is_echo": q.PayloadSchemaType.BOOL,
 }
 
 
@@ -76,11 +77,19 @@ class ServerTurnIndex:
             raise Transient(f"Qdrant is not reachable: {error}", retry_in=2.0) from error
 
     async def search(
-        self, user: str, vector: Vectors, text: str, *, session_id: str | None, limit: int
+        self,
+        user: str,
+        vector: Vectors,
+        text: str,
+        *,
+        session_id: str | None,
+        without_echoes: bool,
+        limit: int,
     ) -> list[Candidate]:
         wanted = {"user": user} if session_id is None else {"user": user, "session_id": session_id}
         only = q.Filter(
-            must=[q.FieldCondition(key=key, match=q.MatchValue(value=value)) for key, value in wanted.items()]
+            must=[_equals(key, value) for key, value in wanted.items()],
+            must_not=[_equals("is_echo", True)] if without_echoes else None,
         )
         requests = [
             q.QueryRequest(query=query, using=using, filter=only, limit=limit, with_payload=["turn_id"])
@@ -103,6 +112,10 @@ class ServerTurnIndex:
 
 
 _UNREACHABLE = (ApiException, ResponseHandlingException, OSError)
+
+
+def _equals(key: str, value: str | bool) -> q.FieldCondition:
+    return q.FieldCondition(key=key, match=q.MatchValue(value=value))
 
 
 def _sparse(weights: SparseVector) -> q.SparseVector:

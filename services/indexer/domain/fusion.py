@@ -1,7 +1,7 @@
 """Joins what meaning found with what words found.
 
 Scores, not ranks, are added: reciprocal-rank fusion was measured to lose to plain BM25 on conversations,
-where the sum of min-max normalised scores wins (docs/memory.md holds the figures once they are our own).
+where the sum of min-max normalised scores wins (docs/adr/0003-scores-are-added-not-ranks.md).
 """
 
 from collections.abc import Sequence

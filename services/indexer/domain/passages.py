@@ -22,6 +22,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: str
     """RFC 3339."""
     quality: float
+    is_echo: bool
+    """A question whose answer only quoted other turns: it knows nothing of its own."""
     text: str
 
     def payload(self) -> dict[str, object]:
@@ -34,6 +36,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
             "intent": self.intent,
             "timestamp": self.timestamp,
             "quality": self.quality,
+            "is_echo": self.is_echo,
         }
 
 
@@ -58,5 +61,6 @@ def passage_of(event: TurnSaved) -> Passage:
         intent=event.intent,
         timestamp=event.saved_at.isoformat(),
         quality=event.quality,
+        is_echo=event.quoted and event.intent == "question",
         text=searchable_text(event),
     )

@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 
 from services.orchestrator.domain.turn import turn_dir
 
+_UNFINISHED = ".writing-"
 _TURN_DIR = re.compile(r"turn_(\d{6,})$")
 
 
@@ -19,7 +20,8 @@ class FolderDocuments:
         self._folder = folder
         self._by_id = folder / "by_id"
         self._by_id.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".writing-*"):  # Of a process that was killed in the middle of a write.
+        # Of a process that was killed in the middle of a write.
+        for leftover in folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> None:
@@ -29,13 +31,23 @@ class FolderDocuments:
         target = self._folder / turn_dir(turn_number)
         if target.exists():
             return
-        unfinished = Path(mkdtemp(prefix=".writing-", dir=self._folder))
-        for name, text in files.items():
-            (unfinished / name).write_text(text, encoding="utf-8")
-        unfinished.chmod(0o755)
-        # The pointer first: it says nothing until the folder that it names is there.
-        (self._by_id / turn_id).write_text(target.name)
-        unfinished.rename(target)
+        unfinished = Path(mkdtemp(prefix=_UNFINISHED, dir=self._folder))
+        try:
+            for name, text in files.items():
+                (unfinished / name).write_bytes(text.encode())
+            unfinished.chmod(0o755)
+            # The pointer first: it says nothing until the folder that it names is there. By a rename as well,
+            # so that no reader finds it empty.
+            pointer = unfinished / turn_id
+            pointer.write_text(target.name)
+            pointer.replace(self._by_id / turn_id)
+            unfinished.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            # Another attempt at the same turn was faster.
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     async def read(self, turn_id: str, name: str) -> str | None:
         return await asyncio.to_thread(self._read, turn_id, name)
@@ -43,7 +55,7 @@ class FolderDocuments:
     def _read(self, turn_id: str, name: str) -> str | None:
         try:
             folder = self._folder / (self._by_id / turn_id).read_text()
-            return (folder / name).read_text(encoding="utf-8")
+            return (folder / name).read_bytes().decode()
         except FileNotFoundError:
             return None
 

@@ -33,7 +33,7 @@ class BusMemory:
         self._bus = bus
 
     async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
-        return (await self._bus.ask(Search(user=user, query=query, limit=limit))).hits
+        return (await self._bus.ask(Search(user=user, query=query, limit=limit, without_echoes=True))).hits
 
     async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
         return (await self._bus.ask(Neighbours(user=user, turn_ids=list(turn_ids)))).turns

@@ -1,6 +1,5 @@
 """Which earlier turns are put before the model, and how much of them."""
 
-import re
 from collections.abc import Sequence
 
 from shared.events import Source
@@ -14,18 +13,13 @@ _QUOTE_CHARACTERS = 200
 
 
 def choose_passages(
-    query: str,
-    hits: Sequence[Hit],
-    neighbours: Sequence[TurnRow],
-    *,
-    most: int,
-    budget_tokens: int,
+    hits: Sequence[Hit], neighbours: Sequence[TurnRow], *, most: int, budget_tokens: int
 ) -> list[Passage]:
-    """The best hits that say something new, then turns beside them, until the budget is spent."""
+    """The relevant hits, then turns beside them, until the budget is spent."""
     chosen: list[Passage] = []
     left = budget_tokens * _CHARACTERS_A_TOKEN
-    found = [_passage(hit) for hit in relevant_hits(query, hits)]
-    beside = [passage_of_row(row) for row in neighbours if not is_echo(row, query)]
+    found = [_passage(hit) for hit in relevant_hits(hits)]
+    beside = [passage_of_row(row) for row in neighbours if not is_echo(row)]
     taken: set[str] = set()
     for passage in found + beside:
         size = len(passage.input) + len(passage.output)
@@ -37,18 +31,14 @@ def choose_passages(
     return chosen
 
 
-def relevant_hits(query: str, hits: Sequence[Hit]) -> list[Hit]:
-    """A search always finds its nearest; these bear on the query and say something new, best first."""
-    return [hit for hit in hits if is_relevant(hit) and not is_echo(hit, query)]
+def relevant_hits(hits: Sequence[Hit]) -> list[Hit]:
+    """A search always finds its nearest; these bear on the query, best first."""
+    return [hit for hit in hits if hit.words > 0 or hit.similarity >= _LEAST_SIMILARITY]
 
 
-def is_relevant(hit: Hit) -> bool:
-    return hit.words > 0 or hit.similarity >= _LEAST_SIMILARITY
-
-
-def is_echo(turn: Hit | TurnRow, query: str) -> bool:
-    """The same question asked before, with an answer that only quoted: it knows nothing of its own."""
-    return (turn.quoted or not turn.output) and _bare(turn.input) == _bare(query)
+def is_echo(row: TurnRow) -> bool:
+    """A question whose answer only quoted other turns: it knows nothing of its own."""
+    return row.quoted and row.intent == "question"
 
 
 def sources_of(passages: Sequence[Passage]) -> list[Source]:
@@ -86,10 +76,6 @@ def passage_of_row(row: TurnRow) -> Passage:
         output=row.output,
         quoted=row.quoted,
     )
-
-
-def _bare(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def _shortened(text: str) -> str:

@@ -43,6 +43,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     first_token_seconds: float = 0.0
     phases: list[PhaseRun] = []
+    record: TurnRecord | None = None
+    """What was written down; None until then."""
 
     @property
     def turn_id(self) -> str:

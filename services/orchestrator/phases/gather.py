@@ -21,9 +21,8 @@ async def gather(turn: Turn, tools: Tools) -> Turn:
     try:
         hits, stored = await asyncio.gather(_search(user, said, tools), _last_turns(turn, tools))
         passages = choose_passages(
-            said,
             hits,
-            await _neighbours(user, relevant_hits(said, hits), tools),
+            await _neighbours(user, relevant_hits(hits), tools),
             most=tools.limits.context_passages,
             budget_tokens=tools.limits.context_budget_tokens,
         )

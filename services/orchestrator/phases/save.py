@@ -10,8 +10,7 @@ from shared.replies import TurnRecord, TurnRow, TurnStatus
 
 
 async def save(turn: Turn, tools: Tools) -> Turn:
-    await write_down(turn, "saved", tools)
-    return turn
+    return msgspec.structs.replace(turn, record=await write_down(turn, "saved", tools))
 
 
 async def write_down(turn: Turn, status: TurnStatus, tools: Tools, error: str | None = None) -> TurnRecord:
