@@ -10,13 +10,16 @@ from time import perf_counter
 
 import uvloop
 
-from bench import round_trip, stream
+from bench import indexing, round_trip, search, stream, turns
 from bench.figures import Figure, table, write_results
 
 Measure = Callable[[Path, bool], Awaitable[list[Figure]]]
 MEASURES: dict[str, Measure] = {
     "nats_round_trip": round_trip.measure,
     "stream": stream.measure,
+    "turns": turns.measure,
+    "indexing": indexing.measure,
+    "search": search.measure,
 }
 
 

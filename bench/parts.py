@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import aiohttp
 import msgspec
 
 from deploy.local.parts import NotReady, Part, probe_http
 from deploy.local.settings import StackSettings, load_stack
 from deploy.local.stack import declare_parts
+from shared.runtime import Readiness
 from tests.stack import free_ports
 
 ROOT = Path(__file__).parent.parent
@@ -39,10 +41,9 @@ class Installation:
         folder.mkdir(parents=True, exist_ok=True)
         ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
         self.environment = {
-            **_environment_without_settings(),
+            **bare_environment(),
             **ports,
             "PANDORA_DATA_DIR": str(folder),
-            "PYTHONPATH": str(ROOT),
             "LOG_LEVEL": "WARNING",
             **settings,
         }
@@ -62,7 +63,7 @@ class Installation:
     async def running(self, *groups: str | tuple[str, ...], **instead: str) -> AsyncIterator[None]:
         """Starts group after group, the parts of one side by side; `instead` names other modules for parts.
 
-        A part is ready when its own probe says so, or its health port where its dependencies are left out.
+        Services may be left out: one that started is ready, whatever it says of those that it misses.
         """
         async with AsyncExitStack() as stack:
             for group in groups:
@@ -76,10 +77,10 @@ class Installation:
     async def _spawned(self, name: str, module: str | None) -> AsyncIterator[None]:
         part = self._parts[name]
         if part.prepare is not None:
-            await part.prepare()
-        command = part.command if module is None else (sys.executable, "-m", module)
+            # On asyncio's own loop, as `pandora up`: uvloop starts no process as another user.
+            await asyncio.to_thread(lambda: asyncio.run(_prepared(part)))
+        command = list(part.command) if module is None else [sys.executable, "-m", module]
         with (self.folder / f"{name}.log").open("ab") as log:
-            # Not asyncio's: uvloop starts no process as another user.
             process = subprocess.Popen(  # noqa: ASYNC220  # it only forks
                 command,
                 cwd=part.folder or self.folder,
@@ -98,21 +99,29 @@ class Installation:
             await end(process, part.stop_signal)
 
     async def _until_ready(self, part: Part) -> None:
-        is_service = "services" in part.command[-1]
-        url = f"http://127.0.0.1:{part.listeners[0].port}/healthz"
         async with asyncio.timeout(_START_SECONDS):
             while True:
-                with contextlib.suppress(NotReady):
-                    await (probe_http(url) if is_service else part.probe())
+                with contextlib.suppress(NotReady, aiohttp.ClientError):
+                    await (_probe_start(part) if "-m" in part.command else part.probe())
                     return
                 await asyncio.sleep(0.05)
+
+
+async def _probe_start(service: Part) -> None:
+    """Raises NotReady until its own start is over, whether or not all others that it knows of are there."""
+    url = f"http://127.0.0.1:{service.listeners[0].port}/readyz"
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        if "start" in msgspec.json.decode(await response.read(), type=Readiness).dependencies:
+            raise NotReady("not started")
 
 
 @asynccontextmanager
 async def server(module: str, port: int, *arguments: str) -> AsyncIterator[int]:
     """A server of the bench's own: its port, once it answers."""
     process = subprocess.Popen(  # noqa: ASYNC220  # it only forks
-        [sys.executable, "-m", module, str(port), *arguments], cwd=ROOT, start_new_session=True
+        [sys.executable, "-m", module, str(port), *arguments],
+        env=bare_environment(),
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -136,12 +145,18 @@ async def end(process: subprocess.Popen[bytes], stop_signal: int = signal.SIGTER
         await asyncio.to_thread(process.wait)
 
 
-def _environment_without_settings() -> dict[str, str]:
+async def _prepared(part: Part) -> None:
+    assert part.prepare is not None
+    await part.prepare()
+
+
+def bare_environment() -> dict[str, str]:
     """Whatever this machine's Pandora is set to, the figures are those of the defaults."""
     names = {
         field.upper() for kind in msgspec.structs.fields(StackSettings) for field in kind.type.model_fields
     }
-    return {name: value for name, value in os.environ.items() if name.upper() not in names}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager

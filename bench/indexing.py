@@ -1,0 +1,52 @@
+"""How fast saved turns become searchable, against the embedding model alone on the same texts."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+from bench.embedder import EmbedderAlone
+from bench.figures import Figure, ratio
+from bench.indexed import Indexed, saved_turns
+from bench.parts import Installation
+from services.indexer.domain.passages import searchable_text
+from shared.bus import Bus
+from shared.events import TurnSaved
+from shared.streams import declare_streams
+
+GOAL = 0.9
+_IN_FLIGHT = 100
+
+
+async def measure(folder: Path, quick: bool) -> list[Figure]:
+    rounds, turns = (1, 128) if quick else (3, 1500)
+    installation = Installation(folder)
+    async with AsyncExitStack() as stack:
+        alone = await stack.enter_async_context(EmbedderAlone.started())
+        await stack.enter_async_context(installation.running("nats", "postgres"))
+        bus = await stack.enter_async_context(
+            Bus.connect("bench", installation.bus_url, timeout=5, stop_timeout=5)
+        )
+        await declare_streams(bus.jetstream, first_turn_number=1)
+        await stack.enter_async_context(installation.running("indexer"))
+        indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))
+        saved = saved_turns(seed=4)
+        await _index(bus, indexed, saved, 64)
+        ours, embedder = [], []
+        for _ in range(rounds):
+            texts = [searchable_text(event) for event in islice(saved_turns(seed=5), turns)]
+            embedder.append(turns / sum(await alone.seconds(texts)))
+            ours.append(turns / await _index(bus, indexed, saved, turns))
+    return [ratio("indexing.turns_to_embedder", ours, embedder, "turns/s", goal=GOAL)]
+
+
+async def _index(bus: Bus, indexed: Indexed, saved: Iterator[TurnSaved], turns: int) -> float:
+    """Seconds from the first `turn.saved` that is published until search finds them all."""
+    events = list(islice(saved, turns))
+    start = perf_counter()
+    for begin in range(0, turns, _IN_FLIGHT):
+        for event in events[begin : begin + _IN_FLIGHT]:
+            await bus.publish(event)
+    await indexed.wait_for(event.turn_id for event in events)
+    return perf_counter() - start
