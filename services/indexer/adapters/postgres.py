@@ -67,7 +67,8 @@ class PostgresTurnTable:
             await pool.close()
 
     async def upsert(self, turns: Sequence[TurnSaved]) -> None:
-        rows = [_row(turn) for turn in turns]
+        # In one order: two indexers that write the same turns wait for each other, and never in a circle.
+        rows = [_row(turn) for turn in sorted(turns, key=lambda turn: turn.turn_number)]
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.executemany(_UPSERT, rows)
@@ -108,7 +109,14 @@ class PostgresTurnTable:
         return records
 
 
-_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # It starts, stops, or was told to end the query.
+    asyncpg.InsufficientResourcesError,  # It has no connection or no room left.
+)
 
 
 def _row(turn: TurnSaved) -> tuple[object, ...]:
@@ -120,7 +128,7 @@ def _row(turn: TurnSaved) -> tuple[object, ...]:
         turn.saved_at,
         _storable(turn.topic),
         turn.intent,
-        _storable(msgspec.json.encode(turn.keywords).decode()),
+        msgspec.json.encode([_storable(keyword) for keyword in turn.keywords]).decode(),
         turn.quality,
         turn.turn_dir,
         embedding_id(turn.turn_id),

@@ -65,7 +65,8 @@ class SentenceTransformerEmbedder:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         answers = await asyncio.gather(*(self._queue(self._stored, texts[i]) for i in order))
         vectors = numpy.empty((len(texts), self.dimension), dtype=numpy.float32)
-        vectors[order] = answers
+        for i, vector in zip(order, answers, strict=True):
+            vectors[i] = vector
         return vectors
 
     async def embed_query(self, text: str) -> Vectors:

@@ -1,0 +1,302 @@
+"""The contract of TurnTable over a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from services.indexer.adapters.migrations import migrate
+from services.indexer.adapters.postgres import PostgresTurnTable
+from services.indexer.domain.passages import embedding_id
+from shared.errors import Poison, Transient
+from shared.replies import SessionRow, TurnRow
+from tests.unit.samples import AT, saved
+
+OF_ALICE = [
+    saved(
+        n,
+        f"alice says {n}",
+        session_id="garden" if n % 3 == 0 else "kitchen",
+        saved_at=AT + timedelta(minutes=n),
+    )
+    for n in range(1, 10)
+]
+OF_BOB = [saved(n, f"bob says {n}", user="bob") for n in (20, 21)]
+
+
+@pytest.fixture
+async def table(database: str) -> AsyncIterator[PostgresTurnTable]:
+    await migrate(database)
+    async with PostgresTurnTable.connect(database, connections=4, timeout=30) as connected:
+        yield connected
+
+
+def numbers(rows: list[TurnRow]) -> list[int]:
+    return [row.turn_number for row in rows]
+
+
+async def page(table: PostgresTurnTable, user: str = "alice", **more: object) -> list[int]:
+    asked = {"session_id": None, "before": None, "limit": 100, **more}
+    return numbers(await table.turns(user, **asked))  # type: ignore[arg-type]
+
+
+async def test_a_row_tells_what_the_event_told(table: PostgresTurnTable) -> None:
+    event = saved(7, "Où est Mira? 🐝", "À Lisbonne.", keywords=["où", "mira's"], quoted=True, quality=0.875)
+    await table.upsert([event])
+
+    assert await table.get("alice", ["t7"]) == {
+        "t7": TurnRow(
+            turn_id="t7",
+            turn_number=7,
+            session_id="kitchen",
+            at=AT,
+            topic="hello",
+            intent="greeting",
+            keywords=["où", "mira's"],
+            quality=0.875,
+            model="extractive",
+            recipe="direct",
+            input="Où est Mira? 🐝",
+            output="À Lisbonne.",
+            quoted=True,
+        )
+    }
+
+
+async def test_a_row_names_its_folder_and_its_point(table: PostgresTurnTable, database: str) -> None:
+    """Seed 003's columns, for whoever reads the table with SQL."""
+    await table.upsert([saved(7)])
+
+    connection = await asyncpg.connect(database)
+    row = await connection.fetchrow("SELECT turn_dir, embedding_id, keywords FROM pandora.turns")
+    await connection.close()
+
+    assert tuple(row) == ("turn_000007", embedding_id("t7"), '["hello"]')
+
+
+async def test_a_turn_written_twice_is_one_row(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1, "first"), saved(2)])
+    await table.upsert([saved(1, "again"), saved(3)])
+
+    assert await table.count() == (3, 3)
+    assert (await table.get("alice", ["t1"]))["t1"].input == "first", "what is written is never changed"
+
+
+async def test_the_same_turn_twice_in_one_batch_is_one_row(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1), saved(1)])
+
+    assert await table.count() == (1, 1)
+
+
+async def test_the_same_turns_written_by_two_indexers_at_once_are_one_row_each(
+    table: PostgresTurnTable,
+) -> None:
+    turns = [saved(n) for n in range(1, 21)]
+
+    await asyncio.gather(table.upsert(turns), table.upsert(turns[::-1]), table.upsert(turns))
+
+    assert await table.count() == (20, 20)
+
+
+async def test_a_number_that_another_turn_has_is_poison_and_changes_nothing(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1)])
+
+    with pytest.raises(Poison, match="turn_number"):
+        await table.upsert([saved(2), saved(1, turn_id="another")])
+
+    assert await page(table) == [1]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**70)])
+async def test_a_number_too_large_is_poison(table: PostgresTurnTable, number: int) -> None:
+    with pytest.raises(Poison):
+        await table.upsert([saved(number)])
+
+
+async def test_the_one_character_that_postgres_cannot_hold_is_replaced(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1, "a\0b", "c\0d", topic="e\0f", keywords=["g\0h"])])
+
+    row = (await table.get("alice", ["t1"]))["t1"]
+    assert (row.input, row.output, row.topic, row.keywords) == (
+        "a\ufffdb",
+        "c\ufffdd",
+        "e\ufffdf",
+        ["g\ufffdh"],
+    )
+
+
+async def test_a_turn_of_a_hundred_thousand_words_is_stored(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1, "word " * 100_000)])
+
+    assert len((await table.get("alice", ["t1"]))["t1"].input) == 500_000
+
+
+async def test_nothing_written_is_nothing_found(table: PostgresTurnTable) -> None:
+    await table.upsert([])
+
+    assert await table.count() == (0, 0)
+    assert await page(table) == []
+    assert await table.get("alice", []) == {}
+    assert await table.sessions("alice", limit=10) == []
+    assert await table.neighbours("alice", ["t1"]) == []
+
+
+async def test_pages_go_back_in_time_without_a_gap_and_without_a_repeat(table: PostgresTurnTable) -> None:
+    await table.upsert(OF_ALICE + OF_BOB)
+
+    assert await page(table, limit=4) == [9, 8, 7, 6]
+    assert await page(table, limit=4, before=6) == [5, 4, 3, 2]
+    assert await page(table, limit=4, before=2) == [1]
+    assert await page(table, limit=4, before=1) == []
+
+
+async def test_a_session_has_its_own_pages(table: PostgresTurnTable) -> None:
+    await table.upsert(OF_ALICE + OF_BOB)
+
+    assert await page(table, session_id="garden") == [9, 6, 3]
+    assert await page(table, session_id="garden", before=9, limit=1) == [6]
+    assert await page(table, session_id="nowhere") == []
+
+
+async def test_neighbours_stand_right_before_and_after_in_the_same_session(table: PostgresTurnTable) -> None:
+    """Kitchen: 1 2 4 5 7 8. Garden: 3 6 9."""
+    await table.upsert(OF_ALICE + OF_BOB)
+
+    assert numbers(await table.neighbours("alice", ["t4"])) == [2, 5]
+    assert numbers(await table.neighbours("alice", ["t1"])) == [2]
+    assert numbers(await table.neighbours("alice", ["t9"])) == [6]
+    assert numbers(await table.neighbours("alice", ["t4", "t5"])) == [2, 4, 5, 7]
+    assert numbers(await table.neighbours("alice", ["t2", "t5"])) == [1, 4, 7], (
+        "4 is beside both, and there once"
+    )
+
+
+async def test_sessions_are_told_latest_first_with_their_last_topic(table: PostgresTurnTable) -> None:
+    await table.upsert(OF_ALICE)
+    await table.upsert([saved(10, session_id="kitchen", topic="bees", saved_at=AT + timedelta(hours=1))])
+
+    assert await table.sessions("alice", limit=10) == [
+        SessionRow(
+            session_id="kitchen",
+            turns=7,
+            first_at=AT + timedelta(minutes=1),
+            last_at=AT + timedelta(hours=1),
+            last_topic="bees",
+        ),
+        SessionRow(
+            session_id="garden",
+            turns=3,
+            first_at=AT + timedelta(minutes=3),
+            last_at=AT + timedelta(minutes=9),
+            last_topic="hello",
+        ),
+    ]
+    assert [row.session_id for row in await table.sessions("alice", limit=1)] == ["kitchen"]
+
+
+async def test_nobody_sees_what_another_user_said(table: PostgresTurnTable) -> None:
+    """Also where both call their session the same."""
+    await table.upsert(OF_ALICE + OF_BOB)
+
+    assert await page(table, "bob") == [21, 20]
+    assert await page(table, "bob", session_id="garden") == []
+    assert await table.get("bob", ["t1", "t20"]) == {
+        "t20": (await table.get("bob", ["t20"]))["t20"],
+    }
+    assert numbers(await table.neighbours("bob", ["t4", "t20"])) == [21]
+    assert [(row.session_id, row.turns) for row in await table.sessions("bob", limit=10)] == [("kitchen", 2)]
+    assert await page(table, "carol") == []
+
+
+async def test_the_count_is_over_all_users(table: PostgresTurnTable) -> None:
+    await table.upsert(OF_ALICE + OF_BOB)
+
+    assert await table.count() == (11, 21)
+
+
+# --- a server that goes away -------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def line_to(dsn: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The DSN of a wire to the server, and an event that cuts the wire."""
+    parts = urlsplit(dsn)
+    cut = asyncio.Event()
+    open_ends: set[asyncio.StreamWriter] = set()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(parts.hostname, parts.port)
+        open_ends.update((writer, there_writer))
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+
+    async def cutter() -> None:
+        await cut.wait()
+        wire.close()
+        for end in open_ends:
+            end.transport.abort()
+
+    wire = await asyncio.start_server(connect, "127.0.0.1", 0)
+    cutting = asyncio.create_task(cutter())
+    port = wire.sockets[0].getsockname()[1]
+    try:
+        yield dsn.replace(f":{parts.port}/", f":{port}/"), cut
+    finally:
+        cut.set()
+        await cutting
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+async def test_a_server_that_is_away_is_transient_to_every_question(database: str) -> None:
+    await migrate(database)
+    async with (
+        line_to(database) as (dsn, cut),
+        PostgresTurnTable.connect(dsn, connections=2, timeout=5) as table,
+    ):
+        await table.upsert([saved(1)])
+        cut.set()
+        await asyncio.sleep(0.05)
+
+        for attempt in (
+            table.upsert([saved(2)]),
+            table.get("alice", ["t1"]),
+            table.turns("alice", session_id=None, before=None, limit=1),
+            table.neighbours("alice", ["t1"]),
+            table.sessions("alice", limit=1),
+            table.count(),
+            table.check(),
+        ):
+            with pytest.raises(Transient, match="PostgreSQL is not reachable"):
+                await attempt
+
+
+async def test_a_server_that_restarts_is_transient_and_then_there_again(
+    table: PostgresTurnTable, database: str
+) -> None:
+    """A restart ends every connection with `terminating connection due to administrator command`."""
+    await table.upsert([saved(1)])
+    sleeping = asyncio.create_task(table._fetch("SELECT pg_sleep(30)"))
+    administrator = await asyncpg.connect(database)
+    async with asyncio.timeout(30):
+        while not await administrator.fetchval(  # noqa: ASYNC110
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE '%pg_sleep(30)' AND pid <> pg_backend_pid()"
+        ):
+            await asyncio.sleep(0.02)
+    await administrator.close()
+
+    with pytest.raises(Transient):
+        await sleeping
+    assert await table.count() == (1, 1)
