@@ -31,7 +31,7 @@ def test_the_payload_is_the_one_of_seed_003_and_names_the_owner() -> None:
         "intent": "greeting",
         "timestamp": AT.isoformat(),
         "quality": 0.5,
-        "is_echo": False,
+        "is_echo": "no",
     }
 
 

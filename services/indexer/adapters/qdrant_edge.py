@@ -11,7 +11,7 @@ import qdrant_edge as edge
 
 from services.indexer.adapters import words
 from services.indexer.domain.fusion import Candidate
-from services.indexer.domain.passages import Passage
+from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.ports import Vectors
 from shared.errors import SettingsError
 
@@ -26,7 +26,7 @@ _INDEXES: dict[str, object] = {
     "turn_number": edge.PayloadSchemaType.Integer,
     "timestamp": edge.PayloadSchemaType.Datetime,
     "quality": edge.PayloadSchemaType.Float,
-    "is_echo": edge.PayloadSchemaType.Bool,
+    "is_echo": edge.PayloadSchemaType.Keyword,
 }
 
 
@@ -116,7 +116,7 @@ def _only(user: str, session_id: str | None, without_echoes: bool) -> edge.Filte
     must: list[edge.ConditionType] = [edge.FieldCondition(key="user", match=edge.MatchValue(user))]
     if session_id is not None:
         must.append(edge.FieldCondition(key="session_id", match=edge.MatchValue(session_id)))
-    echo = edge.FieldCondition(key="is_echo", match=edge.MatchValue(True))
+    echo = edge.FieldCondition(key="is_echo", match=edge.MatchValue(ECHO))
     return edge.Filter(must=must, must_not=[echo] if without_echoes else None)
 
 

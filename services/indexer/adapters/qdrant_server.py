@@ -11,7 +11,7 @@ from qdrant_edge import SparseVector
 from services.indexer.adapters import words
 from services.indexer.adapters.qdrant_edge import WORDS, joined
 from services.indexer.domain.fusion import Candidate
-from services.indexer.domain.passages import Passage
+from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.ports import Vectors
 from shared.errors import Transient
 
@@ -24,7 +24,7 @@ _INDEXES: dict[str, q.PayloadSchemaType | q.KeywordIndexParams] = {
     "turn_number": q.PayloadSchemaType.INTEGER,
     "timestamp": q.PayloadSchemaType.DATETIME,
     "quality": q.PayloadSchemaType.FLOAT,
-    "is_echo": q.PayloadSchemaType.BOOL,
+    "is_echo": q.PayloadSchemaType.KEYWORD,
 }
 
 
@@ -89,7 +89,7 @@ class ServerTurnIndex:
         wanted = {"user": user} if session_id is None else {"user": user, "session_id": session_id}
         only = q.Filter(
             must=[_equals(key, value) for key, value in wanted.items()],
-            must_not=[_equals("is_echo", True)] if without_echoes else None,
+            must_not=[_equals("is_echo", ECHO)] if without_echoes else None,
         )
         requests = [
             q.QueryRequest(query=query, using=using, filter=only, limit=limit, with_payload=["turn_id"])
@@ -114,7 +114,7 @@ class ServerTurnIndex:
 _UNREACHABLE = (ApiException, ResponseHandlingException, OSError)
 
 
-def _equals(key: str, value: str | bool) -> q.FieldCondition:
+def _equals(key: str, value: str) -> q.FieldCondition:
     return q.FieldCondition(key=key, match=q.MatchValue(value=value))
 
 

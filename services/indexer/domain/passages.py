@@ -6,6 +6,7 @@ import msgspec
 
 from shared.events import TurnSaved
 
+ECHO = "yes"
 _NAMESPACE = UUID("5f6d1f4e-6f0a-4a35-9d0b-6a1d0d3f7b11")
 
 
@@ -36,7 +37,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
             "intent": self.intent,
             "timestamp": self.timestamp,
             "quality": self.quality,
-            "is_echo": self.is_echo,
+            # As a word: Qdrant Edge 0.9 reads a condition on true as one on the number 1.
+            "is_echo": ECHO if self.is_echo else "no",
         }
 
 
