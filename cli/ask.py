@@ -81,6 +81,8 @@ async def show(events: AsyncIterator[Event], write: Callable[[str], None]) -> Ev
         match event["type"]:
             case "output.delta":
                 write(event["text"])
+            case "output.restarted":
+                write("\n(The answer was cut off and begins anew.)\n")
             case "turn.saved":
                 write(f"\n{format_sources(event['sources'])}")
                 return event

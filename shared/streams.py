@@ -63,7 +63,8 @@ class Durable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     stream: str
     subject: str
-    ack_wait_seconds: float = 30.0
+    ack_wait_seconds: float = 15.0
+    """After a crash this long passes before what was in hand comes again."""
     max_deliver: int = 8
     max_ack_pending: int = 1024
 

@@ -18,6 +18,8 @@ import asyncpg
 import nats
 import psutil
 
+from cli.settings import SETTINGS
+
 KEYS = {"alice": "alice-secret-key", "bob": "bob-secret-key"}
 _PORTS = {
     "gateway": "GATEWAY_PORT",
@@ -29,6 +31,8 @@ _PORTS = {
     "postgres": "POSTGRES_PORT",
 }
 ROOT = Path(__file__).parent.parent
+_SETTINGS = {field.upper() for kind in SETTINGS.values() for field in kind.model_fields}
+"""A developer's own settings are not the tests'."""
 _START_SECONDS = 120.0
 _TURN_SECONDS = 60.0
 
@@ -40,7 +44,7 @@ class Stack:
         self.data_dir = data_dir
         self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in _SETTINGS},
             **{setting: str(self.ports[part]) for part, setting in _PORTS.items()},
             "PANDORA_DATA_DIR": str(data_dir),
             "API_KEYS": ",".join(f"{user}:{key}" for user, key in KEYS.items()),
@@ -65,7 +69,7 @@ class Stack:
         with (self.data_dir / "terminal.log").open("wb") as terminal:
             self._launcher = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "up"],
-                cwd=ROOT,
+                cwd=self.data_dir,  # Not here: a developer's .env is not the tests'.
                 env=self.environment,
                 stdout=terminal,
                 stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ class GatewaySettings(CommonSettings):
         description="user:key pairs, separated by commas; empty: the one user is `local`, on loopback only",
     )
     input_limit_bytes: int = Field(
-        256 * 1024, ge=1, le=8 * 1024 * 1024, description="longest input of a turn, in UTF-8"
+        256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
     )
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
 
