@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
-from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from services.gateway.bodies import StrictBody
@@ -22,7 +21,7 @@ from services.gateway.domain.views import (
     TurnView,
 )
 from services.gateway.gateway import Gateway
-from services.gateway.sse import HEADERS
+from services.gateway.sse import EventStream
 from shared.errors import Refused
 from shared.replies import (
     GetDocument,
@@ -60,14 +59,9 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
 )
 async def post_turn(
     request: Request[Any, Any, Any], data: NewTurn, gateway: Gateway, user: str
-) -> Response[AcceptedTurn] | Stream:
+) -> Response[AcceptedTurn] | EventStream:
     if "text/event-stream" in request.headers.get("accept", ""):
-        return Stream(
-            await gateway.accept_and_stream(data, user),
-            status_code=HTTP_200_OK,
-            media_type="text/event-stream",
-            headers=HEADERS,
-        )
+        return EventStream(await gateway.accept_and_stream(data, user))
     accepted = await gateway.accept(data, user)
     return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"location": accepted.links.self})
 
@@ -86,9 +80,9 @@ async def get_events(
     user: str,
     starting_after: Annotated[int | None, Parameter(ge=-1)] = None,
     last_event_id: Annotated[str | None, Parameter(header="last-event-id")] = None,
-) -> Stream:
+) -> EventStream:
     after = starting_after if starting_after is not None else _index_of(last_event_id)
-    return Stream(await gateway.stream(turn_id, user, after), media_type="text/event-stream", headers=HEADERS)
+    return EventStream(await gateway.stream(turn_id, user, after))
 
 
 @get("/turns/{turn_id:str}/documents", responses=REFUSALS, summary="The names of a turn's documents")
