@@ -10,7 +10,7 @@ from services.orchestrator.adapters.nats import BusModel
 from services.orchestrator.settings import OrchestratorSettings
 from shared.bus import Bus, Endpoint, Send
 from shared.deliveries import Consumer, Delivery, consuming
-from shared.events import Event, Saved, TurnRequested, live_subject
+from shared.events import Event, Queued, Saved, TurnRequested, live_subject
 from shared.replies import Generate, Message, Recipes, RecipesReply
 from shared.runtime import Health, health_app, main, serve_http
 from shared.streams import ORCHESTRATOR_TURN_REQUESTED, declare_streams
@@ -24,13 +24,24 @@ class Relay:
         self._model = BusModel(bus, silence_seconds=silence_seconds)
 
     async def on_turn_requested(self, request: TurnRequested, delivery: Delivery) -> Sequence[Event]:
+        # As the orchestrator does: the gateway's own may come behind the first token.
+        await self._bus.emit(
+            request.turn_id,
+            Queued(
+                index=0,
+                turn_id=request.turn_id,
+                turn_number=delivery.sequence,
+                session_id=request.session_id,
+                user=request.user,
+            ),
+        )
         generated = await self._model.generate(
             Generate(
                 request_id=request.turn_id,
                 messages=[Message("user", request.input)],
                 question=request.input,
                 stream_to=live_subject(request.turn_id),
-                first_index=1,  # The gateway has said `turn.queued`.
+                first_index=1,
             )
         )
         await self._bus.emit(
