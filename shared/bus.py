@@ -6,6 +6,7 @@ stored events are in `shared/deliveries.py`.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -70,6 +71,9 @@ class Bus:
         self.jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
         self._timeout = timeout
         self._answering: set[asyncio.Task[None]] = set()
+        self._following: dict[str, asyncio.Queue[Msg]] = {}
+        self._inboxes: asyncio.Task[str] | None = None
+        self._numbers = itertools.count()
 
     @classmethod
     @asynccontextmanager
@@ -163,16 +167,16 @@ class Bus:
     ) -> AsyncGenerator[Q | R, None]:
         """Yields signs of life, then the answer. Raises Transient after `silence_seconds` without either."""
         answer_type: Any = _reply_type(type(request))
-        inbox = self.connection.new_inbox()
-        subscription = await self.connection.subscribe(inbox)
+        inbox, arrived = await self._followed()
         try:
             await self.connection.publish(
                 request.subject, encode(request), reply=inbox, headers=trace_headers()
             )
             while True:
                 try:
-                    message = await subscription.next_msg(silence_seconds)
-                except (nats.errors.Error, TimeoutError) as error:
+                    async with asyncio.timeout(silence_seconds):
+                        message = await arrived.get()
+                except TimeoutError as error:
                     raise Transient(f"no sign of life from {request.subject}") from error
                 if message.headers and message.headers.get("Status") == "503":
                     raise Transient(f"nobody answers {request.subject} now")
@@ -181,7 +185,25 @@ class Bus:
                 if isinstance(answer, answer_type):
                     return
         finally:
-            await subscription.unsubscribe()
+            del self._following[inbox]
+
+    async def _followed(self) -> tuple[str, asyncio.Queue[Msg]]:
+        """An inbox and where its messages arrive. All are behind one subscription, which costs once."""
+        if self._inboxes is None:
+            self._inboxes = asyncio.create_task(self._subscribe_inboxes())
+        prefix = await asyncio.shield(self._inboxes)
+        inbox, arrived = f"{prefix}.{next(self._numbers)}", asyncio.Queue[Msg]()
+        self._following[inbox] = arrived
+        return inbox, arrived
+
+    async def _subscribe_inboxes(self) -> str:
+        async def hand_over(message: Msg) -> None:
+            if (arrived := self._following.get(message.subject)) is not None:
+                arrived.put_nowait(message)
+
+        prefix: str = self.connection.new_inbox()
+        await self.connection.subscribe(f"{prefix}.*", cb=hand_over)
+        return prefix
 
     # --- answering ---
 
