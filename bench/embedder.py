@@ -66,7 +66,7 @@ class EmbedderAlone:
 
 def main() -> None:
     defaults = load(IndexerSettings)
-    model = _load_model(defaults.embedding_model, defaults.embedding_dtype, defaults.embedding_threads)
+    model = _load_model(defaults.embedding_model, defaults.embedding_dtype)
     for line in sys.stdin.buffer:
         task = msgspec.json.decode(line, type=Task)
         # As favourable as can be: sorted over all texts at once, so that hardly any padding is computed.

@@ -22,7 +22,8 @@ from shared.errors import Poison
 
 # The lookahead refuses a final newline, which `$` alone lets pass in Python; ids become parts of subjects.
 TurnId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="A UUIDv7 as text.")]
-SessionId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)")]
+SESSION_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)"
+SessionId = Annotated[str, msgspec.Meta(pattern=SESSION_PATTERN)]
 User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
 Score = float
 

@@ -129,7 +129,7 @@ class Neighbours(Request[NeighboursReply], frozen=True, kw_only=True):
     subject: ClassVar[str] = "index.neighbours"
 
     user: User
-    turn_ids: list[str]
+    turn_ids: list[TurnId]
 
 
 class CountReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,15 +15,16 @@ from tests.stack import Stack, free_ports
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A whole installation with two users, alice and bob, started by `pandora up`."""
-    started = Stack(tmp_path_factory.mktemp("pandora"), {})
+    started = Stack({})
     started.start()
     try:
         yield started
     finally:
         status = started.stop()
     assert status == 0, started.terminal()
+    started.remove()
 
 
 @pytest.fixture(scope="session")

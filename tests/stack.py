@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import aiohttp
@@ -40,13 +42,14 @@ _TURN_SECONDS = 60.0
 class Stack:
     """Starts, stops and talks to one installation."""
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str]) -> None:
-        self.data_dir = data_dir
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        # Not below pytest's folder: it closes that for others, and PostgreSQL runs as another user.
+        self.data_dir = Path(mkdtemp(prefix="pandora-test-"))
         self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in _SETTINGS},
             **{setting: str(self.ports[part]) for part, setting in _PORTS.items()},
-            "PANDORA_DATA_DIR": str(data_dir),
+            "PANDORA_DATA_DIR": str(self.data_dir),
             "API_KEYS": ",".join(f"{user}:{key}" for user, key in KEYS.items()),
             **settings,
         }
@@ -65,7 +68,6 @@ class Stack:
         return f"postgresql://pandora:pandora@127.0.0.1:{self.ports['postgres']}/pandora"
 
     def start(self) -> None:
-        self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "terminal.log").open("wb") as terminal:
             self._launcher = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", "up"],
@@ -95,6 +97,9 @@ class Stack:
         if self._launcher.poll() is None:
             self._launcher.send_signal(signal.SIGINT)
         return self._launcher.wait(30)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def terminal(self) -> str:
         return (self.data_dir / "terminal.log").read_text(errors="replace")

@@ -23,6 +23,7 @@ from services.gateway.domain.views import (
 from services.gateway.gateway import Gateway
 from services.gateway.sse import EventStream
 from shared.errors import Refused
+from shared.events import SESSION_PATTERN
 from shared.replies import (
     GetDocument,
     ListDocuments,
@@ -102,7 +103,7 @@ async def get_document(turn_id: str, name: str, gateway: Gateway, user: str) -> 
 async def get_turns(
     gateway: Gateway,
     user: str,
-    session_id: str | None = None,
+    session_id: Annotated[str | None, Parameter(pattern=SESSION_PATTERN)] = None,
     cursor: Annotated[str | None, Parameter(pattern=r"^\d{1,18}$")] = None,
     limit: Limit = 20,
 ) -> TurnList:

@@ -24,6 +24,7 @@ from shared.replies import (
 )
 
 MOST_HITS = 100
+_LARGEST_BIGINT = 2**63 - 1
 _CANDIDATES = 50
 """Asked of each of the two searches; more did not find more of the evidence."""
 
@@ -99,6 +100,8 @@ class Indexer:
 
     async def list_turns(self, request: ListTurns) -> ListTurnsReply:
         limit = _checked_limit(request.limit)
+        if request.before is not None and not 0 < request.before <= _LARGEST_BIGINT:
+            raise Refused(422, "before is no turn number; use the next_cursor of the last page", "before")
         turns = await self._table.turns(
             request.user, session_id=request.session_id, before=request.before, limit=limit + 1
         )

@@ -23,14 +23,14 @@ async def server() -> AsyncIterator[ChatServer]:
 
 
 @pytest.fixture(scope="module")
-async def generative(server: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def generative(server: ChatServer) -> AsyncIterator[Stack]:
     stack = Stack(
-        tmp_path_factory.mktemp("generative"),
         {"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": server.url, "MODEL": "parrot"},
     )
     await asyncio.to_thread(stack.start)
     yield stack
     assert await asyncio.to_thread(stack.stop) == 0, stack.terminal()
+    stack.remove()
 
 
 async def test_the_model_is_shown_the_session_and_what_memory_holds(

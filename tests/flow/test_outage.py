@@ -10,8 +10,8 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    return Stack(tmp_path_factory.mktemp("outage"), {"REQUEST_TIMEOUT_SECONDS": "1"})
+def own_stack() -> Stack:
+    return Stack({"REQUEST_TIMEOUT_SECONDS": "1"})
 
 
 async def test_an_outage_of_nats_is_said_and_then_over(own_stack: Stack) -> None:
@@ -43,3 +43,4 @@ async def test_an_outage_of_nats_is_said_and_then_over(own_stack: Stack) -> None
         status = await asyncio.to_thread(stack.stop)
     assert status == 0, stack.terminal()
     assert not stack.leftovers()
+    stack.remove()

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -63,9 +62,11 @@ def alive(pids: list[int]) -> list[int]:
 
 
 @pytest.fixture
-def idle(tmp_path: Path) -> Stack:
+def idle() -> Iterator[Stack]:
     """An installation that is not started."""
-    return Stack(tmp_path, {})
+    stack = Stack({})
+    yield stack
+    stack.remove()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class SentenceTransformerEmbedder:
     all stored texts, so that a question waits for one call at most.
     """
 
-    def __init__(self, model: Any, *, batch_texts: int, cache_entries: int) -> None:
+    def __init__(self, model: Any, *, threads: int, batch_texts: int, cache_entries: int) -> None:
         self.dimension: int = model.get_embedding_dimension()
         self._model = model
         self._batch_texts = batch_texts
@@ -43,7 +43,9 @@ class SentenceTransformerEmbedder:
         self._something_waits = asyncio.Event()
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._cache_entries = cache_entries
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
+        self._thread = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="embedder", initializer=_use_threads, initargs=(threads,)
+        )
 
     @classmethod
     @asynccontextmanager
@@ -51,8 +53,8 @@ class SentenceTransformerEmbedder:
         cls, name: str, *, dtype: str, threads: int, batch_texts: int, cache_entries: int
     ) -> AsyncIterator["SentenceTransformerEmbedder"]:
         """Raises SettingsError where there is no such model."""
-        model = await asyncio.to_thread(_load_model, name, dtype, threads)
-        embedder = cls(model, batch_texts=batch_texts, cache_entries=cache_entries)
+        model = await asyncio.to_thread(_load_model, name, dtype)
+        embedder = cls(model, threads=threads, batch_texts=batch_texts, cache_entries=cache_entries)
         worker = asyncio.create_task(embedder._work())
         try:
             yield embedder
@@ -121,18 +123,14 @@ class SentenceTransformerEmbedder:
         return numpy.asarray(vectors, dtype=numpy.float32)
 
 
-def _load_model(name: str, dtype: str, threads: int) -> Any:
+def _load_model(name: str, dtype: str) -> Any:
     # Imported here: torch takes seconds and hundreds of megabytes, and only this function needs it.
+    path = _path_of(name)
+    if Path(path).exists():
+        os.environ["HF_HUB_OFFLINE"] = "1"  # A folder needs no hub; the library reads this as it is imported.
     import torch
     from sentence_transformers import SentenceTransformer
 
-    if threads:
-        torch.set_num_threads(threads)
-    path = _path_of(name)
-    if Path(path).exists():
-        os.environ["HF_HUB_OFFLINE"] = (
-            "1"  # A local folder needs no hub; without this the hub is asked first.
-        )
     try:
         return SentenceTransformer(path, device="cpu", model_kwargs={"dtype": _dtype(torch, dtype)})
     except (OSError, ValueError) as error:
@@ -141,6 +139,14 @@ def _load_model(name: str, dtype: str, threads: int) -> Any:
             f"EMBEDDING_MODEL={name!r}: no such sentence-transformers model here ({first_line}). "
             f"Give the folder of one, or leave the setting out for {PACKAGED_MODEL}."
         ) from error
+
+
+def _use_threads(threads: int) -> None:
+    """OpenMP keeps this number for each thread that calls it."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
 
 
 @functools.cache
