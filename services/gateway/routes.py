@@ -46,6 +46,9 @@ REFUSALS = {
     )
     for status, text in _TEXTS.items()
 }
+EVENTS = ResponseSpec(
+    str, description="The turn's events", generate_examples=False, media_type="text/event-stream"
+)
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 
@@ -55,7 +58,11 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
     return_dto=None,
     status_code=HTTP_202_ACCEPTED,
     summary="Say something",
-    responses={HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False), **REFUSALS},
+    responses={
+        HTTP_200_OK: EVENTS,
+        HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False, description="Stored"),
+        **REFUSALS,
+    },
     description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams.",
 )
 async def post_turn(
@@ -73,7 +80,9 @@ async def get_turn(turn_id: str, gateway: Gateway, user: str) -> TurnView:
 
 
 @get(
-    "/turns/{turn_id:str}/events", responses=REFUSALS, summary="The turn's events: what was, then what comes"
+    "/turns/{turn_id:str}/events",
+    responses={HTTP_200_OK: EVENTS, **REFUSALS},
+    summary="The turn's events: what was, then what comes",
 )
 async def get_events(
     turn_id: str,
@@ -104,7 +113,7 @@ async def get_turns(
     gateway: Gateway,
     user: str,
     session_id: Annotated[str | None, Parameter(pattern=SESSION_PATTERN)] = None,
-    cursor: Annotated[str | None, Parameter(pattern=r"^\d{1,18}$")] = None,
+    cursor: Annotated[str | None, Parameter(pattern=r"^[1-9]\d{0,17}$")] = None,
     limit: Limit = 20,
 ) -> TurnList:
     reply = await gateway.ask(
@@ -136,7 +145,7 @@ async def search(data: NewSearch, gateway: Gateway, user: str) -> SearchResult:
 
 
 def _index_of(last_event_id: str | None) -> int:
-    if last_event_id is None:
+    if not last_event_id:
         return -1
     if not last_event_id.isdecimal():
         raise Refused(400, "Last-Event-ID must be an event's id: a whole number", "Last-Event-ID")
