@@ -109,7 +109,7 @@ def _check(done: Load, times: int) -> None:
 
 
 async def measure(folder: Path, quick: bool) -> list[Figure]:
-    rounds, seconds = (1, 0.5) if quick else (7, 1.5)
+    rounds, seconds = (1, 0.5) if quick else (5, 1.5)
     relay = Installation(folder / "relay")
     turns = Installation(folder / "turns", CONTEXT_PASSAGES="0", HISTORY_TURNS="0")
     direct_port, echo_port = free_ports(2)

@@ -27,7 +27,7 @@ _ID = re.compile(rb'"turn_id":"([^"]+)"')
 
 
 async def measure(folder: Path, quick: bool) -> list[Figure]:
-    rounds, turns, asked = (1, 48, 8) if quick else (5, 320, 40)
+    rounds, turns, asked = (1, 48, 8) if quick else (3, 192, 25)
     (model_port,) = free_ports(1)
     installation = Installation(
         folder, INFERENCE_ENGINE="openai", OPENAI_BASE_URL=f"http://127.0.0.1:{model_port}/v1"

@@ -1,0 +1,65 @@
+"""What the bench makes of its measurements, and the texts that it measures with; no speed is asserted."""
+
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from bench.figures import Figure, percentile, plain, ratio, table, write_results
+from bench.instant import InstantEngine, short_reply
+from bench.sentences import sentences
+from services.inference.ports import Delta, Finished
+from shared.replies import Generate, Message
+
+
+def test_a_ratio_is_the_median_of_its_pairs() -> None:
+    figure = ratio("x", [50, 10, 60], [100, 10, 100], "1/s", goal=0.6)
+
+    assert figure.value == 0.6
+    assert figure.met is True
+
+
+def test_a_time_meets_its_goal_from_below() -> None:
+    assert plain("x", 7.9, "ms", goal=8.0).met is True
+    assert plain("x", 8.1, "ms", goal=8.0).met is False
+    assert plain("x", 8.1, "ms").met is None
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
+
+
+def test_results_hold_the_five_fields_that_machines_read(tmp_path: Path) -> None:
+    write_results([Figure(name="a", value=1.5, unit="ratio", goal=0.6), plain("b", 2, "ms")], tmp_path / "r")
+
+    assert msgspec.json.decode((tmp_path / "r").read_bytes()) == [
+        {"name": "a", "value": 1.5, "unit": "ratio", "goal": 0.6, "met": True},
+        {"name": "b", "value": 2.0, "unit": "ms", "goal": None, "met": None},
+    ]
+
+
+def test_the_table_says_what_was_missed() -> None:
+    lines = table([plain("late", 9.0, "ms", goal=8.0)]).splitlines()
+
+    assert lines[0].startswith("| figure")
+    assert "<= 8 ms" in lines[2]
+    assert "**no**" in lines[2]
+
+
+def test_sentences_are_long_enough_all_different_and_the_same_for_a_seed() -> None:
+    texts = list(islice(sentences(seed=1), 2_000))
+
+    assert all(8 <= len(text.split()) <= 40 for text in texts)
+    assert len(set(texts)) == len(texts)
+    assert texts == list(islice(sentences(seed=1), 2_000))
+
+
+async def test_the_instant_engine_answers_the_question_alone() -> None:
+    prompt = [Message("user", "<memory>\nolder words\n</memory>\n\nWhere is Mira?")]
+    request = Generate(request_id="r", messages=prompt, stream_to="turn.stream.r")
+
+    parts = [part async for part in InstantEngine(short_reply).generate(request)]
+
+    assert "".join(p.text for p in parts if isinstance(p, Delta)) == "".join(short_reply("Where is Mira?"))
+    assert isinstance(parts[-1], Finished)
