@@ -23,9 +23,14 @@ class IndexerSettings(PostgresSettings):
     embedding_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="number format of the model; auto: bfloat16 where the processor computes in it"
     )
-    embedding_threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one a core")
+    embedding_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="calls of the model at a time, one core each; 0: as many as there are cores",
+    )
     embedding_batch_texts: int = Field(
-        32,
+        8,
         ge=1,
         le=1024,
         description="texts in one call of the model; a waiting query waits for one such call",

@@ -1,4 +1,4 @@
-"""The embedding model, in a thread of its own, with a lane for questions."""
+"""The embedding model, in threads of its own, with a lane for questions."""
 
 import asyncio
 import functools
@@ -30,22 +30,22 @@ class _Waiting(msgspec.Struct, frozen=True):
 class SentenceTransformerEmbedder:
     """Embedder over sentence-transformers.
 
-    One thread computes, at most `batch_texts` texts in a call. All questions that wait go together and before
-    all stored texts, so that a question waits for one call at most.
+    Each of `threads` workers computes on one core, at most `batch_texts` texts in a call: two calls side by
+    side cost less than one call on two cores, whose threads wait for each other at every step. Questions go
+    before all stored texts, so that a question waits for the call in hand at most.
     """
 
     def __init__(self, model: Any, *, threads: int, batch_texts: int, cache_entries: int) -> None:
         self.dimension: int = model.get_embedding_dimension()
         self._model = model
+        self._idle = self._workers = threads
         self._batch_texts = batch_texts
         self._questions: deque[_Waiting] = deque()
         self._stored: deque[_Waiting] = deque()
         self._something_waits = asyncio.Event()
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
         self._cache_entries = cache_entries
-        self._thread = ThreadPoolExecutor(
-            max_workers=1, thread_name_prefix="embedder", initializer=_use_threads, initargs=(threads,)
-        )
+        self._threads = ThreadPoolExecutor(threads, "embedder", initializer=_compute_on_one_core)
 
     @classmethod
     @asynccontextmanager
@@ -54,20 +54,31 @@ class SentenceTransformerEmbedder:
     ) -> AsyncIterator["SentenceTransformerEmbedder"]:
         """Raises SettingsError where there is no such model."""
         model = await asyncio.to_thread(_load_model, name, dtype)
-        embedder = cls(model, threads=threads, batch_texts=batch_texts, cache_entries=cache_entries)
-        worker = asyncio.create_task(embedder._work())
+        embedder = cls(
+            model,
+            threads=threads or os.cpu_count() or 1,
+            batch_texts=batch_texts,
+            cache_entries=cache_entries,
+        )
+        workers = [asyncio.create_task(embedder._work()) for _ in range(embedder._workers)]
         try:
             yield embedder
         finally:
-            worker.cancel()
-            embedder._thread.shutdown()
+            for worker in workers:
+                worker.cancel()
+            embedder._threads.shutdown()
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        # Texts of like length share a call: a call costs as much as its longest text times its size.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        answers = await asyncio.gather(*(self._queue(self._stored, texts[i]) for i in order))
         vectors = numpy.empty((len(texts), self.dimension), dtype=numpy.float32)
-        for i, vector in zip(order, answers, strict=True):
+        # A text that was just asked as a question (its answer is not indexed) has its vector already.
+        # The others are sorted: a call costs as much as its longest text times its size.
+        new = sorted(
+            (i for i in range(len(texts)) if texts[i] not in self._cache), key=lambda i: len(texts[i])
+        )
+        for i in set(range(len(texts))) - set(new):
+            vectors[i] = self._cache[texts[i]]
+        answers = await asyncio.gather(*(self._queue(self._stored, texts[i]) for i in new))
+        for i, vector in zip(new, answers, strict=True):
             vectors[i] = vector
         return vectors
 
@@ -91,18 +102,21 @@ class SentenceTransformerEmbedder:
         while True:
             await self._something_waits.wait()
             kind, lane = ("query", self._questions) if self._questions else ("stored", self._stored)
-            taken = [lane.popleft() for _ in range(min(len(lane), self._batch_texts))]
+            share = -(-len(lane) // self._idle)  # The other idle workers take theirs.
+            taken = [lane.popleft() for _ in range(min(share, self._batch_texts))]
             if not self._questions and not self._stored:
                 self._something_waits.clear()
             wanted = [entry for entry in taken if not entry.vector.done()]  # Whoever left wants nothing.
             if wanted:
+                self._idle -= 1
                 await self._answer(kind, wanted)
+                self._idle += 1
 
     async def _answer(self, kind: str, wanted: list[_Waiting]) -> None:
         texts = [entry.text for entry in wanted]
         try:
             with metrics.timed(metrics.embed_seconds.labels(kind)):
-                vectors = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, texts)
+                vectors = await asyncio.get_running_loop().run_in_executor(self._threads, self._encode, texts)
         except Exception as error:
             for entry in wanted:
                 if not entry.vector.done():
@@ -132,7 +146,10 @@ def _load_model(name: str, dtype: str) -> Any:
     from sentence_transformers import SentenceTransformer
 
     try:
-        return SentenceTransformer(path, device="cpu", model_kwargs={"dtype": _dtype(torch, dtype)})
+        model = SentenceTransformer(path, device="cpu", model_kwargs={"dtype": _dtype(torch, dtype)})
+        # The first call sets the tokenizer up, which must not happen in two threads at once.
+        model.encode("ready", show_progress_bar=False)
+        return model
     except (OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise SettingsError(
@@ -141,12 +158,11 @@ def _load_model(name: str, dtype: str) -> Any:
         ) from error
 
 
-def _use_threads(threads: int) -> None:
+def _compute_on_one_core() -> None:
     """OpenMP keeps this number for each thread that calls it."""
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(1)
 
 
 @functools.cache
