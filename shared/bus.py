@@ -189,7 +189,7 @@ class Bus:
 
     async def _followed(self) -> tuple[str, asyncio.Queue[Msg]]:
         """An inbox and where its messages arrive. All are behind one subscription, which costs once."""
-        if self._inboxes is None:
+        if self._inboxes is None or _has_failed(self._inboxes):
             self._inboxes = asyncio.create_task(self._subscribe_inboxes())
         prefix = await asyncio.shield(self._inboxes)
         inbox, arrived = f"{prefix}.{next(self._numbers)}", asyncio.Queue[Msg]()
@@ -303,6 +303,10 @@ def _answer(message: Msg, kind: Any) -> Any:
             raise Transient(problem.detail)
         raise Refused(int(status), problem.detail, problem.field)
     return decode(kind, message.data)
+
+
+def _has_failed(task: asyncio.Task[str]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _reply_type(kind: type[Request[R]]) -> type[R]:

@@ -29,5 +29,12 @@ def configure_logs(level: str, form: str) -> None:
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("uvicorn.access", "nats.aio.client", "sentence_transformers", "httpx", "faststream"):
+    for chatty in (
+        "uvicorn.access",
+        "uvicorn.error",
+        "nats.aio.client",
+        "sentence_transformers",
+        "httpx",
+        "faststream",
+    ):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
