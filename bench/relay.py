@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from services.orchestrator.adapters.nats import BusModel
 from services.orchestrator.settings import OrchestratorSettings
-from shared.bus import Bus, Endpoint, Send
+from shared.bus import Bus
 from shared.deliveries import Consumer, Delivery, consuming
+from shared.endpoints import Endpoint, Send
 from shared.events import Event, Queued, Saved, TurnRequested, live_subject
 from shared.replies import Generate, Message, Recipes, RecipesReply
 from shared.runtime import Health, health_app, main, serve_http

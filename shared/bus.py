@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 import nats.errors
@@ -21,15 +21,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.micro import add_service
-from nats.micro.request import ERROR_CODE_HEADER
 from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, ServiceConfig
 
-from shared import metrics
-from shared.errors import Poison, Refused, Transient
-from shared.events import AnyLiveEvent, Event, decode, encode, live_subject
+from shared.endpoints import Endpoint, read_answer, reply_type
+from shared.errors import Refused, Transient
+from shared.events import AnyLiveEvent, Event, encode, live_subject
 from shared.replies import Request
-from shared.tracing import context_of, trace_headers, tracer
+from shared.tracing import trace_headers
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -38,15 +37,6 @@ Q = TypeVar("Q", bound=msgspec.Struct)
 VERSION = "0.1.0"
 QUEUE_GROUP = "pandora"
 _STREAM_IS_FULL = (10077, 10167)
-_UNAVAILABLE = "503"
-"""The status that a Transient travels as."""
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """The body of a refused request."""
-
-    detail: str
-    field: str | None = None
 
 
 class _Broker(NatsBroker):
@@ -159,14 +149,14 @@ class Bus:
             raise Transient(f"nobody answers {request.subject} now") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Transient(f"no answer to {request.subject} in time") from error
-        reply: R = _answer(message, _reply_type(type(request)))
+        reply: R = read_answer(message, reply_type(type(request)))
         return reply
 
     async def ask_and_follow(
         self, request: Request[R], sign_of_life: type[Q], *, silence_seconds: float
     ) -> AsyncGenerator[Q | R, None]:
         """Yields signs of life, then the answer. Raises Transient after `silence_seconds` without either."""
-        answer_type: Any = _reply_type(type(request))
+        answer_type: Any = reply_type(type(request))
         inbox, arrived = await self._followed()
         try:
             await self.connection.publish(
@@ -180,7 +170,7 @@ class Bus:
                     raise Transient(f"no sign of life from {request.subject}") from error
                 if message.headers and message.headers.get("Status") == "503":
                     raise Transient(f"nobody answers {request.subject} now")
-                answer = _answer(message, answer_type | sign_of_life)
+                answer = read_answer(message, answer_type | sign_of_life)
                 yield answer
                 if isinstance(answer, answer_type):
                     return
@@ -207,7 +197,7 @@ class Bus:
 
     # --- answering ---
 
-    async def serve(self, description: str, endpoints: Sequence["Endpoint"]) -> None:
+    async def serve(self, description: str, endpoints: Sequence[Endpoint]) -> None:
         """Registers this process as a NATS micro service, so that `nats micro ls` sees it.
 
         Requests are answered side by side: each runs in a task of its own, since nats-py hands one
@@ -235,7 +225,7 @@ class Bus:
         await self.connection.flush()
         await self.connection.flush()
 
-    def _in_a_task(self, endpoint: "Endpoint") -> Callable[[MicroRequest], Awaitable[None]]:
+    def _in_a_task(self, endpoint: Endpoint) -> Callable[[MicroRequest], Awaitable[None]]:
         async def start(request: MicroRequest) -> None:
             task = asyncio.create_task(endpoint.reply_to(request))
             self._answering.add(task)
@@ -244,75 +234,8 @@ class Bus:
         return start
 
 
-Send = Callable[[msgspec.Struct], Awaitable[None]]
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """A request type and the function that answers it: `await handle(request, send)`.
-
-    What the function returns is the answer; `send` is for signs of life before it.
-    """
-
-    kind: type[Request[Any]]
-    handle: Callable[[Any, Send], Awaitable[msgspec.Struct]]
-
-    async def reply_to(self, request: MicroRequest) -> None:
-        subject = self.kind.subject
-
-        async def send(message: msgspec.Struct) -> None:
-            await request.respond(encode(message))
-
-        result = "answered"
-        with (
-            metrics.timed(metrics.request_seconds.labels(subject)),
-            tracer.start_as_current_span(f"process {subject}", context=context_of(request.headers)),
-        ):
-            try:
-                await send(await self.handle(decode(self.kind, request.data), send))
-            except Refused as refusal:
-                result = "refused"
-                await _refuse(request, refusal)
-            except Poison as error:
-                result = "refused"
-                await _refuse(request, Refused(400, str(error)))
-            except Transient as error:
-                result = "unavailable"
-                await _refuse(request, Refused(int(_UNAVAILABLE), str(error)))
-            except Exception:
-                result = "error"
-                metrics.errors.labels(subject).inc()
-                log.exception("%s failed", subject)
-                await _refuse(request, Refused(500, f"{subject} failed; see the logs of its service"))
-            finally:
-                metrics.requests.labels(subject, result).inc()
-
-
-async def _refuse(request: MicroRequest, refusal: Refused) -> None:
-    await request.respond_error(
-        str(refusal.status),
-        refusal.detail.replace("\n", " ")[:500],
-        data=encode(Problem(refusal.detail, refusal.field)),
-    )
-
-
-def _answer(message: Msg, kind: Any) -> Any:
-    status = (message.headers or {}).get(ERROR_CODE_HEADER)
-    if status is not None:
-        problem = decode(Problem, message.data)
-        if status == _UNAVAILABLE:
-            raise Transient(problem.detail)
-        raise Refused(int(status), problem.detail, problem.field)
-    return decode(kind, message.data)
-
-
 def _has_failed(task: asyncio.Task[str]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-def _reply_type(kind: type[Request[R]]) -> type[R]:
-    """`class Search(Request[SearchReply])` -> SearchReply."""
-    reply: type[R] = get_args(kind.__orig_bases__[0])[0]  # type: ignore[attr-defined]  # set by typing
-    return reply
 
 
 async def _note_connection_error(error: Exception) -> None:

@@ -14,8 +14,9 @@ from services.indexer.adapters.qdrant_server import ServerTurnIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
 from services.indexer.handlers import Indexer
 from services.indexer.settings import IndexerSettings
-from shared.bus import Bus, Endpoint
+from shared.bus import Bus
 from shared.deliveries import Batches, Consumer, consuming
+from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
 from shared.events import TurnSaved
 from shared.replies import Count, ListSessions, ListTurns, Neighbours, Search

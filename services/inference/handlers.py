@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from services.inference.domain.coalesce import Coalescer
 from services.inference.ports import Delta, Engine, Finished
 from shared import metrics
-from shared.bus import Endpoint, Send
+from shared.endpoints import Endpoint, Send
 from shared.errors import Poison, Refused, Transient
 from shared.events import OutputDelta, Usage, decode, encode
 from shared.replies import Abort, Generate, Generated, Models, ModelsReply, StillGenerating

@@ -16,8 +16,9 @@ from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.settings import OrchestratorSettings
 from shared import metrics
-from shared.bus import Bus, Endpoint
+from shared.bus import Bus
 from shared.deliveries import Consumer, consuming
+from shared.endpoints import Endpoint
 from shared.events import TurnRequested
 from shared.replies import Count, GetDocument, GetTurn, ListDocuments, Models, Recipes
 from shared.runtime import Health, answers, health_app, serve_http

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.bus import Problem
+from shared.endpoints import Problem
 from shared.events import (
     Cancelled,
     Event,

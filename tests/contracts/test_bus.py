@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from shared.bus import Bus, Endpoint, Send
+from shared.bus import Bus
+from shared.endpoints import Endpoint, Send
 from shared.errors import Refused, Transient
 from shared.events import (
     OutputDelta,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.bus import _reply_type
+from shared.endpoints import reply_type
 from shared.errors import Poison
 from shared.events import (
     LAST_EVENTS,
@@ -42,7 +42,7 @@ def test_every_message_has_a_golden_file() -> None:
 def test_every_golden_reply_is_of_the_type_that_its_request_names() -> None:
     for kind in REQUESTS:
         assert type(ALL[kind.subject]) is kind
-        assert type(ALL[f"{kind.subject}.reply"]) is _reply_type(kind)
+        assert type(ALL[f"{kind.subject}.reply"]) is reply_type(kind)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -77,6 +77,19 @@ async def test_an_accepted_turn_can_be_looked_at_from_the_first_moment_to_the_la
     assert ended["error"] is None
 
 
+async def test_a_turn_is_there_for_whoever_asks_right_after_its_202(stack: Stack) -> None:
+    async with aiohttp.ClientSession(headers=stack.headers()) as http:
+        for number in range(40):
+            async with http.post(
+                f"{stack.gateway_url}/v1/turns", json={"input": f"Hello {number}."}
+            ) as answer:
+                links = (await answer.json())["links"]
+            async with http.get(stack.gateway_url + links["events"]) as stream:
+                assert stream.status == 200, await stream.text()
+            async with http.get(stack.gateway_url + links["self"]) as view:
+                assert view.status == 200, await view.text()
+
+
 async def test_a_reader_who_joins_late_gets_every_event_after_the_one_it_names(stack: Stack) -> None:
     events = await stack.stream("The harbour opens at six.")
     turn_id = events[-1]["turn_id"]

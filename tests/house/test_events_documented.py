@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shared import events, replies
-from shared.bus import Problem, _reply_type
+from shared.endpoints import Problem, reply_type
 from shared.events import LIVE_EVENTS, STORED_EVENTS, Event, LiveEvent
 from shared.replies import Abort, Generate, Request, StillGenerating
 from shared.streams import DURABLES, STREAMS
@@ -42,7 +42,7 @@ def test_a_live_event_is_documented(kind: type[LiveEvent]) -> None:
 
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_a_request_and_its_answer_are_documented(kind: type[Request[Any]]) -> None:
-    messages: list[type[msgspec.Struct]] = [kind, _reply_type(kind)]
+    messages: list[type[msgspec.Struct]] = [kind, reply_type(kind)]
     if kind is Generate:
         messages.append(StillGenerating)
 

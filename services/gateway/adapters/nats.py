@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from services.gateway.ports import Frame
 from shared.bus import Bus
 from shared.errors import Transient
-from shared.events import AnyLiveEvent, Queued, TurnRequested, decode, decode_live, live_subject
+from shared.events import AnyLiveEvent, Queued, TurnRequested, decode, decode_live, encode, live_subject
 from shared.replies import Request
 from shared.streams import LIVE, TURNS
 
@@ -32,17 +32,17 @@ class BusTurns:
 
     async def accept(self, turn: TurnRequested) -> int:
         number = await self._bus.publish(turn)
-        # The orchestrator says the same when it takes the turn; until then the turn can already be looked at.
-        await self._bus.emit(
-            turn.turn_id,
-            Queued(
-                index=0,
-                turn_id=turn.turn_id,
-                turn_number=number,
-                session_id=turn.session_id,
-                user=turn.user,
-            ),
+        queued = Queued(
+            index=0,
+            turn_id=turn.turn_id,
+            turn_number=number,
+            session_id=turn.session_id,
+            user=turn.user,
         )
+        # The orchestrator says the same when it takes the turn; until then the turn can already be looked at.
+        # Stored, not only sent: whoever asks for the turn right after its 202 must find it.
+        with suppress(Transient):  # The turn is accepted all the same.
+            await self._bus.store(live_subject(turn.turn_id), encode(queued), {})
         return number
 
     async def input_of(self, turn_number: int) -> str:
