@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
@@ -85,7 +85,7 @@ def _endpoints(indexer: Indexer) -> list[Endpoint]:
     ]
 
 
-def _embedder(settings: IndexerSettings):  # type: ignore[no-untyped-def]  # an async context manager
+def _embedder(settings: IndexerSettings) -> AbstractAsyncContextManager[SentenceTransformerEmbedder]:
     return SentenceTransformerEmbedder.load(
         settings.embedding_model,
         dtype=settings.embedding_dtype,

@@ -1,6 +1,7 @@
 """What the live events of a turn say about it, and the events that a saved turn would have sent."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from services.gateway.domain.views import TurnView, links_of
 from shared.events import (
@@ -64,21 +65,21 @@ def events_of_record(record: TurnRecord) -> list[AnyLiveEvent]:
     Indexes rise and the last one is the turn's real last index.
     """
     last = record.last_index
-    names = {
+    names: dict[str, Any] = {
         "turn_id": record.turn_id,
         "turn_number": record.turn_number,
         "session_id": record.session_id,
     }
     events: list[AnyLiveEvent] = [
-        Queued(index=0, user=record.user, **names),  # type: ignore[arg-type]  # names has both kinds
+        Queued(index=0, user=record.user, **names),
         SourcesFound(index=max(1, last - 2), sources=record.sources),
         OutputDelta(index=max(2, last - 1), text=record.output),
     ]
     if record.status == "failed":
         reason, _, detail = (record.error or "").partition(": ")
-        end: AnyLiveEvent = Failed(index=max(3, last), reason=reason, detail=detail, **names)  # type: ignore[arg-type]
+        end: AnyLiveEvent = Failed(index=max(3, last), reason=reason, detail=detail, **names)
     elif record.status == "cancelled":
-        end = Cancelled(index=max(3, last), **names)  # type: ignore[arg-type]
+        end = Cancelled(index=max(3, last), **names)
     else:
         end = Saved(
             index=max(3, last),
@@ -86,6 +87,6 @@ def events_of_record(record: TurnRecord) -> list[AnyLiveEvent]:
             sources=record.sources,
             usage=record.usage,
             model=record.model,
-            **names,  # type: ignore[arg-type]
+            **names,
         )
     return [*events, end]
