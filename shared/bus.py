@@ -143,7 +143,7 @@ class Bus:
         """Raises Refused and Transient as the answering process does, and Transient where none answers."""
         try:
             message = await self.connection.request(
-                request.subject, encode(request), timeout=timeout or self._timeout, headers=trace_headers()
+                request.address(), encode(request), timeout=timeout or self._timeout, headers=trace_headers()
             )
         except nats.errors.NoRespondersError as error:
             raise Transient(f"nobody answers {request.subject} now") from error
@@ -160,7 +160,7 @@ class Bus:
         inbox, arrived = await self._followed()
         try:
             await self.connection.publish(
-                request.subject, encode(request), reply=inbox, headers=trace_headers()
+                request.address(), encode(request), reply=inbox, headers=trace_headers()
             )
             while True:
                 try:
@@ -215,7 +215,7 @@ class Bus:
         for endpoint in endpoints:
             await service.add_endpoint(
                 EndpointConfig(
-                    name=endpoint.kind.subject.replace(".", "-"),
+                    name=endpoint.kind.subject.removesuffix(".*").replace(".", "-"),
                     subject=endpoint.kind.subject,
                     handler=self._in_a_task(endpoint),
                 )

@@ -11,7 +11,7 @@ from nats.micro.request import Request as MicroRequest
 
 from shared import metrics
 from shared.errors import Poison, Refused, Transient
-from shared.events import decode, encode
+from shared.events import TurnId, decode, encode
 from shared.replies import Request
 from shared.tracing import context_of, tracer
 
@@ -52,7 +52,7 @@ class Endpoint(msgspec.Struct, frozen=True):
             tracer.start_as_current_span(f"process {subject}", context=context_of(request.headers)),
         ):
             try:
-                await send(await self.handle(decode(self.kind, request.data), send))
+                await send(await self.handle(self._read(request), send))
             except Refused as refusal:
                 result = "refused"
                 await _refuse(request, refusal)
@@ -69,6 +69,17 @@ class Endpoint(msgspec.Struct, frozen=True):
                 await _refuse(request, Refused(500, f"{subject} failed; see the logs of its service"))
             finally:
                 metrics.requests.labels(subject, result).inc()
+
+    def _read(self, request: MicroRequest) -> Any:
+        """What the subject says about whom it is for goes before what the body says."""
+        question = decode(self.kind, request.data)
+        if not self.kind.subject.endswith(".*"):
+            return question
+        try:
+            turn_id = msgspec.convert(request.subject.rpartition(".")[2], TurnId)
+        except msgspec.ValidationError as error:
+            raise Poison(f"{request.subject} names no turn: {error}") from error
+        return msgspec.structs.replace(question, turn_id=turn_id)
 
 
 async def _refuse(request: MicroRequest, refusal: Refused) -> None:

@@ -14,7 +14,7 @@ old reader takes a new version, never a changed meaning (the golden files in tes
 from collections.abc import Hashable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -26,6 +26,11 @@ SESSION_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)"
 SessionId = Annotated[str, msgspec.Meta(pattern=SESSION_PATTERN)]
 User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
 Score = float
+
+IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
+"""What a new turn does while another turn of its session runs: wait, not run at all, stop the other and keep
+its partial answer in the session, or stop it and drop it from the session."""
+WhyCancelled = Literal["cancelled", "interrupted", "replaced"]
 
 LOCAL_USER = "local"
 """The one user of an installation without keys."""
@@ -89,6 +94,7 @@ class TurnRequested(Event, frozen=True, kw_only=True):
     user: User = LOCAL_USER
     recipe: str = "direct"
     model: str | None = None
+    if_busy: IfBusy = "enqueue"
     metadata: dict[str, str] = {}
 
 
@@ -143,6 +149,14 @@ class TurnCancelled(Event, frozen=True, kw_only=True):
     session_id: SessionId
     user: User
     cancelled_at: datetime
+    requested_at: datetime | None = None
+    why: WhyCancelled = "cancelled"
+    """Where it was replaced, the session goes on as if the turn had never been."""
+    input: str = ""
+    output: str = ""
+    """What was generated until then."""
+    recipe: str = ""
+    model: str = ""
 
 
 class TurnIndexed(Event, frozen=True, kw_only=True):
@@ -162,11 +176,13 @@ STORED_EVENTS: tuple[type[Event], ...] = (TurnRequested, TurnSaved, TurnFailed, 
 # --- live events -------------------------------------------------------------------------------------------
 
 
-class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
     """orchestrator, inference -> gateway, anyone: one step of one turn, on `turn.stream.<turn_id>`."""
 
     index: int
     """Position in the turn, from 0, without gaps."""
+    attempt: int = 1
+    """Rises when the turn is run again. What an earlier attempt still sends behind a later one is void."""
 
     @property
     def type(self) -> str:
@@ -174,12 +190,19 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Queued(LiveEvent, frozen=True, kw_only=True, tag="turn.queued"):
-    """Always index 0: the turn is accepted. Names its owner, so that a gateway knows who may read on."""
+    """Index 0: the turn is accepted. Again whenever the place of a waiting turn has changed.
+
+    Names the turn's owner, so that a gateway knows who may read on.
+    """
 
     turn_id: str
     turn_number: int
     session_id: str
     user: str
+    position: int = 0
+    """Turns that go before this one, of all users; 0 also where that is not known yet."""
+    estimate_seconds: float = 0.0
+    """Until it begins, by what the last turns took; 0 where nothing is known."""
 
 
 class PhaseStarted(LiveEvent, frozen=True, kw_only=True, tag="phase.started"):
@@ -193,6 +216,16 @@ class PhaseEnded(LiveEvent, frozen=True, kw_only=True, tag="phase.ended"):
 
 class SourcesFound(LiveEvent, frozen=True, kw_only=True, tag="turn.sources"):
     sources: list[Source]
+    degraded: list[str] = []
+    """What could not be asked: `memory` while the indexer or one of its stores is away."""
+
+
+class Steered(LiveEvent, frozen=True, kw_only=True, tag="turn.steered"):
+    """A message that was added to the running turn."""
+
+    text: str
+    takes_effect: str
+    """The phase that is the first to know of it."""
 
 
 class OutputDelta(LiveEvent, frozen=True, kw_only=True, tag="output.delta"):
@@ -226,6 +259,9 @@ class Cancelled(LiveEvent, frozen=True, kw_only=True, tag="turn.cancelled"):
     turn_id: str
     turn_number: int
     session_id: str
+    why: WhyCancelled = "cancelled"
+    output: str = ""
+    """What was generated until then."""
 
 
 AnyLiveEvent = (
@@ -233,6 +269,7 @@ AnyLiveEvent = (
     | PhaseStarted
     | PhaseEnded
     | SourcesFound
+    | Steered
     | OutputDelta
     | OutputRestarted
     | Saved

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
-from shared.events import Score, SessionId, Source, Timings, TurnId, Usage, User
+from shared.events import Score, SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
 
 Kind = Literal["turn"]
 TurnStatus = Literal["queued", "running", "saved", "failed", "cancelled"]
@@ -20,6 +20,10 @@ class Request(msgspec.Struct, Generic[Reply], frozen=True, kw_only=True):
     """A question with the type of its answer: `bus.ask(Search(...))` returns a `SearchReply`."""
 
     subject: ClassVar[str]
+    """Where a `*` stands for a field that `address` puts in, the answering side finds it in the subject."""
+
+    def address(self) -> str:
+        return self.subject
 
 
 # --- index.*: answered by the indexer ----------------------------------------------------------------------
@@ -80,6 +84,7 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     input: str
     output: str
     quoted: bool
+    status: Literal["saved", "cancelled"] = "saved"
 
 
 class ListTurnsReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +176,11 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     quality: float = 0.0
     quoted: bool = False
     error: str | None = None
+    why_cancelled: WhyCancelled | None = None
+    steering: list[str] = []
+    """What was added to the turn while it ran."""
+    attempt: int = 1
+    """Runs that it took."""
     metadata: dict[str, str] = {}
     last_index: int = 0
 
@@ -211,6 +221,92 @@ class GetDocument(Request[Document], frozen=True, kw_only=True):
     user: User
     turn_id: TurnId
     name: str
+
+
+class EventsReply(msgspec.Struct, frozen=True, kw_only=True):
+    events: list[msgspec.Raw]
+    """Live events as they were sent, in order."""
+    more: bool
+    """True where the turn has more of them behind the last one here."""
+
+
+class GetEvents(Request[EventsReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: every live event of an ended turn behind `after`, a page at a time."""
+
+    subject: ClassVar[str] = "turns.events"
+
+    user: User
+    turn_id: TurnId
+    after: int = -1
+
+
+class UnendedTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that waits or runs."""
+
+    turn_id: str
+    turn_number: int
+    session_id: str
+    user: str
+    status: Literal["queued", "running"]
+    input: str
+    requested_at: datetime
+    position: int = 0
+    estimate_seconds: float = 0.0
+
+
+class FindUnended(Request[UnendedTurn], frozen=True, kw_only=True):
+    """anyone -> orchestrator: a turn that waits or runs; refused with 404 where the user has no such turn."""
+
+    subject: ClassVar[str] = "turns.unended"
+
+    user: User
+    turn_id: TurnId
+
+
+class RunningReply(msgspec.Struct, frozen=True, kw_only=True):
+    turn: UnendedTurn | None
+
+
+class FindRunning(Request[RunningReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the turn that keeps a session busy, if one does."""
+
+    subject: ClassVar[str] = "turns.running"
+
+    user: User
+    session_id: SessionId
+
+
+class Controlled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a control found, and what it did."""
+
+    turn_id: str
+    found: TurnStatus
+    """The turn's state when the control arrived."""
+    phase: str | None = None
+    """The phase that ran then."""
+    done: bool
+    """False where the turn had ended before: nothing was changed."""
+    takes_effect: str | None = None
+    """The first phase that knows of a steering message."""
+
+
+class Control(Request[Controlled], frozen=True, kw_only=True):
+    """anyone -> orchestrator: stop a turn, or add a message to it.
+
+    `cancel` may be said again and again. `steer` is refused with 409 where it would come too late.
+    """
+
+    subject: ClassVar[str] = "turn.control.*"
+
+    user: User
+    turn_id: TurnId = ""
+    """May be left out: the subject says it."""
+    action: Literal["cancel", "steer"]
+    text: str = ""
+    """What to add, for `steer`."""
+
+    def address(self) -> str:
+        return f"turn.control.{self.turn_id}"
 
 
 class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +352,8 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
     """The first index on the turn's stream that is still free."""
     first_token_seconds: float
     seconds: float
+    pieces: list[int] = []
+    """Characters of each delta that was sent, in order: with `text`, the very events again."""
     sources: list[Source] | None = None
     quoted: bool = False
 
@@ -284,12 +382,23 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     max_tokens: int | None = None
     stream_to: str
     first_index: int = 0
+    attempt: int = 1
+    """Goes into each delta."""
 
 
 class Abort(msgspec.Struct, frozen=True, kw_only=True):
-    """anyone -> every inference worker: stop this generation, if it is yours."""
+    """anyone -> every inference worker: stop this generation, if it is yours.
+
+    Sent as a request, the worker that had it answers `Aborted` once nothing more of it will be streamed.
+    """
 
     subject: ClassVar[str] = "inference.abort"
+
+    request_id: str
+
+
+class Aborted(msgspec.Struct, frozen=True, kw_only=True):
+    """inference -> whoever asked: the generation has ended, and its last delta is sent."""
 
     request_id: str
 

@@ -18,33 +18,60 @@ from shared.errors import SettingsError, Transient
 QUEUE_LIMIT: Final = 10_000
 """Turns that may wait; beyond it JetStream refuses the publish, so that nobody is told a lie."""
 
+_MB: Final = 1024 * 1024
+
+
+def key_value_bucket(name: str, description: str, *, max_age: float | None = None) -> StreamConfig:
+    """The stream of a JetStream key-value bucket, as every NATS client knows it."""
+    return StreamConfig(
+        name=f"KV_{name}",
+        description=description,
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        storage=StorageType.FILE,
+        max_age=max_age,
+        duplicate_window=min(max_age or 120, 120),
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+        allow_msg_ttl=True,
+    )
+
+
+# Every orchestrator reads the queue of turns whole, and a turn leaves it when it has ended: docs/adr/0009.
 TURNS = StreamConfig(
     name="TURNS",
-    description="Turns that wait for an orchestrator.",
+    description="Turns that wait or run.",
     subjects=["turn.requested"],
-    retention=RetentionPolicy.WORK_QUEUE,
+    retention=RetentionPolicy.LIMITS,
     discard=DiscardPolicy.NEW,
     max_msgs=QUEUE_LIMIT,
+    max_bytes=256 * _MB,
     storage=StorageType.FILE,
     duplicate_window=120,
+    allow_direct=True,
 )
 OUTCOMES = StreamConfig(
     name="OUTCOMES",
     description="How turns ended, and what was indexed.",
-    subjects=["turn.saved", "turn.failed", "turn.cancelled", "turn.indexed"],
+    subjects=["turn.saved", "turn.failed", "turn.cancelled", "turn.indexed", "replay.indexer-turn-saved"],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
     max_age=30 * 24 * 3600,
-    duplicate_window=120,
+    # An orchestrator that comes back after another one took its turn over may say again how it ended.
+    duplicate_window=600,
 )
+# On disk, so that readers go on without a gap when the server was killed.
 LIVE = StreamConfig(
     name="LIVE",
     description="The live events of recent turns, for readers that join late.",
     subjects=["turn.stream.*"],
     retention=RetentionPolicy.LIMITS,
-    storage=StorageType.MEMORY,
+    storage=StorageType.FILE,
     max_age=15 * 60,
-    max_bytes=256 * 1024 * 1024,
+    max_bytes=256 * _MB,
     allow_direct=True,
 )
 DEAD = StreamConfig(
@@ -54,7 +81,11 @@ DEAD = StreamConfig(
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
 )
-STREAMS: Final = (TURNS, OUTCOMES, LIVE, DEAD)
+SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and how far it is.")
+IDEMPOTENCY = key_value_bucket(
+    "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
+)
+STREAMS: Final = (TURNS, OUTCOMES, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
 
 
 class Durable(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,81 @@
+"""A JetStream key-value bucket: values with headers, and writes that fail where another was faster.
+
+nats-py's own KeyValue does not carry headers, by which watchers learn of a change without reading its value.
+"""
+
+import base64
+from collections.abc import Mapping
+
+import msgspec
+import nats.errors
+import nats.js.errors
+from nats.js.api import Header, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+
+from shared.bus import Bus
+from shared.errors import Transient
+
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+
+
+class Conflict(Exception):
+    """The key's revision is another one by now: somebody else wrote it."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    value: bytes
+    headers: dict[str, str]
+    revision: int
+    """The sequence in the bucket's stream; rises with every write of any key."""
+
+
+class Keys:
+    """The keys of one bucket. Raises Transient while NATS does not answer."""
+
+    def __init__(self, bus: Bus, bucket: StreamConfig) -> None:
+        self._bus = bus
+        self.stream = str(bucket.name)
+        self._prefix = str((bucket.subjects or [])[0]).removesuffix(">")
+
+    async def get(self, key: str) -> Entry | None:
+        try:
+            found = await self._bus.jetstream.get_last_msg(self.stream, self._prefix + key, direct=True)
+        except NotFoundError:
+            return None
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS does not give {self.stream} now") from error
+        return Entry(found.data or b"", dict(found.headers or {}), int(found.seq or 0))
+
+    async def put(
+        self,
+        key: str,
+        value: bytes,
+        *,
+        revision: int,
+        headers: Mapping[str, str] | None = None,
+        ttl_seconds: int | None = None,
+    ) -> int:
+        """Writes over `revision` (0: where nothing is) and returns the new one. Raises Conflict.
+
+        A write whose answer was lost is repeated by nobody here: look at what is there, then decide.
+        """
+        sent = {**(headers or {}), Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(revision)}
+        if ttl_seconds is not None:
+            sent[Header.MSG_TTL] = str(ttl_seconds)
+        try:
+            ack = await self._bus.jetstream.publish(self._prefix + key, value, headers=sent)
+        except APIError as error:
+            if error.err_code in _WRONG_LAST_SEQUENCE:
+                raise Conflict(f"{self.stream} {key} is not at revision {revision}") from error
+            raise Transient(f"NATS did not store {self.stream}: {error.description}") from error
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS did not store {self.stream}: {error or type(error).__name__}") from error
+        return int(ack.seq)
+
+    def key_of(self, subject: str) -> str:
+        return subject.removeprefix(self._prefix)
+
+
+def key_from(*parts: str) -> str:
+    """One key from texts that may hold what a key may not."""
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") or "=" for part in parts)
