@@ -78,4 +78,9 @@ class Keys:
 
 def key_from(*parts: str) -> str:
     """One key from texts that may hold what a key may not."""
-    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") or "=" for part in parts)
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode() for part in parts)
+
+
+def parts_of(key: str) -> tuple[str, ...]:
+    """What `key_from` was given."""
+    return tuple(base64.urlsafe_b64decode(part).decode() for part in key.split("."))

@@ -16,7 +16,7 @@ from shared import metrics
 from shared.endpoints import Endpoint, Send
 from shared.errors import Poison, Refused, Transient
 from shared.events import OutputDelta, Usage, decode, encode
-from shared.replies import Abort, Generate, Generated, Models, ModelsReply, StillGenerating
+from shared.replies import Abort, Aborted, Generate, Generated, Models, ModelsReply, StillGenerating
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Generations:
         self._delta_interval = delta_interval
         self._sign_of_life_seconds = sign_of_life_seconds
         self._running: dict[str, _Generation] = {}
+        self._confirming: set[asyncio.Task[None]] = set()
         metrics.engine_running.set_function(lambda: len(self._running) - self._waiting())
         metrics.engine_waiting.set_function(self._waiting)
 
@@ -53,6 +54,7 @@ class Generations:
             return await generation.run(send, self._sign_of_life_seconds)
         finally:
             del self._running[request.request_id]
+            generation.ended.set()
 
     async def models(self, request: Models, send: Send) -> ModelsReply:
         return ModelsReply(
@@ -64,21 +66,27 @@ class Generations:
         )
 
     async def on_abort(self, message: Msg) -> None:
-        """Every worker hears every abort; the one that runs the generation ends it."""
+        """Every worker hears every abort; the one that runs the generation ends it, and then says so."""
         try:
             request_id = decode(Abort, message.data).request_id
         except Poison as error:
             log.warning("ignored: %s", error)
             return
-        if not self._abort(request_id):
-            # Two subscriptions: an abort sent right behind its request can be handed over first.
-            asyncio.get_running_loop().call_later(_OVERTAKEN_SECONDS, self._abort, request_id)
+        task = asyncio.create_task(self._abort(request_id, message))
+        self._confirming.add(task)
+        task.add_done_callback(self._confirming.discard)
 
-    def _abort(self, request_id: str) -> bool:
+    async def _abort(self, request_id: str, message: Msg) -> None:
+        if request_id not in self._running:
+            # Two subscriptions: an abort sent right behind its request can be handed over first.
+            await asyncio.sleep(_OVERTAKEN_SECONDS)
         generation = self._running.get(request_id)
-        if generation is not None:
-            generation.abort()
-        return generation is not None
+        if generation is None:
+            return
+        generation.abort()
+        await generation.ended.wait()
+        if message.reply:
+            await message.respond(encode(Aborted(request_id=request_id)))
 
     async def stop(self, within: float) -> None:
         """Lets what runs come to its end; whoever asked for the rest is told to ask another worker."""
@@ -103,6 +111,8 @@ class _Generation:
         self._news = asyncio.Event()
         self._next_index = request.first_index
         self._text: list[str] = []
+        self._pieces: list[int] = []
+        self.ended = asyncio.Event()
         self._tokens = 0
         self._started = perf_counter()
         self._first_token_seconds = 0.0
@@ -164,8 +174,9 @@ class _Generation:
                 await asyncio.wait((self.reading,), timeout=wait)
             text = self._gathered.take(clock())
             if text:
-                delta = OutputDelta(index=self._next_index, text=text)
+                delta = OutputDelta(index=self._next_index, attempt=self._request.attempt, text=text)
                 self._next_index += 1
+                self._pieces.append(len(text))
                 await self._connection.publish(self._request.stream_to, encode(delta))
 
     async def _say_alive(self, send: Send, every_seconds: float) -> None:
@@ -193,6 +204,7 @@ class _Generation:
             next_index=self._next_index,
             first_token_seconds=self._first_token_seconds,
             seconds=perf_counter() - self._started,
+            pieces=self._pieces,
             sources=finished.sources,
             quoted=finished.quoted,
         )

@@ -1,0 +1,127 @@
+"""Reads a stream from its beginning and on as it grows, through restarts of the server and lost connections.
+
+An ephemeral push consumer without acknowledgements, made anew behind the last message that arrived whenever
+it falls silent or skips one. For readers that all want every message, and keep nothing on the server.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+import nats.js.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from shared.bus import Bus
+
+log = logging.getLogger(__name__)
+_HEARTBEAT_SECONDS = 1.0
+_SILENCE_SECONDS = 3.0
+_PAUSE_SECONDS = 0.5
+_A_STATUS = "100"
+
+
+class Tail:
+    """Calls `take` with each message, in the stream's order, each once; `caught_up` once all are read.
+
+    `lost` is called where the stream is gone or was emptied: nothing that was taken is true any more.
+    `missing` is awaited where the server knows no such stream.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        stream: str,
+        *,
+        take: Callable[[Msg], None],
+        lost: Callable[[], None],
+        missing: Callable[[], Awaitable[None]],
+        headers_only: bool = False,
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._take = take
+        self._lost = lost
+        self._missing = missing
+        self._headers_only = headers_only
+        self._last = 0
+        self.caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except NotFoundError:
+                log.warning("NATS has no stream %s; declaring it", self._stream)
+                with contextlib.suppress(Exception):  # Tried again as long as it is missing.
+                    await self._missing()
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+                log.info("reading %s anew: %s", self._stream, error or type(error).__name__)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _follow(self) -> None:
+        """Raises TimeoutError where the server falls silent."""
+        await self._check_history()
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+
+        async def put(message: Msg) -> None:
+            arrived.put_nowait(message)
+
+        connection = self._bus.connection
+        inbox = connection.new_inbox()
+        subscription = await connection.subscribe(inbox, cb=put)
+        try:
+            consumer = await self._bus.jetstream.add_consumer(self._stream, self._config(inbox))
+            if not consumer.num_pending:
+                self.caught_up.set()
+            await self._read(arrived)
+        finally:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    async def _check_history(self) -> None:
+        state = (await self._bus.jetstream.stream_info(self._stream)).state
+        if state.last_seq < self._last:
+            log.warning("%s was emptied: reading it from its beginning", self._stream)
+            self._last = 0
+            self._lost()
+
+    def _config(self, inbox: str) -> ConsumerConfig:
+        return ConsumerConfig(
+            deliver_subject=inbox,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._last + 1,
+            ack_policy=AckPolicy.NONE,
+            idle_heartbeat=_HEARTBEAT_SECONDS,
+            flow_control=True,
+            headers_only=self._headers_only or None,
+            inactive_threshold=10.0,
+            mem_storage=True,
+            num_replicas=1,
+        )
+
+    async def _read(self, arrived: asyncio.Queue[Msg]) -> None:
+        delivered = 0
+        while True:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                message = await arrived.get()
+            headers = message.headers or {}
+            if headers.get("Status") == _A_STATUS:
+                if message.reply:  # The server asks how far we are before it sends more.
+                    await message.respond(b"")
+                elif stalled := headers.get("Nats-Consumer-Stalled"):
+                    await self._bus.connection.publish(stalled, b"")
+                elif int(headers.get("Nats-Last-Consumer", delivered)) != delivered:
+                    return  # Some were lost on their way.
+                continue
+            metadata = message.metadata
+            if metadata.sequence.consumer != delivered + 1:
+                return
+            delivered += 1
+            self._last = metadata.sequence.stream
+            self._take(message)
+            if metadata.num_pending == 0:
+                self.caught_up.set()
