@@ -25,9 +25,7 @@ async def measure(folder: Path, quick: bool) -> list[Figure]:
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())
         await stack.enter_async_context(installation.running("nats", "postgres"))
-        bus = await stack.enter_async_context(
-            Bus.connect("bench", installation.bus_url, timeout=5, stop_timeout=5)
-        )
+        bus = await stack.enter_async_context(Bus.connect("bench", installation.settings.local))
         await declare_streams(bus.jetstream, first_turn_number=1)
         await stack.enter_async_context(installation.running("indexer"))
         indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))

@@ -14,12 +14,7 @@ from shared.runtime import Health, health_app, main, serve_http
 async def serve(settings: InferenceSettings, health: Health) -> None:
     async with (
         serve_http(health_app(health), settings.bind_host, settings.inference_port, "INFERENCE_PORT"),
-        Bus.connect(
-            "inference",
-            settings.bus_url,
-            timeout=settings.request_timeout_seconds,
-            stop_timeout=settings.stop_timeout_seconds,
-        ) as bus,
+        Bus.connect("inference", settings) as bus,
     ):
         health.depends_on("nats", bus.check)
         generations = Generations(

@@ -67,12 +67,7 @@ class Relay:
 async def serve(settings: OrchestratorSettings, health: Health) -> None:
     async with (
         serve_http(health_app(health), settings.bind_host, settings.orchestrator_port, "ORCHESTRATOR_PORT"),
-        Bus.connect(
-            "orchestrator",
-            settings.bus_url,
-            timeout=settings.request_timeout_seconds,
-            stop_timeout=settings.stop_timeout_seconds,
-        ) as bus,
+        Bus.connect("orchestrator", settings) as bus,
     ):
         await declare_streams(bus.jetstream, first_turn_number=1)
         health.depends_on("nats", bus.check)

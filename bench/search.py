@@ -114,7 +114,9 @@ async def _over_the_bus(installation: Installation, searches: int) -> tuple[list
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())
         bus = await stack.enter_async_context(
-            Bus.connect("bench", installation.bus_url, timeout=30, stop_timeout=5)
+            Bus.connect(
+                "bench", installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
+            )
         )
         await declare_streams(bus.jetstream, first_turn_number=1)
         await stack.enter_async_context(installation.running("indexer"))

@@ -51,9 +51,8 @@ async def _engine(settings: StackSettings) -> str:
     """What inference itself says; its setting where it does not answer in time."""
     from shared.bus import Bus  # takes half a second to import; the panel is shown long after the start
 
-    local = settings.local
     try:
-        async with Bus.connect("cli", local.bus_url, timeout=2.0, stop_timeout=1.0) as bus:
+        async with Bus.connect("cli", settings.local.for_a_command()) as bus:
             reply = await bus.ask(Models())
     except (Transient, Refused):
         return settings.inference.inference_engine

@@ -97,8 +97,7 @@ async def _part_status(part: Part, state: PartState | None) -> PartStatus:
 
 
 async def _ask_the_bus(settings: StackSettings, status: Status) -> None:
-    local = settings.local
-    async with Bus.connect("cli", local.bus_url, timeout=2.0, stop_timeout=1.0) as bus:
+    async with Bus.connect("cli", settings.local.for_a_command()) as bus:
         try:
             await bus.check()
             await _read_queues(bus, status)

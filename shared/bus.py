@@ -1,7 +1,7 @@
 """The bus: one NATS connection of a process, and the four things that it does with it.
 
-`publish` stores an event, `emit` sends a live event, `ask` asks another process, `serve` answers. Handlers of
-stored events are in `shared/deliveries.py`.
+`publish` stores an event, `emit` sends a live event, `ask` asks another process, `serve` answers. How long a
+publish is tried is in `shared/publishing.py`, handlers of stored events are in `shared/deliveries.py`.
 """
 
 import asyncio
@@ -11,11 +11,10 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import nats.errors
-import nats.js.errors
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -25,8 +24,9 @@ from nats.micro.request import Request as MicroRequest
 from nats.micro.service import EndpointConfig, ServiceConfig
 
 from shared.endpoints import Endpoint, read_answer, reply_type
-from shared.errors import Refused, Transient
+from shared.errors import Transient
 from shared.events import AnyLiveEvent, Event, encode, live_subject
+from shared.publishing import Outage, Publisher
 from shared.replies import Request
 from shared.tracing import trace_headers
 
@@ -36,7 +36,21 @@ Q = TypeVar("Q", bound=msgspec.Struct)
 
 VERSION = "0.1.0"
 QUEUE_GROUP = "pandora"
-_STREAM_IS_FULL = (10077, 10167)
+_PENDING_BYTES = 8 * 1024 * 1024
+"""What is kept to be sent while no server is there: some ten seconds of 64 streaming turns."""
+
+
+class BusSettings(Protocol):
+    """What a connection takes from the settings; `CommonSettings` has it."""
+
+    @property
+    def bus_url(self) -> str: ...
+    @property
+    def request_timeout_seconds(self) -> float: ...
+    @property
+    def stop_timeout_seconds(self) -> float: ...
+    @property
+    def publish_retry_seconds(self) -> float: ...
 
 
 class _Broker(NatsBroker):
@@ -54,11 +68,14 @@ class _Broker(NatsBroker):
 class Bus:
     """One connection. Every wait has a deadline; what is not reachable is `Transient`."""
 
-    def __init__(self, service: str, broker: NatsBroker, connection: Client, timeout: float) -> None:
+    def __init__(
+        self, service: str, broker: NatsBroker, connection: Client, publisher: Publisher, timeout: float
+    ) -> None:
         self.service = service
         self.broker = broker
         self.connection = connection
         self.jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
+        self._publisher = publisher
         self._timeout = timeout
         self._answering: set[asyncio.Task[None]] = set()
         self._following: dict[str, asyncio.Queue[Msg]] = {}
@@ -68,11 +85,16 @@ class Bus:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, service: str, url: str, *, timeout: float, stop_timeout: float
+        cls, service: str, settings: BusSettings, *, hold_seconds: float | None = None
     ) -> AsyncIterator["Bus"]:
-        """Connects, and goes on trying while no server is there; drains and closes at the end."""
+        """Connects, and goes on trying while no server is there; drains and closes at the end.
+
+        `hold_seconds`: an outage older than this is said at once by `publish`; None: it tries all its time.
+        """
+        timeout, stop_timeout = settings.request_timeout_seconds, settings.stop_timeout_seconds
+        outage = Outage()
         broker = _Broker(
-            url.split(","),
+            settings.bus_url.split(","),
             name=f"pandora-{service}",
             apply_types=False,
             logger=None,
@@ -81,11 +103,22 @@ class Bus:
             reconnect_time_wait=1,
             connect_timeout=2,
             ping_interval=10,
+            pending_size=_PENDING_BYTES,
+            flush_timeout=timeout,
             error_cb=_note_connection_error,
+            disconnected_cb=outage.on_lost,
+            reconnected_cb=outage.on_back,
             drain_timeout=int(stop_timeout) or 1,
         )
         connection = await broker.connect()
-        bus = cls(service, broker, connection, timeout)
+        publisher = Publisher(
+            connection,
+            outage,
+            timeout=timeout,
+            retry_seconds=settings.publish_retry_seconds,
+            hold_seconds=hold_seconds,
+        )
+        bus = cls(service, broker, connection, publisher, timeout)
         try:
             yield bus
         finally:
@@ -103,7 +136,8 @@ class Bus:
     async def publish(self, event: Event) -> int:
         """Stores the event and returns its sequence; the same message id again returns the first one's.
 
-        Raises Transient while the server is away, and Refused (503) where the stream takes no more.
+        Raises Transient where it was not stored within PUBLISH_RETRY_SECONDS, and Refused (503) where the
+        stream takes no more.
         """
         headers = {
             "Nats-Msg-Id": event.message_id,
@@ -119,23 +153,25 @@ class Bus:
         return await self.store(event.subject, encode(event), headers)
 
     async def store(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
-        await self.check()
-        try:
-            ack = await self.jetstream.publish(subject, body, headers=headers, timeout=self._timeout)
-        except nats.js.errors.APIError as error:
-            if error.err_code in _STREAM_IS_FULL:
-                raise Refused(503, "the queue is full; try again in a few seconds") from error
-            raise Transient(f"NATS did not store {subject}: {error.description}") from error
-        except (nats.errors.Error, TimeoutError) as error:
-            raise Transient(f"NATS did not store {subject}: {error or type(error).__name__}") from error
-        return ack.seq
+        """Like `publish`, for a message that is no event. Without a `Nats-Msg-Id` it is sent once."""
+        return await self._publisher.store(subject, body, headers)
 
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
-        """Sends a live event; nobody waits for it to be stored."""
-        await self.connection.publish(live_subject(turn_id), encode(event))
+        """Sends a live event; nobody waits for it to be stored. Raises Transient where it cannot be sent."""
+        await self._send(live_subject(turn_id), encode(event))
 
     async def broadcast(self, subject: str, message: msgspec.Struct) -> None:
-        await self.connection.publish(subject, encode(message))
+        """Raises Transient where it cannot be sent."""
+        await self._send(subject, encode(message))
+
+    async def _send(self, subject: str, body: bytes, **more: Any) -> None:
+        """While no server is there, messages are kept, up to _PENDING_BYTES, and sent when one is back."""
+        try:
+            await self.connection.publish(subject, body, **more)
+        except nats.errors.OutboundBufferLimitError as error:
+            raise Transient(f"{subject} cannot be sent: NATS is away, and much waits for it") from error
+        except nats.errors.Error as error:
+            raise Transient(f"{subject} cannot be sent: {error or type(error).__name__}") from error
 
     # --- asking ---
 
@@ -159,9 +195,7 @@ class Bus:
         answer_type: Any = reply_type(type(request))
         inbox, arrived = await self._followed()
         try:
-            await self.connection.publish(
-                request.address(), encode(request), reply=inbox, headers=trace_headers()
-            )
+            await self._send(request.address(), encode(request), reply=inbox, headers=trace_headers())
             while True:
                 try:
                     async with asyncio.timeout(silence_seconds):

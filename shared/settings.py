@@ -35,6 +35,9 @@ class CommonSettings(BaseSettings):
     request_timeout_seconds: float = Field(
         5.0, gt=0, le=120, description="longest wait for a reply on the bus"
     )
+    publish_retry_seconds: float = Field(
+        15.0, ge=0, le=600, description="how long storing an event is tried again while NATS cannot"
+    )
     stop_timeout_seconds: float = Field(
         10.0, gt=0, le=120, description="longest wait for work in hand at a stop"
     )

@@ -20,6 +20,10 @@ class LocalSettings(CommonSettings):
         180.0, gt=0, le=3600, description="longest wait until every part is ready"
     )
 
+    def for_a_command(self) -> "LocalSettings":
+        """The same with short waits on the bus, for a command that somebody waits for."""
+        return self.model_copy(update={"request_timeout_seconds": 2.0, "stop_timeout_seconds": 1.0})
+
 
 class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the launcher and of every process that it starts."""

@@ -24,20 +24,15 @@ from shared.runtime import Health, answers, beside_health, serve_http
 
 _LAST_WORDS_SECONDS = 3.0
 """How long open event streams hold up a stop; their readers join again at the next start."""
+_HOLD_SECONDS = 3.0
+"""An outage of NATS older than this is said at once: a gateway must not hold thousands of requests in it."""
 _ESCAPED = 6
 """The most bytes that JSON may spend on one byte of text."""
 
 
 async def serve(settings: GatewaySettings, health: Health) -> None:
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(
-            Bus.connect(
-                "gateway",
-                settings.bus_url,
-                timeout=settings.request_timeout_seconds,
-                stop_timeout=settings.stop_timeout_seconds,
-            )
-        )
+        bus = await stack.enter_async_context(Bus.connect("gateway", settings, hold_seconds=_HOLD_SECONDS))
         health.depends_on("nats", bus.check)
         health.depends_on("orchestrator", answers(bus, Recipes()))
         health.depends_on("indexer", answers(bus, Count()))

@@ -34,14 +34,7 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             serve_http(health_app(health), settings.bind_host, settings.indexer_port, "INDEXER_PORT")
         )
         embedder = await stack.enter_async_context(_embedder(settings))
-        bus = await stack.enter_async_context(
-            Bus.connect(
-                "indexer",
-                settings.bus_url,
-                timeout=settings.request_timeout_seconds,
-                stop_timeout=settings.stop_timeout_seconds,
-            )
-        )
+        bus = await stack.enter_async_context(Bus.connect("indexer", settings))
         await until_there("PostgreSQL", lambda: _migrated(settings))
         table = await stack.enter_async_context(
             PostgresTurnTable.connect(

@@ -35,14 +35,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             )
         )
         documents = FolderDocuments(settings.pandora_data_dir / "turns")
-        bus = await stack.enter_async_context(
-            Bus.connect(
-                "orchestrator",
-                settings.bus_url,
-                timeout=settings.request_timeout_seconds,
-                stop_timeout=settings.stop_timeout_seconds,
-            )
-        )
+        bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
         await declare_streams(
             bus.jetstream,
             first_turn_number=await _first_turn_number(documents, settings.queue_limit_turns),

@@ -9,6 +9,7 @@ from nats.js.api import StreamState
 
 from deploy.local.nats import find_server
 from shared.bus import Bus
+from shared.settings import CommonSettings
 from tests.stack import free_ports
 
 
@@ -37,8 +38,13 @@ async def nats_server() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def bus_to(url: str, service: str = "test") -> AsyncIterator[Bus]:
-    async with Bus.connect(service, url, timeout=5.0, stop_timeout=2.0) as bus:
+async def bus_to(
+    url: str, service: str = "test", *, retry_seconds: float = 1.0, hold_seconds: float | None = None
+) -> AsyncIterator[Bus]:
+    settings = CommonSettings.model_construct(
+        nats_url=url, stop_timeout_seconds=2.0, publish_retry_seconds=retry_seconds
+    )
+    async with Bus.connect(service, settings, hold_seconds=hold_seconds) as bus:
         yield bus
 
 

@@ -17,6 +17,7 @@ from shared.errors import Refused
 from shared.events import OutputDelta, decode_live
 from shared.replies import Abort, Generate, Generated, Message, Models, StillGenerating
 from tests.contracts.engines_worker import WorkerProcess, worker_process
+from tests.contracts.nats_server import bus_to
 from tests.live.tiny_model import CONTEXT_TOKENS, build
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")
@@ -54,7 +55,7 @@ async def started(nats_url: str, model: Path) -> AsyncIterator[WorkerProcess]:
 
 @pytest.fixture
 async def client(nats_url: str, worker: WorkerProcess) -> AsyncIterator[Bus]:
-    async with Bus.connect("test", nats_url, timeout=10, stop_timeout=1) as bus:
+    async with bus_to(nats_url) as bus:
         yield bus
 
 

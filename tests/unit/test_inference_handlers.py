@@ -20,6 +20,7 @@ from shared.errors import Refused, Transient
 from shared.events import OutputDelta, decode_live
 from shared.replies import Abort, Generate, Generated, Message, Models, Passage, StillGenerating
 from tests.contracts.engines_server import MODEL, ChatServer, chat_server
+from tests.contracts.nats_server import bus_to
 
 TEXT = " ".join(f"word-{number}" for number in range(40))
 
@@ -43,8 +44,7 @@ async def serve(bus: Bus, engine: Engine) -> Generations:
 async def buses(nats_url: str) -> AsyncIterator[tuple[Bus, Bus]]:
     async with AsyncExitStack() as stack:
         client, worker = [
-            await stack.enter_async_context(Bus.connect(name, nats_url, timeout=5, stop_timeout=1))
-            for name in ("test", "inference")
+            await stack.enter_async_context(bus_to(nats_url, name)) for name in ("test", "inference")
         ]
         yield client, worker
 

@@ -3,16 +3,16 @@
 import asyncio
 import socket
 
-from shared.bus import Bus
 from shared.replies import Models
 from tests.contracts.engines_worker import worker_process
+from tests.contracts.nats_server import bus_to
 from tests.stack import free_ports
 
 
 async def test_it_gets_ready_answers_and_stops(nats_url: str) -> None:
     async with (
         worker_process(NATS_URL=nats_url, INFERENCE_ENGINE="extractive") as worker,
-        Bus.connect("test", nats_url, timeout=5, stop_timeout=1) as client,
+        bus_to(nats_url) as client,
     ):
         ready = await worker.wait_until("/readyz", 200, seconds=20)
         assert '"engine":"ok"' in ready
