@@ -1,8 +1,9 @@
 """A nats-server of one's own, for tests that change streams."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
 from nats.js.api import StreamState
@@ -13,36 +14,75 @@ from shared.settings import CommonSettings
 from tests.stack import free_ports
 
 
+class NatsServer:
+    """One that a test stops, freezes and starts again, with JetStream and a store that stays."""
+
+    def __init__(self, store: str) -> None:
+        (self._port,) = free_ports(1)
+        self._store = store
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            find_server(),
+            *("-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", self._store),
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await _until_it_listens(self._port)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            await self._process.wait()
+            self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Its connections stand, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def nats_in_hand() -> AsyncIterator[NatsServer]:
+    with TemporaryDirectory() as store:
+        server = NatsServer(store)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
 @asynccontextmanager
 async def nats_server() -> AsyncIterator[str]:
     """Its URL; JetStream is on, and its store goes with it."""
-    (port,) = free_ports(1)
-    with TemporaryDirectory() as store:
-        server = await asyncio.create_subprocess_exec(
-            find_server(),
-            "-a",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-js",
-            "-sd",
-            store,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await _until_it_listens(port)
-            yield f"nats://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            await server.wait()
+    async with nats_in_hand() as server:
+        yield server.url
 
 
 @asynccontextmanager
 async def bus_to(
-    url: str, service: str = "test", *, retry_seconds: float = 1.0, hold_seconds: float | None = None
+    url: str,
+    service: str = "test",
+    *,
+    timeout: float = 5.0,
+    retry_seconds: float = 1.0,
+    hold_seconds: float | None = None,
 ) -> AsyncIterator[Bus]:
     settings = CommonSettings.model_construct(
-        nats_url=url, stop_timeout_seconds=2.0, publish_retry_seconds=retry_seconds
+        nats_url=url,
+        request_timeout_seconds=timeout,
+        stop_timeout_seconds=2.0,
+        publish_retry_seconds=retry_seconds,
     )
     async with Bus.connect(service, settings, hold_seconds=hold_seconds) as bus:
         yield bus
