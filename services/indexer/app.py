@@ -57,8 +57,9 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         # Two: while one batch is being written, the next one is embedded.
         workers = [asyncio.create_task(batches.run()) for _ in range(2)]
         stack.push_async_callback(_cancel, workers)
-        await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
+        # Before the streams are there: who declares them may have to ask which turn number is the highest.
         await bus.serve("Rows, points and search", _endpoints(indexer))
+        await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         consumer = Consumer(
             bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns
         )

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel
+from services.orchestrator.declaring import declare
 from services.orchestrator.handlers import Archive, Orchestrator
 from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.recent import RecentTurns
@@ -21,8 +22,8 @@ from shared.deliveries import Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.events import TurnRequested
 from shared.replies import Count, GetDocument, GetTurn, ListDocuments, Models, Recipes
-from shared.runtime import Health, answers, health_app, serve_http
-from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, STREAMS, declare_streams
+from shared.runtime import Health, answers, health_app, serve_http, until_there
+from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, STREAMS
 
 _WATCH_SECONDS = 2.0
 
@@ -36,11 +37,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         )
         documents = FolderDocuments(settings.pandora_data_dir / "turns")
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
-        await declare_streams(
-            bus.jetstream,
-            first_turn_number=await _first_turn_number(documents, settings.queue_limit_turns),
-            queue_limit=settings.queue_limit_turns,
-        )
+        await until_there("the streams", lambda: declare(bus, documents, settings))
         health.depends_on("nats", bus.check)
         health.depends_on("indexer", answers(bus, Count()))
         health.depends_on("inference", answers(bus, Models()))
@@ -80,15 +77,6 @@ def _endpoints(archive: Archive) -> list[Endpoint]:
         Endpoint(GetDocument, lambda request, send: archive.get_document(request)),
         Endpoint(Recipes, lambda request, send: archive.recipes(request)),
     ]
-
-
-async def _first_turn_number(documents: FolderDocuments, queue_limit: int) -> int:
-    """Where numbers begin if NATS has lost its store.
-
-    Turns that were accepted and never written down had numbers too: at most as many as may wait.
-    """
-    highest = await documents.highest_turn_number()
-    return highest + queue_limit + 1 if highest else 1
 
 
 async def _watch_streams(jetstream: JetStreamContext) -> None:

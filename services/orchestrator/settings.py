@@ -1,6 +1,6 @@
 """Settings of the orchestrator."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.settings import CommonSettings
 from shared.streams import QUEUE_LIMIT
@@ -14,6 +14,9 @@ class OrchestratorSettings(CommonSettings):
     queue_limit_turns: int = Field(
         QUEUE_LIMIT, ge=1, le=10_000_000, description="turns that may wait; one more is refused with 503"
     )
+    nats_replicas: int = Field(
+        1, ge=1, le=5, description="servers of a NATS cluster that keep each stream: 1, 3 or 5"
+    )
     turn_timeout_seconds: float = Field(600.0, gt=0, le=86_400, description="longest time for one turn")
     engine_silence_seconds: float = Field(
         15.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
@@ -23,3 +26,10 @@ class OrchestratorSettings(CommonSettings):
     )
     context_passages: int = Field(6, ge=0, le=100, description="most earlier turns put before the model")
     history_turns: int = Field(6, ge=0, le=100, description="last turns of the session put before the model")
+
+    @field_validator("nats_replicas")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("it must be 1, 3 or 5: an even number of copies survives no more than one less")
+        return value

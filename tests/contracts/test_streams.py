@@ -1,5 +1,6 @@
 """Streams and durables: declared once, brought up to date in place, never deleted."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 
@@ -63,7 +64,7 @@ async def test_a_changed_declaration_is_updated_in_place_and_keeps_what_is_store
 
 
 async def test_a_stream_of_another_kind_ends_with_an_error_and_loses_nothing(bus: Bus) -> None:
-    other = dataclasses.replace(TURNS, retention=RetentionPolicy.LIMITS)
+    other = dataclasses.replace(TURNS, retention=RetentionPolicy.WORK_QUEUE)
     await bus.jetstream.add_stream(other)
     await bus.publish(requested("t1"))
 
@@ -93,6 +94,20 @@ async def test_a_changed_durable_is_updated_in_place(bus: Bus) -> None:
 
     consumer = (await bus.jetstream.consumer_info("OUTCOMES", INDEXER_TURN_SAVED.name)).config
     assert consumer.ack_wait == INDEXER_TURN_SAVED.ack_wait_seconds
+
+
+async def test_copies_on_a_single_server_end_with_an_error_that_says_what_to_do(bus: Bus) -> None:
+    with pytest.raises(SettingsError, match=r"^NATS_REPLICAS=3: .*Set NATS_REPLICAS=1, or NATS_URL"):
+        await declare_streams(bus.jetstream, first_turn_number=1, replicas=3)
+
+
+async def test_orchestrators_that_start_together_agree_on_the_first_number(bus: Bus) -> None:
+    """One of them has seen more turns; whichever comes first, the other one takes it as it is."""
+    await asyncio.gather(
+        *(declare_streams(bus.jetstream, first_turn_number=number) for number in (743, 1, 20_000))
+    )
+
+    assert await bus.publish(requested("t1")) in (743, 1, 20_000)
 
 
 async def test_turn_numbers_go_on_where_they_stood_after_the_store_was_lost(bus: Bus) -> None:
