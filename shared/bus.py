@@ -259,6 +259,15 @@ class Bus:
         await self.connection.flush()
         await self.connection.flush()
 
+    async def listen(self, subject: str, endpoint: Endpoint) -> None:
+        """Answers on a subject that is this process's own, beside what `serve` shares with its replicas."""
+        start = self._in_a_task(endpoint)
+
+        async def hand_over(message: Msg) -> None:
+            await start(MicroRequest(message))
+
+        await self.connection.subscribe(subject, cb=hand_over)
+
     def _in_a_task(self, endpoint: Endpoint) -> Callable[[MicroRequest], Awaitable[None]]:
         async def start(request: MicroRequest) -> None:
             task = asyncio.create_task(endpoint.reply_to(request))

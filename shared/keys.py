@@ -39,7 +39,8 @@ class Keys:
 
     async def get(self, key: str) -> Entry | None:
         try:
-            found = await self._bus.jetstream.get_last_msg(self.stream, self._prefix + key, direct=True)
+            # Not a direct get: any replica answers that, also one that does not know the last write yet.
+            found = await self._bus.jetstream.get_last_msg(self.stream, self._prefix + key)
         except NotFoundError:
             return None
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
@@ -59,21 +60,35 @@ class Keys:
 
         A write whose answer was lost is repeated by nobody here: look at what is there, then decide.
         """
-        sent = {**(headers or {}), Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(revision)}
+        sent = dict(headers or {})
         if ttl_seconds is not None:
             sent[Header.MSG_TTL] = str(ttl_seconds)
-        try:
-            ack = await self._bus.jetstream.publish(self._prefix + key, value, headers=sent)
-        except APIError as error:
-            if error.err_code in _WRONG_LAST_SEQUENCE:
-                raise Conflict(f"{self.stream} {key} is not at revision {revision}") from error
-            raise Transient(f"NATS did not store {self.stream}: {error.description}") from error
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-            raise Transient(f"NATS did not store {self.stream}: {error or type(error).__name__}") from error
-        return int(ack.seq)
+        return await publish_behind(
+            self._bus, self._prefix + key, value, last_sequence=revision, headers=sent
+        )
 
     def key_of(self, subject: str) -> str:
         return subject.removeprefix(self._prefix)
+
+
+async def publish_behind(
+    bus: Bus, subject: str, body: bytes, *, last_sequence: int, headers: Mapping[str, str] | None = None
+) -> int:
+    """Stores a message right behind the subject's `last_sequence` (0: as its first); returns its own.
+
+    Raises Conflict where the subject's last message is another one, Transient where NATS does not answer:
+    then the message may be stored or not.
+    """
+    sent = {**(headers or {}), Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(last_sequence)}
+    try:
+        ack = await bus.jetstream.publish(subject, body, headers=sent)
+    except APIError as error:
+        if error.err_code in _WRONG_LAST_SEQUENCE:
+            raise Conflict(f"{subject} is not at {last_sequence}") from error
+        raise Transient(f"NATS did not store {subject}: {error.description}") from error
+    except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+        raise Transient(f"NATS did not store {subject}: {error or type(error).__name__}") from error
+    return int(ack.seq)
 
 
 def key_from(*parts: str) -> str:

@@ -14,6 +14,9 @@ turns = Counter("pandora_turns_total", "Turns that ended.", ["outcome"])
 turn_seconds = Histogram("pandora_turn_seconds", "From taken to ended.", ["outcome"], buckets=_SLOW)
 turn_queue_seconds = Histogram("pandora_turn_queue_seconds", "From stored to taken.", buckets=_SLOW)
 turns_running = Gauge("pandora_turns_running", "Turns in hand.")
+turns_waiting = Gauge("pandora_turns_waiting", "Turns in the queue that nobody runs yet.")
+takeovers = Counter("pandora_takeovers_total", "Turns gone on with after another process died or stopped.")
+leases_lost = Counter("pandora_leases_lost_total", "Turns that another process took over from this one.")
 phase_seconds = Histogram("pandora_phase_seconds", "One phase of a turn.", ["phase"], buckets=_SLOW)
 first_token_seconds = Histogram(
     "pandora_first_token_seconds", "From taken to the first token on the turn's stream.", buckets=_SLOW
@@ -21,6 +24,7 @@ first_token_seconds = Histogram(
 
 # The bus.
 messages = Counter("pandora_messages_total", "Messages handled.", ["durable", "result"])
+dead_letters = Counter("pandora_dead_letters_total", "Messages given up.", ["durable"])
 message_seconds = Histogram(
     "pandora_message_seconds", "One message in its handler.", ["durable"], buckets=_SLOW
 )
@@ -59,6 +63,9 @@ engine_first_token_seconds = Histogram(
 http_requests = Counter("pandora_http_requests_total", "HTTP requests.", ["method", "route", "status"])
 http_seconds = Histogram("pandora_http_seconds", "To the end of the answer.", ["route"], buckets=_SLOW)
 sse_readers = Gauge("pandora_sse_readers", "Open event streams.")
+sse_slow_readers = Counter(
+    "pandora_sse_slow_readers_total", "Times that a reader was too slow and went on from what is stored."
+)
 
 
 @contextmanager

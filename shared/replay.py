@@ -1,4 +1,4 @@
-"""What a stream holds of one subject, a page at a time: one direct request a page, no consumer on the server."""
+"""What a stream holds of one subject, a page at a time: one direct request each, no consumer needed."""
 
 from collections.abc import AsyncGenerator
 

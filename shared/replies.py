@@ -309,6 +309,19 @@ class Control(Request[Controlled], frozen=True, kw_only=True):
         return f"turn.control.{self.turn_id}"
 
 
+class ControlHere(Request[Controlled], frozen=True, kw_only=True):
+    """orchestrator -> the orchestrator that runs the turn: a control that reached the wrong one."""
+
+    subject: ClassVar[str] = "orchestrator.control"
+
+    holder: str
+    turn_id: TurnId
+    control: Control
+
+    def address(self) -> str:
+        return f"{self.subject}.{self.holder}"
+
+
 class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
     names: list[str]
 

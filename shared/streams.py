@@ -62,7 +62,14 @@ TURNS = StreamConfig(
 OUTCOMES = StreamConfig(
     name="OUTCOMES",
     description="How turns ended, and what was indexed.",
-    subjects=["turn.saved", "turn.failed", "turn.cancelled", "turn.indexed", "replay.indexer-turn-saved"],
+    subjects=[
+        "turn.saved",
+        "turn.failed",
+        "turn.cancelled",
+        "turn.indexed",
+        "replay.indexer-turn-saved",
+        "replay.indexer-turn-cancelled",
+    ],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
     max_age=30 * 24 * 3600,
@@ -86,6 +93,7 @@ DEAD = StreamConfig(
     subjects=["dead.*"],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
+    allow_direct=True,
 )
 SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and how far it is.")
 IDEMPOTENCY = key_value_bucket(
@@ -100,28 +108,52 @@ class Durable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     stream: str
     subject: str
+    replay_subject: str | None = None
+    """Where its dead letters are said again, so that other readers of `subject` do not see them twice; None:
+    on `subject` itself."""
     ack_wait_seconds: float = 15.0
     """After a crash this long passes before what was in hand comes again."""
     max_deliver: int = 8
+    """Attempts that end in an error, in one process, before a message is given up."""
+    patience_seconds: float = 24 * 3600
+    """How old a message gets before it is given up because something outside is still away."""
     max_ack_pending: int = 1024
 
+    @property
+    def subjects(self) -> list[str]:
+        return [self.subject, *([self.replay_subject] if self.replay_subject else [])]
+
     def config(self) -> ConsumerConfig:
+        apart = self.replay_subject is not None
         return ConsumerConfig(
             durable_name=self.name,
-            filter_subject=self.subject,
+            filter_subject=None if apart else self.subject,
+            filter_subjects=self.subjects if apart else None,
             ack_wait=self.ack_wait_seconds,
-            # The bus itself gives up after `max_deliver` and writes the dead letter; the server's own limit
-            # stays above it, so that no message is dropped without a word.
+            # The bus itself gives up and writes the dead letter; the server's own limit stays above it, so
+            # that no message is dropped without a word.
             max_deliver=-1,
             max_ack_pending=self.max_ack_pending,
         )
 
 
+# Not on the server: the orchestrator reads TURNS whole. Its dead letters are kept under this name.
 ORCHESTRATOR_TURN_REQUESTED = Durable(
     name="orchestrator-turn-requested", stream="TURNS", subject="turn.requested"
 )
-INDEXER_TURN_SAVED = Durable(name="indexer-turn-saved", stream="OUTCOMES", subject="turn.saved")
-DURABLES: Final = (INDEXER_TURN_SAVED,)
+INDEXER_TURN_SAVED = Durable(
+    name="indexer-turn-saved",
+    stream="OUTCOMES",
+    subject="turn.saved",
+    replay_subject="replay.indexer-turn-saved",
+)
+INDEXER_TURN_CANCELLED = Durable(
+    name="indexer-turn-cancelled",
+    stream="OUTCOMES",
+    subject="turn.cancelled",
+    replay_subject="replay.indexer-turn-cancelled",
+)
+DURABLES: Final = (INDEXER_TURN_SAVED, INDEXER_TURN_CANCELLED)
 
 
 async def declare_streams(

@@ -2,30 +2,60 @@
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import nats.errors
 import nats.js.errors
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
-from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel
+from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
+from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
+from services.orchestrator.archive import Archive
+from services.orchestrator.controls import Controls
 from services.orchestrator.declaring import declare
-from services.orchestrator.handlers import Archive, Orchestrator
+from services.orchestrator.dispatch import Dispatcher
+from services.orchestrator.domain.queue import TurnQueue
+from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Limits, Tools
+from services.orchestrator.places import Places
+from services.orchestrator.ports import Held
 from services.orchestrator.recent import RecentTurns
+from services.orchestrator.run import TimeLimits, TurnRun
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stopping import Stopping
+from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
-from shared.deliveries import Consumer, consuming
+from shared.dead_letters import GivenUp, bury
 from shared.endpoints import Endpoint
-from shared.events import TurnRequested
-from shared.replies import Count, GetDocument, GetTurn, ListDocuments, Models, Recipes
+from shared.errors import Poison, Transient
+from shared.replies import (
+    Control,
+    ControlHere,
+    Controlled,
+    Count,
+    FindRunning,
+    FindUnended,
+    GetDocument,
+    GetEvents,
+    GetTurn,
+    ListDocuments,
+    Models,
+    Recipes,
+)
 from shared.runtime import Health, answers, health_app, serve_http, until_there
 from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, STREAMS
 
+log = logging.getLogger(__name__)
 _WATCH_SECONDS = 2.0
+_BEAT_SECONDS = 1.0
 
 
 async def serve(settings: OrchestratorSettings, health: Health) -> None:
@@ -37,46 +67,161 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         )
         documents = FolderDocuments(settings.pandora_data_dir / "turns")
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
-        await until_there("the streams", lambda: declare(bus, documents, settings))
+
+        async def declare_again() -> None:
+            await declare(bus, documents, settings)
+
+        await until_there("the streams", declare_again)
         health.depends_on("nats", bus.check)
         health.depends_on("indexer", answers(bus, Count()))
         health.depends_on("inference", answers(bus, Models()))
 
-        tools = Tools(
-            memory=BusMemory(bus),
-            model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
-            announcements=BusAnnouncements(bus),
-            documents=documents,
-            recent=RecentTurns(),
-            limits=Limits(
-                context_passages=settings.context_passages,
-                context_budget_tokens=settings.context_budget_tokens,
-                history_turns=settings.history_turns,
-            ),
-            clock=lambda: datetime.now(UTC),
+        own = f"{uuid7()}"
+        tools = _tools(settings, bus, documents)
+        leases, outcomes = BusLeases(bus), BusOutcomes(bus)
+        limits = _limits(settings)
+        unrun = Unrun(tools, outcomes)
+
+        def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
+            return TurnRun(turn, held, tools, leases, outcomes, limits, has_waited=has_waited)
+
+        dispatcher = Dispatcher(
+            own,
+            TurnQueue(),
+            leases,
+            make_run,
+            unrun,
+            tools.clock,
+            concurrency=settings.orchestrator_concurrency,
         )
-        orchestrator = Orchestrator(tools, turn_timeout_seconds=settings.turn_timeout_seconds)
-        await bus.serve("Turns and their documents", _endpoints(Archive(documents)))
-        consumer = Consumer(
-            bus,
-            ORCHESTRATOR_TURN_REQUESTED,
-            TurnRequested,
-            orchestrator.on_turn_requested,
-            workers=settings.orchestrator_concurrency,
+        peers = Peers(bus, own, every_seconds=_BEAT_SECONDS)
+        places = Places(
+            dispatcher,
+            tools.announcements,
+            may_tell=lambda: peers.is_first,
+            processes=lambda: len(peers.alive),
         )
-        watch = asyncio.create_task(_watch_streams(bus.jetstream))
-        stack.callback(watch.cancel)
-        await stack.enter_async_context(consuming(bus, consumer))
+
+        async def ask_holder(holder: str, request: Control) -> Controlled:
+            return await bus.ask(ControlHere(holder=holder, turn_id=request.turn_id, control=request))
+
+        controls = Controls(dispatcher, places, leases, documents, unrun, ask_holder)
+        watching = _tasks(stack)
+        # Leases first: a turn whose lease is not known yet looks as if nobody ran it.
+        sessions = leases_tail(bus, dispatcher.see_lease, dispatcher.forget_leases, declare_again)
+        watching(sessions.run())
+        await hear_ends(bus, dispatcher.see_end)
+        watching(peers.run())
+        await sessions.caught_up.wait()
+        turns = turns_tail(bus, dispatcher.see_turn, _bury(bus, outcomes), declare_again)
+        watching(turns.run())
+        await turns.caught_up.wait()
+        await bus.listen(
+            ControlHere(holder=own, turn_id="own", control=Control(user="-", action="cancel")).address(),
+            Endpoint(ControlHere, lambda request, send: controls.control_here(request.control)),
+        )
+        await bus.serve("Turns and their documents", _endpoints(Archive(documents), controls))
+        watching(_watch_peers(peers, dispatcher))
+        watching(_watch_streams(bus.jetstream))
+        watching(places.run())
+        watching(dispatcher.run())
         await health.run_until_stopped()
+        await dispatcher.stop(settings.stop_timeout_seconds)
 
 
-def _endpoints(archive: Archive) -> list[Endpoint]:
+def _tools(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) -> Tools:
+    return Tools(
+        memory=BusMemory(bus),
+        model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
+        announcements=BusAnnouncements(bus),
+        documents=documents,
+        recent=RecentTurns(documents),
+        limits=Limits(
+            context_passages=settings.context_passages,
+            context_budget_tokens=settings.context_budget_tokens,
+            history_turns=settings.history_turns,
+        ),
+        clock=lambda: datetime.now(UTC),
+        stopping=Stopping(),
+    )
+
+
+def _limits(settings: OrchestratorSettings) -> TimeLimits:
+    return TimeLimits(
+        turn=settings.turn_timeout_seconds,
+        phases={
+            "gather": settings.gather_timeout_seconds,
+            "synthesis": settings.synthesis_timeout_seconds,
+            "save": settings.save_timeout_seconds,
+        },
+    )
+
+
+def _endpoints(archive: Archive, controls: Controls) -> list[Endpoint]:
     return [
         Endpoint(GetTurn, lambda request, send: archive.get_turn(request)),
+        Endpoint(GetEvents, lambda request, send: archive.get_events(request)),
         Endpoint(ListDocuments, lambda request, send: archive.list_documents(request)),
         Endpoint(GetDocument, lambda request, send: archive.get_document(request)),
         Endpoint(Recipes, lambda request, send: archive.recipes(request)),
+        Endpoint(FindUnended, lambda request, send: controls.find_unended(request)),
+        Endpoint(FindRunning, lambda request, send: controls.find_running(request)),
+        Endpoint(Control, lambda request, send: controls.control(request)),
     ]
+
+
+def _tasks(stack: AsyncExitStack) -> Any:
+    """Starts tasks that end with the stack."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+    def start(work: Coroutine[Any, Any, None]) -> None:
+        tasks.append(asyncio.create_task(work))
+
+    return start
+
+
+def _bury(bus: Bus, outcomes: BusOutcomes) -> Any:
+    """What cannot be read goes to the dead letters; every orchestrator does so, and one letter is stored."""
+    aside: set[asyncio.Task[None]] = set()
+
+    async def bury_and_leave(message: Msg, poison: Poison) -> None:
+        while True:
+            try:
+                await bury(
+                    bus,
+                    GivenUp(
+                        durable=ORCHESTRATOR_TURN_REQUESTED.name,
+                        sequence=message.metadata.sequence.stream,
+                        subject=message.subject,
+                        body=message.data,
+                        headers=message.headers or {},
+                        reason=str(poison),
+                    ),
+                )
+                await outcomes.leave_queue(message.metadata.sequence.stream)
+                return
+            except Transient:
+                await asyncio.sleep(1.0)
+
+    def unreadable(message: Msg, poison: Poison) -> None:
+        task = asyncio.create_task(bury_and_leave(message, poison))
+        aside.add(task)
+        task.add_done_callback(aside.discard)
+
+    return unreadable
+
+
+async def _watch_peers(peers: Peers, dispatcher: Dispatcher) -> None:
+    while True:
+        await asyncio.sleep(_BEAT_SECONDS)
+        dispatcher.see_dead(peers.dead_among(dispatcher.queue.holders()))
 
 
 async def _watch_streams(jetstream: JetStreamContext) -> None:

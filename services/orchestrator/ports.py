@@ -1,9 +1,14 @@
 """What the orchestrator needs of the rest of the system, in its own words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from shared.events import AnyLiveEvent
+import msgspec
+
+from services.orchestrator.domain.queue import Claim, Lease, SessionKey
+from services.orchestrator.domain.turn import Turn
+from services.orchestrator.stopping import Stopping
+from shared.events import AnyLiveEvent, Event
 from shared.replies import Generate, Generated, Hit, TurnRow
 
 
@@ -26,11 +31,15 @@ class Memory(Protocol):
 class Model(Protocol):
     """Answers a prompt and streams the answer to the turn's subject by itself."""
 
-    async def generate(self, request: Generate) -> Generated:
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
         """Raises Refused where the request can never work, Transient where no engine is there.
 
-        Cancelling the wait stops the engine.
+        Told to stop, it stops the engine and returns what there was.
         """
+        ...
+
+    async def abort(self, request_id: str) -> None:
+        """Returns when nothing more of that generation will be streamed, or nobody has it."""
         ...
 
 
@@ -39,16 +48,21 @@ class Announcements(Protocol):
 
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None: ...
 
-    async def next_index(self, turn_id: str) -> int:
-        """The first index that nobody has used; 0 where nothing was sent or nothing is kept any more."""
+    async def join(
+        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
+    ) -> list[AnyLiveEvent]:
+        """Sends `make(index)` behind everything that anybody has sent, and returns all of the turn's events.
+
+        `known` are those that are remembered elsewhere. Raises Transient.
+        """
         ...
 
 
 class Documents(Protocol):
     """Turn folders. Writing is one atomic step: a folder is there whole or not at all."""
 
-    async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> None:
-        """Does nothing where the folder is there already."""
+    async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> bool:
+        """False where the folder is there already: then it changes nothing. Raises Transient."""
         ...
 
     async def read(self, turn_id: str, name: str) -> str | None:
@@ -59,4 +73,48 @@ class Documents(Protocol):
 
     async def highest_turn_number(self) -> int:
         """0 where there are none."""
+        ...
+
+
+class LeaseLost(Exception):
+    """Another process runs the session's turn now: whatever this one still does must change nothing."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that this process holds, at the revision that it wrote last."""
+
+    session: SessionKey
+    lease: Lease
+    revision: int
+
+
+class Leases(Protocol):
+    """The right to run a session's turn, and how far that turn is."""
+
+    async def claim(self, claim: Claim, lease: Lease) -> Held | None:
+        """None where another one was faster. Raises Transient."""
+        ...
+
+    async def save(self, held: Held, lease: Lease, turn: Turn | None) -> Held:
+        """Writes the lease with the turn as it is now. Waits while NATS is away. Raises LeaseLost."""
+        ...
+
+    async def look(self, session: SessionKey) -> tuple[Lease, int] | None:
+        """The lease as it is now and its revision. Raises Transient."""
+        ...
+
+    async def turn_of(self, session: SessionKey) -> Turn | None:
+        """The turn as it was saved last; None where it never was. Raises Transient."""
+        ...
+
+
+class Outcomes(Protocol):
+    """Where the end of a turn is told."""
+
+    async def publish(self, event: Event) -> None:
+        """Returns when it is stored; the same event again is stored once. Raises Transient."""
+        ...
+
+    async def leave_queue(self, turn_number: int) -> None:
+        """Takes the turn out of the stream of turns. Raises Transient."""
         ...

@@ -18,6 +18,15 @@ class OrchestratorSettings(CommonSettings):
         1, ge=1, le=5, description="servers of a NATS cluster that keep each stream: 1, 3 or 5"
     )
     turn_timeout_seconds: float = Field(600.0, gt=0, le=86_400, description="longest time for one turn")
+    gather_timeout_seconds: float = Field(
+        30.0, gt=0, le=86_400, description="longest time for looking into memory, of one turn"
+    )
+    synthesis_timeout_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="longest time for the answer of one turn"
+    )
+    save_timeout_seconds: float = Field(
+        30.0, gt=0, le=86_400, description="longest time for writing one turn down"
+    )
     engine_silence_seconds: float = Field(
         15.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
     )

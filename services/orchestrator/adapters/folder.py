@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from services.orchestrator.domain.turn import turn_dir
+from shared.errors import Transient
 
 _UNFINISHED = ".writing-"
 _TURN_DIR = re.compile(r"turn_(\d{6,})$")
@@ -24,13 +25,16 @@ class FolderDocuments:
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
-    async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> None:
-        await asyncio.to_thread(self._write, turn_number, turn_id, files)
+    async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> bool:
+        try:
+            return await asyncio.to_thread(self._write, turn_number, turn_id, files)
+        except OSError as error:
+            raise Transient(f"{self._folder} takes no turn: {error.strerror}") from error
 
-    def _write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> None:
+    def _write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> bool:
         target = self._folder / turn_dir(turn_number)
         if target.exists():
-            return
+            return False
         unfinished = Path(mkdtemp(prefix=_UNFINISHED, dir=self._folder))
         try:
             for name, text in files.items():
@@ -45,9 +49,10 @@ class FolderDocuments:
         except OSError:
             if not target.exists():
                 raise
-            # Another attempt at the same turn was faster.
+            return False  # Another attempt at the same turn was faster.
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+        return True
 
     async def read(self, turn_id: str, name: str) -> str | None:
         return await asyncio.to_thread(self._read, turn_id, name)

@@ -1,15 +1,19 @@
-"""Memory, model and announcements over the bus."""
+"""Memory, model, announcements and outcomes over the bus."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import nats.errors
-from nats.js.errors import NotFoundError
+import nats.js.errors
 
+from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
-from shared.errors import Transient
-from shared.events import AnyLiveEvent, decode_live, live_subject
+from shared.errors import Poison, Transient
+from shared.events import AnyLiveEvent, Event, OutputDelta, decode_live, encode, live_subject
+from shared.keys import Conflict, publish_behind
+from shared.replay import replay
 from shared.replies import (
     Abort,
     Generate,
@@ -21,9 +25,9 @@ from shared.replies import (
     StillGenerating,
     TurnRow,
 )
-from shared.streams import LIVE
+from shared.streams import LIVE, TURNS
 
-_ABORT_SECONDS = 1.0
+_ABORT_SECONDS = 2.0
 
 
 class BusMemory:
@@ -44,7 +48,7 @@ class BusMemory:
 
 
 class BusAnnouncements:
-    """Announcements on the turn's subject, counted by what the LIVE stream keeps of it."""
+    """Announcements on the turn's subject, which the LIVE stream keeps for a while."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -52,14 +56,33 @@ class BusAnnouncements:
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
         await self._bus.emit(turn_id, event)
 
-    async def next_index(self, turn_id: str) -> int:
-        try:
-            last = await self._bus.jetstream.get_last_msg(str(LIVE.name), live_subject(turn_id), direct=True)
-        except NotFoundError:
-            return 0
-        except (nats.errors.Error, TimeoutError) as error:
-            raise Transient("NATS does not give the turn's events now") from error
-        return decode_live(last.data or b"").index + 1
+    async def join(
+        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
+    ) -> list[AnyLiveEvent]:
+        subject = live_subject(turn_id)
+        events = {event.index: event for event in known}
+        last_sequence = 0
+        while True:
+            async for page in replay(self._bus, str(LIVE.name), subject, first_sequence=last_sequence + 1):
+                last_sequence = page[-1].sequence
+                for stored in page:
+                    with contextlib.suppress(Poison):  # Anybody may publish on the subject.
+                        event = decode_live(stored.body)
+                        events.setdefault(event.index, event)
+            joined = without_gaps(events)
+            next_event = make(len(joined))
+            try:
+                await publish_behind(self._bus, subject, encode(next_event), last_sequence=last_sequence)
+            except Conflict:
+                continue  # Somebody sent one more; the next one goes behind that.
+            return [*joined, next_event]
+
+
+def without_gaps(events: dict[int, AnyLiveEvent]) -> list[AnyLiveEvent]:
+    """What a server lost in a crash was text that is void by now; nothing stands for it."""
+    return [
+        events.get(index) or OutputDelta(index=index, text="") for index in range(max(events, default=-1) + 1)
+    ]
 
 
 class BusModel:
@@ -69,16 +92,25 @@ class BusModel:
         self._bus = bus
         self._silence = silence_seconds
 
-    async def generate(self, request: Generate) -> Generated:
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
         following = asyncio.create_task(self._follow(request))
+        told = asyncio.create_task(stopping.wait())
         try:
-            return await asyncio.shield(following)
-        except BaseException:  # Cancelled, timed out or lost: the engine must not go on for nobody.
-            await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
-            # Once it has answered, no more of its text comes behind what is announced next.
-            await asyncio.wait({following}, timeout=_ABORT_SECONDS)
-            following.cancel()
+            with stopping.listened_to():
+                await asyncio.wait({following, told}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
+                    await asyncio.wait({following}, timeout=_ABORT_SECONDS)
+                if not following.done():
+                    raise Transient("the engine did not answer the abort")
+            return following.result()
+        except asyncio.CancelledError:  # Nobody waits any more: the engine must not go on.
+            with contextlib.suppress(Transient):
+                await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
             raise
+        finally:
+            following.cancel()
+            told.cancel()
 
     async def _follow(self, request: Generate) -> Generated:
         answers = self._bus.ask_and_follow(request, StillGenerating, silence_seconds=self._silence)
@@ -87,3 +119,33 @@ class BusModel:
                 if isinstance(answer, Generated):
                     return answer
         raise Transient("the engine ended without an answer")
+
+    async def abort(self, request_id: str) -> None:
+        # No worker answers where none has it, and one needs no longer than this to end what it has.
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            await self._bus.connection.request(
+                Abort.subject, encode(Abort(request_id=request_id)), timeout=_ABORT_SECONDS / 4
+            )
+
+
+class BusOutcomes:
+    """Outcomes on the stream OUTCOMES, and the queue TURNS."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, event: Event) -> None:
+        await self._bus.publish(event)
+
+    async def leave_queue(self, turn_number: int) -> None:
+        try:
+            await self._bus.jetstream.delete_msg(str(TURNS.name), turn_number)
+        except nats.js.errors.APIError as error:
+            if error.code and error.code >= 500 and error.err_code != _NO_MESSAGE:
+                raise Transient(f"NATS did not delete turn {turn_number}: {error.description}") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS did not delete turn {turn_number}") from error
+
+
+_NO_MESSAGE = 10057
+"""`no message found`: it left the queue before."""

@@ -4,20 +4,44 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.orchestrator.domain.turn import Turn
+from services.orchestrator.domain.turn import Turn, last_event_of, names_of
+from shared.events import AnyLiveEvent, OutputDelta, Queued, SourcesFound, encode
 from shared.replies import Passage, TurnRecord
 
 CONTEXT, RESPONSE, METADATA, METRICS = "context.md", "response.md", "metadata.json", "metrics.json"
-MEDIA_TYPES = {".md": "text/markdown", ".json": "application/json"}
+EVENTS = "events.jsonl"
+MEDIA_TYPES = {".md": "text/markdown", ".json": "application/json", ".jsonl": "application/jsonl"}
 
 
-def documents_of(turn: Turn, record: TurnRecord) -> dict[str, str]:
+def documents_of(turn: Turn, record: TurnRecord, events: Sequence[AnyLiveEvent]) -> dict[str, str]:
+    """`events` are all of the turn's live events, its last one included."""
     return {
         CONTEXT: context_document(turn, record),
         RESPONSE: f"{record.output}\n",
         METADATA: _json(record),
         METRICS: _json({"turn_number": turn.turn_number, "timings": record.timings, "phases": turn.phases}),
+        EVENTS: "".join(f"{encode(event).decode()}\n" for event in events),
     }
+
+
+def events_in(document: str) -> list[msgspec.Raw]:
+    """The live events of EVENTS, as they were sent."""
+    return [msgspec.Raw(line.encode()) for line in document.splitlines()]
+
+
+def events_of_record(record: TurnRecord) -> list[msgspec.Raw]:
+    """For a turn that was saved before its events were: the same story in four of them.
+
+    Indexes rise and the last one is the turn's real last index.
+    """
+    last = max(3, record.last_index)
+    events: list[AnyLiveEvent] = [
+        Queued(index=0, user=record.user, **names_of(record)),
+        SourcesFound(index=max(1, last - 2), sources=record.sources),
+        OutputDelta(index=max(2, last - 1), text=record.output),
+        last_event_of(msgspec.structs.replace(record, last_index=last)),
+    ]
+    return [msgspec.Raw(encode(event)) for event in events]
 
 
 def context_document(turn: Turn, record: TurnRecord) -> str:
@@ -31,11 +55,16 @@ def context_document(turn: Turn, record: TurnRecord) -> str:
     )
     sections = [
         head,
-        f"## §0 Query\n\n{_quotation(record.input)}\n",
+        f"## §0 Query\n\n{_query(record)}\n",
         f"## §2 Gathered context\n\n{_gathered(turn)}\n",
         f"## §5 Answer\n\n{_answer(record)}\n",
     ]
     return "\n".join(sections)
+
+
+def _query(record: TurnRecord) -> str:
+    added = [f"Added while the turn ran:\n\n{_quotation(text)}" for text in record.steering]
+    return "\n\n".join((_quotation(record.input), *added))
 
 
 def _gathered(turn: Turn) -> str:

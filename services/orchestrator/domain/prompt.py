@@ -18,10 +18,11 @@ def messages_of(turn: Turn) -> list[Message]:
     messages = [Message("system", SYSTEM)]
     for earlier in turn.history:
         messages.append(Message("user", earlier.input))
-        messages.append(Message("assistant", earlier.output))
+        if earlier.output:  # A turn that was cancelled before its first word has none.
+            messages.append(Message("assistant", earlier.output))
     in_session = {earlier.turn_id for earlier in turn.history}
     elsewhere = [passage for passage in turn.passages if passage.turn_id not in in_session]
-    messages.append(Message("user", _with_memory(turn.request.input, elsewhere)))
+    messages.append(Message("user", _with_memory(turn.said, elsewhere)))
     return messages
 
 

@@ -1,11 +1,26 @@
 """A turn on its way through the phases: one frozen value that each phase returns anew."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from services.orchestrator.domain.recipes import PhaseName
-from shared.events import Source, Timings, TurnRequested, TurnSaved, Usage
+from shared.events import (
+    AnyLiveEvent,
+    Cancelled,
+    Event,
+    Failed,
+    Saved,
+    Source,
+    Timings,
+    TurnCancelled,
+    TurnFailed,
+    TurnRequested,
+    TurnSaved,
+    Usage,
+    WhyCancelled,
+)
 from shared.replies import Passage, TurnRecord, TurnRow, TurnStatus
 
 
@@ -26,9 +41,19 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     turn_number: int
     requested_at: datetime
     started_at: datetime
+    phase_started_at: datetime
     next_phase: int = 0
-    next_index: int = 0
-    """The first index on the live stream that is still free."""
+    events: list[AnyLiveEvent] = []
+    """Everything on its live stream so far, without gaps."""
+    attempt: int = 1
+    failures: int = 0
+    """Attempts that ended because something was away."""
+    stopped: WhyCancelled | None = None
+    """It was told to stop; kept, so that nobody who takes the turn over goes on with it."""
+    steering: list[str] = []
+    """What was added to the input while the turn ran."""
+    earlier: list[str] = []
+    """Ids of the session's last turns; the index may not know them yet."""
 
     history: list[TurnRow] = []
     passages: list[Passage] = []
@@ -55,8 +80,18 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         return turn_dir(self.turn_number)
 
     @property
-    def was_aborted(self) -> bool:
-        return self.finish_reason == "abort"
+    def next_index(self) -> int:
+        """The first index on the live stream that is still free."""
+        return self.events[-1].index + 1 if self.events else 0
+
+    @property
+    def is_answered(self) -> bool:
+        return any(run.phase == "synthesis" for run in self.phases)
+
+    @property
+    def said(self) -> str:
+        """All that the user said in this turn."""
+        return "\n\n".join((self.request.input, *self.steering))
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +144,9 @@ def record_of(
         quality=labels.quality,
         quoted=turn.quoted,
         error=error,
+        why_cancelled=turn.stopped if status == "cancelled" else None,
+        steering=turn.steering,
+        attempt=turn.attempt,
         metadata=turn.request.metadata,
         last_index=last_index,
     )
@@ -139,3 +177,51 @@ def saved_event(record: TurnRecord) -> TurnSaved:
         metadata=record.metadata,
         last_index=record.last_index,
     )
+
+
+def outcome_of(record: TurnRecord) -> Event:
+    """The stored event that tells of the turn's end."""
+    names: dict[str, Any] = {**names_of(record), "user": record.user}
+    if record.status == "saved":
+        return saved_event(record)
+    if record.status == "cancelled":
+        return TurnCancelled(
+            cancelled_at=record.ended_at,
+            requested_at=record.requested_at,
+            why=record.why_cancelled or "cancelled",
+            input=record.input,
+            output=record.output,
+            recipe=record.recipe,
+            model=record.model,
+            **names,
+        )
+    reason, detail = reason_and_detail(record)
+    return TurnFailed(reason=reason, detail=detail, failed_at=record.ended_at, **names)
+
+
+def last_event_of(record: TurnRecord) -> AnyLiveEvent:
+    """The live event that ends the turn's stream."""
+    names: dict[str, Any] = {
+        **names_of(record),
+        "index": record.last_index,
+        "attempt": record.attempt,
+    }
+    if record.status == "saved":
+        return Saved(
+            output=record.output, sources=record.sources, usage=record.usage, model=record.model, **names
+        )
+    if record.status == "cancelled":
+        return Cancelled(why=record.why_cancelled or "cancelled", output=record.output, **names)
+    reason, detail = reason_and_detail(record)
+    return Failed(reason=reason, detail=detail, **names)
+
+
+def reason_and_detail(record: TurnRecord) -> tuple[str, str]:
+    reason, _, detail = (record.error or "").partition(": ")
+    return reason, detail
+
+
+def names_of(turn: TurnRecord | Turn) -> dict[str, Any]:
+    """What every last event says of its turn."""
+    session_id = turn.session_id if isinstance(turn, TurnRecord) else turn.request.session_id
+    return {"turn_id": turn.turn_id, "turn_number": turn.turn_number, "session_id": session_id}

@@ -31,11 +31,10 @@ async def gather(turn: Turn, tools: Tools) -> Turn:
         log.warning("turn %d goes on without memory: %s", turn.turn_number, error)
         stored = []
         turn = msgspec.structs.replace(turn, memory_was_away=True)
-    history = tools.recent.joined(
-        user, turn.request.session_id, stored, before=turn.turn_number, limit=tools.limits.history_turns
-    )
+    history = await tools.recent.joined(turn, stored, limit=tools.limits.history_turns)
     turn = msgspec.structs.replace(turn, history=history)
-    return await tools.announce(turn, SourcesFound, sources=sources_of(turn.passages))
+    degraded = ["memory"] if turn.memory_was_away else []
+    return await tools.announce(turn, SourcesFound, sources=sources_of(turn.passages), degraded=degraded)
 
 
 async def _search(user: str, said: str, tools: Tools) -> list[Hit]:

@@ -1,30 +1,38 @@
-"""Phase 7, save: the turn's folder in one step, and its place in the session. No model."""
+"""Phase 7, save: the turn's folder in one step. No model."""
 
 import msgspec
 
 from services.orchestrator.domain.documents import documents_of
 from services.orchestrator.domain.labels import labels_of
-from services.orchestrator.domain.turn import Turn, record_of
+from services.orchestrator.domain.turn import Turn, last_event_of, record_of
 from services.orchestrator.phases.tools import Tools
-from shared.replies import TurnRecord, TurnRow, TurnStatus
+from shared.events import AnyLiveEvent, PhaseEnded
+from shared.replies import TurnStatus
 
 
 async def save(turn: Turn, tools: Tools) -> Turn:
-    return msgspec.structs.replace(turn, record=await write_down(turn, "saved", tools))
+    seconds = (tools.clock() - turn.phase_started_at).total_seconds()
+    ended = PhaseEnded(index=turn.next_index, attempt=turn.attempt, phase="save", seconds=seconds)
+    return await write_down(turn, "saved", tools, before_the_last=[ended])
 
 
-async def write_down(turn: Turn, status: TurnStatus, tools: Tools, error: str | None = None) -> TurnRecord:
-    """Writes the folder of a turn that has ended, well or badly, and returns what it holds."""
-    # A saved turn's stream still gets this phase's end before its last event; a failed one's does not.
-    last_index = turn.next_index + (1 if status == "saved" else 0)
+async def write_down(
+    turn: Turn,
+    status: TurnStatus,
+    tools: Tools,
+    *,
+    error: str | None = None,
+    before_the_last: list[AnyLiveEvent] | None = None,
+) -> Turn:
+    """Writes the folder of a turn that has ended, well or badly: whoever is first decides how it ended.
+
+    The turn that is returned holds its record, None where another process wrote one before, and all of its
+    live events, the last ones not sent yet.
+    """
+    events = [*turn.events, *(before_the_last or [])]
+    last_index = events[-1].index + 1 if events else 0
     record = record_of(turn, labels_of(turn), status, tools.clock(), last_index=last_index, error=error)
-    await tools.documents.write(turn.turn_number, turn.turn_id, documents_of(turn, record))
-    if status == "saved":
-        tools.recent.add(turn.request.user, _row(record))
-    return record
-
-
-def _row(record: TurnRecord) -> TurnRow:
-    row = msgspec.structs.asdict(record)
-    wanted = {field: row[field] for field in TurnRow.__struct_fields__ if field != "at"}
-    return TurnRow(at=record.ended_at, **wanted)
+    events.append(last_event_of(record))
+    if not await tools.documents.write(turn.turn_number, turn.turn_id, documents_of(turn, record, events)):
+        return turn
+    return msgspec.structs.replace(turn, record=record, events=events)

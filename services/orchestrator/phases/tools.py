@@ -9,6 +9,7 @@ import msgspec
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.ports import Announcements, Documents, Memory, Model
 from services.orchestrator.recent import RecentTurns
+from services.orchestrator.stopping import Stopping
 from shared.events import LiveEvent
 
 
@@ -34,11 +35,14 @@ class Tools:
     recent: RecentTurns
     limits: Limits
     clock: Clock
+    stopping: Stopping
+    """Of the turn that these tools are for."""
 
     async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
-        """Sends the turn's next live event, and returns the turn with its index counted."""
-        await self.announcements.emit(turn.turn_id, kind(index=turn.next_index, **fields))  # type: ignore[arg-type]
-        return msgspec.structs.replace(turn, next_index=turn.next_index + 1)
+        """Sends the turn's next live event, and returns the turn with it."""
+        event: Any = kind(index=turn.next_index, attempt=turn.attempt, **fields)
+        await self.announcements.emit(turn.turn_id, event)
+        return msgspec.structs.replace(turn, events=[*turn.events, event])
 
 
 class Phase(Protocol):
