@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -21,7 +21,8 @@ from nats.errors import Error as NatsError
 
 from shared import metrics
 from shared.bus import Bus
-from shared.errors import Poison, Transient
+from shared.dead_letters import GivenUp, Trouble, Troubles, bury
+from shared.errors import Poison, Refused, Transient
 from shared.events import Event, decode
 from shared.streams import Durable
 from shared.tracing import context_of, tracer
@@ -29,6 +30,7 @@ from shared.tracing import context_of, tracer
 log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 _LONGEST_WAIT_SECONDS = 30.0
+_MOST_DOUBLINGS = 20
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ class Consumer(Generic[E]):
         self._kind = kind
         self._handle = handle
         self._in_hand: dict[int, Msg] = {}
+        self._troubles = Troubles()
         subscribe = bus.broker.subscriber(
             durable.subject,
             stream=JStream(durable.stream, declare=False),
@@ -97,9 +100,11 @@ class Consumer(Generic[E]):
                 await asyncio.gather(*map(self._bus.publish, follow_ups))
             await raw.ack()
         except Poison as error:
-            return await self._bury(raw, delivery, str(error))
+            trouble = self._troubles.note(delivery.sequence, str(error), is_transient=False)
+            return await self._bury(raw, delivery, str(error), trouble)
         except Transient as error:
-            return await self._again(raw, delivery, str(error), error.retry_in)
+            trouble = self._troubles.note(delivery.sequence, str(error), is_transient=True)
+            return await self._wait_or_bury(raw, delivery, trouble, error.retry_in)
         except asyncio.CancelledError:
             with contextlib.suppress(NatsError):
                 await raw.nak()  # Handed back at a stop: another replica takes it at once.
@@ -107,28 +112,49 @@ class Consumer(Generic[E]):
         except Exception as error:
             metrics.errors.labels(self._durable.name).inc()
             log.exception("%s failed on message %d", self._durable.name, delivery.sequence)
-            return await self._again(raw, delivery, repr(error), retry_in=1.0)
+            trouble = self._troubles.note(delivery.sequence, repr(error), is_transient=False)
+            return await self._wait_or_bury(raw, delivery, trouble, retry_in=1.0)
+        self._troubles.forget(delivery.sequence)
         return "handled"
 
+    async def _wait_or_bury(self, raw: Msg, delivery: Delivery, trouble: Trouble, retry_in: float) -> str:
+        """Errors are counted; what is away is waited for, however often that is."""
+        if trouble.errors >= self._durable.max_deliver:
+            reason = f"given up after {trouble.attempts} attempts: {trouble.last_error}"
+            return await self._bury(raw, delivery, reason, trouble)
+        age = (datetime.now(UTC) - delivery.stored_at).total_seconds()
+        if age > self._durable.patience_seconds:
+            reason = f"not handled within {self._durable.patience_seconds:g} s: {trouble.last_error}"
+            return await self._bury(raw, delivery, reason, trouble)
+        return await self._again(raw, delivery, trouble.last_error, retry_in)
+
     async def _again(self, raw: Msg, delivery: Delivery, reason: str, retry_in: float) -> str:
-        if delivery.is_last:
-            return await self._bury(raw, delivery, f"given up after {delivery.attempt} attempts: {reason}")
         log.warning("%s tries message %d again: %s", self._durable.name, delivery.sequence, reason)
+        doublings = min(delivery.attempt - 1, _MOST_DOUBLINGS)
         with contextlib.suppress(NatsError):  # Without a connection the server redelivers after ack_wait.
-            await raw.nak(delay=min(retry_in * 2 ** (delivery.attempt - 1), _LONGEST_WAIT_SECONDS))
+            await raw.nak(delay=min(retry_in * 2**doublings, _LONGEST_WAIT_SECONDS))
         return "retried"
 
-    async def _bury(self, raw: Msg, delivery: Delivery, reason: str) -> str:
+    async def _bury(self, raw: Msg, delivery: Delivery, reason: str, trouble: Trouble) -> str:
+        letter = GivenUp(
+            durable=self._durable.name,
+            sequence=delivery.sequence,
+            subject=raw.subject,
+            body=raw.data,
+            headers=raw.headers or {},
+            reason=reason,
+            attempts=trouble.attempts,
+            first_error=trouble.first_error,
+            last_error=trouble.last_error,
+        )
+        try:
+            await bury(self._bus, letter)
+        except (Transient, Refused) as error:  # Not settled before its letter is stored.
+            return await self._again(raw, delivery, f"no dead letter could be stored: {error}", retry_in=1.0)
         log.error("%s gives message %d up: %s", self._durable.name, delivery.sequence, reason)
-        headers = {name: value for name, value in (raw.headers or {}).items() if not name.startswith("Nats-")}
-        headers |= {
-            "Nats-Msg-Id": f"{self._durable.name}:{delivery.sequence}",
-            "Pandora-Reason": reason.replace("\n", " ")[:1000],
-            "Pandora-Attempts": str(delivery.attempt),
-            "Pandora-Subject": raw.subject,
-        }
-        await self._bus.store(f"dead.{self._durable.name}", raw.data, headers)
-        await raw.term()
+        self._troubles.forget(delivery.sequence)
+        with contextlib.suppress(NatsError):
+            await raw.term()
         return "buried"
 
     async def keep_alive(self) -> None:

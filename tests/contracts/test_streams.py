@@ -38,7 +38,7 @@ async def test_every_stream_and_durable_is_there_after_the_first_start(bus: Bus)
         )
     for durable in DURABLES:
         consumer = (await bus.jetstream.consumer_info(durable.stream, durable.name)).config
-        assert (consumer.filter_subject, consumer.max_deliver) == (durable.subject, -1)
+        assert (consumer.filter_subjects, consumer.max_deliver) == (durable.subjects, -1)
         assert consumer.ack_wait == durable.ack_wait_seconds
 
 
@@ -108,6 +108,24 @@ async def test_orchestrators_that_start_together_agree_on_the_first_number(bus: 
     )
 
     assert await bus.publish(requested("t1")) in (743, 1, 20_000)
+
+
+async def test_an_older_durable_learns_of_its_replay_subject_and_stays_where_it_was(bus: Bus) -> None:
+    """Version 0.1 filtered by one subject."""
+    await declare_streams(bus.jetstream, first_turn_number=1)
+    await bus.jetstream.delete_consumer("OUTCOMES", INDEXER_TURN_SAVED.name)
+    older = dataclasses.replace(
+        INDEXER_TURN_SAVED.config(), filter_subjects=None, filter_subject=INDEXER_TURN_SAVED.subject
+    )
+    await bus.jetstream.add_consumer("OUTCOMES", older)
+    await bus.publish(saved(1))
+    reader = await bus.jetstream.pull_subscribe_bind(INDEXER_TURN_SAVED.name, "OUTCOMES")
+    await (await reader.fetch(1))[0].ack_sync()
+
+    await declare_streams(bus.jetstream, first_turn_number=1)
+    await bus.jetstream.publish("replay.indexer-turn-saved", b"again")
+
+    assert [message.data for message in await reader.fetch(2, timeout=1)] == [b"again"]
 
 
 async def test_turn_numbers_go_on_where_they_stood_after_the_store_was_lost(bus: Bus) -> None:
