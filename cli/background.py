@@ -14,14 +14,17 @@ from cli.supervisor import LaunchError, Say, stop_deadlines
 _POLL_SECONDS = 0.1
 
 
-def start_in_background(folder: RunFolder) -> float:
-    """Starts a launcher that outlives this terminal; returns its seconds until ready. Raises LaunchError."""
+def start_in_background(folder: RunFolder, *options: str) -> float:
+    """Starts a launcher that outlives this terminal; returns its seconds until ready. Raises LaunchError.
+
+    `options` are those of `pandora up` that the launcher is started with.
+    """
     folder.logs.mkdir(exist_ok=True)
     log = folder.log_file("launcher")
     begin = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
-        launcher = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "up"],
+        launcher = subprocess.Popen(  # noqa: S603  # this program and its own options
+            [sys.executable, "-m", "cli.main", "up", *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ from cli.ports import check_ports
 from cli.processes import ProcessId, end
 from cli.run_folder import RunFolder, StackState
 from cli.supervisor import LaunchError, Supervisor
+from deploy.local.nats import refuse_the_other_store
 from deploy.local.settings import StackSettings
 from deploy.local.stack import declare_parts
 from shared.errors import SettingsError
@@ -26,12 +27,17 @@ def launch(settings: StackSettings, console: Console) -> int:
     """Runs the stack in the foreground; returns the exit status. Raises SettingsError and AlreadyRunning."""
     parts = declare_parts(settings)
     folder = open_folder(settings)
+    refuse_the_other_store(settings)
     with folder.locked():
         end_leftovers(folder, lambda line: say(console, line))
         check_ports(parts.values())
         folder.rotate_logs()
         born = ProcessId.of(os.getpid())
-        state = StackState(launcher=born, started_at=datetime.fromtimestamp(born.created, UTC))
+        state = StackState(
+            launcher=born,
+            started_at=datetime.fromtimestamp(born.created, UTC),
+            cluster=settings.cluster,
+        )
         supervisor = Supervisor(
             parts,
             folder,

@@ -21,6 +21,7 @@ from cli.panel import ready_panel
 from cli.run_folder import AlreadyRunning, RunFolder
 from cli.settings import ClientSettings, describe_all, gateway_url
 from cli.supervisor import LaunchError
+from deploy.local.nats import as_cluster
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import START_ORDER
 from shared.errors import SettingsError
@@ -44,15 +45,18 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Run in the background; return when ready.")
     ] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Three NATS servers that keep each stream together, for trials.")
+    ] = False,
 ) -> None:
     """Start everything, and stop it again with Ctrl-C."""
-    settings = load_stack()
+    settings = as_cluster(load_stack()) if cluster else load_stack()
     if not detach:
         raise typer.Exit(launch(settings, console))
     folder = open_folder(settings)
     if folder.holder() is not None:
         raise AlreadyRunning(folder.data, folder.holder())
-    seconds = start_in_background(folder)
+    seconds = start_in_background(folder, *(["--cluster"] if cluster else []))
     console.print(asyncio.run(ready_panel(settings, folder, seconds, how_to_stop="`pandora down`")))
 
 

@@ -21,13 +21,13 @@ def _problems(listeners: list[Listener]) -> Iterator[str]:
     for listener in listeners:
         setting, port = listener.setting, listener.port
         if port in seen:
-            yield f"{setting}={port}: {seen[port]} is the same port. Set one of them to a free port."
+            yield f"{listener.origin}: {seen[port]} is the same port. Set one of them to a free port."
             continue
         seen[port] = setting
         reason = _why_not(listener)
         if reason:
             yield (
-                f"{setting}={port}: cannot listen on {listener.host}:{port} ({reason}). "
+                f"{listener.origin}: cannot listen on {listener.host}:{port} ({reason}). "
                 f"Stop what uses the port, or set {setting} to a free one."
             )
 

@@ -46,6 +46,8 @@ class StackState(msgspec.Struct, kw_only=True):
 
     launcher: ProcessId
     started_at: datetime
+    cluster: bool = False
+    """Started by `pandora up --cluster`."""
     parts: dict[str, PartState] = {}
     ready_after_seconds: float | None = None
 

@@ -9,6 +9,7 @@ from nats.js.errors import Error as JetStreamError
 
 from cli.processes import memory_bytes
 from cli.run_folder import PartState, RunFolder
+from deploy.local.nats import as_cluster
 from deploy.local.parts import NotReady, Part
 from deploy.local.settings import StackSettings
 from deploy.local.stack import declare_parts
@@ -68,6 +69,8 @@ async def read_status(settings: StackSettings) -> Status:
     if state is None or status.launcher_pid is None:
         return status
     status.running = True
+    if state.cluster:
+        settings = as_cluster(settings)
     parts = declare_parts(settings).values()
     async with asyncio.TaskGroup() as group:
         group.create_task(_ask_the_bus(settings, status))

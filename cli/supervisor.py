@@ -124,7 +124,7 @@ class Supervisor:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=part.folder,
-                    env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                    env=os.environ | {"PYTHONUNBUFFERED": "1"} | part.environment,
                     start_new_session=True,
                     user=part.user,
                     group=part.user,

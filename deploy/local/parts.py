@@ -19,6 +19,14 @@ class Listener(msgspec.Struct, frozen=True):
     host: str
     port: int
     setting: str
+    shift: int = 0
+    """How far above the setting's value the port is: the servers of a cluster share one setting."""
+
+    @property
+    def origin(self) -> str:
+        """`NATS_PORT=4222`, or `NATS_PORT=4222 + 1` for the second server."""
+        value = f"{self.setting}={self.port - self.shift}"
+        return f"{value} + {self.shift}" if self.shift else value
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +45,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """The system user that runs it; None: the launcher's own."""
     folder: str | None = None
     """Where it runs; None: the launcher's own working directory, for `.env` and relative paths."""
+    environment: dict[str, str] = {}
+    """Settings that go before those of the launcher's own environment."""
     stop_signal: signal.Signals = signal.SIGTERM
     settings_status: int | None = None
     """The exit status by which it says that a setting is wrong, so that starting it again is no use."""

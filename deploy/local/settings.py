@@ -16,6 +16,9 @@ class LocalSettings(CommonSettings):
     nats_monitor_port: int = Field(
         8222, ge=1, le=65535, description="port of the embedded NATS server's monitoring"
     )
+    nats_cluster_port: int = Field(
+        6222, ge=1, le=65535, description="port between embedded NATS servers (pandora up --cluster)"
+    )
     startup_timeout_seconds: float = Field(
         180.0, gt=0, le=3600, description="longest wait until every part is ready"
     )
@@ -34,6 +37,8 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     orchestrator: OrchestratorSettings
     indexer: IndexerSettings
     inference: InferenceSettings
+    cluster: bool = False
+    """Three embedded NATS servers, `nats_url` naming them; made by deploy/local/nats.py."""
 
 
 def load_stack() -> StackSettings:

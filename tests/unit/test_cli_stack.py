@@ -1,12 +1,15 @@
 """Which parts the launcher starts, and with what configuration."""
 
+import asyncio
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from deploy.local.nats import find_server, render_configuration
-from deploy.local.parts import NotReady, reachable
+from cli.ports import check_ports
+from deploy.local.nats import as_cluster, find_server, refuse_the_other_store, render_configuration
+from deploy.local.parts import Listener, NotReady, Part, reachable
 from deploy.local.servers import nats_server, postgres_server, qdrant_server
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import START_ORDER, STOP_ORDER, declare_parts
@@ -51,7 +54,8 @@ def test_every_part_has_its_place_in_the_start_and_in_the_stop() -> None:
     started = [name for group in START_ORDER for name in group]
     stopped = [name for group in STOP_ORDER for name in group]
 
-    assert sorted(stopped) == sorted(declare_parts(load_stack()))
+    declared = declare_parts(load_stack()).keys() | declare_parts(as_cluster(load_stack())).keys()
+    assert sorted(stopped) == sorted(declared)
     assert sorted(started) == sorted([*stopped, "qdrant"])
 
 
@@ -63,6 +67,78 @@ def test_nats_accepts_its_configuration_whatever_the_folder_is_called(tmp_path: 
     result = subprocess.run([find_server(), "-t", "-c", str(file)], capture_output=True, text=True)
 
     assert result.returncode == 0, result.stderr
+
+
+def test_a_cluster_is_three_servers_that_every_service_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_PORT", "5000")
+
+    parts = declare_parts(as_cluster(load_stack()))
+
+    assert parts.keys() == SERVICES | {"nats-1", "nats-2", "nats-3", "postgres"}
+    assert [parts[f"nats-{node}"].port for node in (1, 2, 3)] == [5000, 5001, 5002]
+    for service in SERVICES:
+        assert parts[service].environment == {
+            "NATS_URL": "nats://127.0.0.1:5000,nats://127.0.0.1:5001,nats://127.0.0.1:5002",
+            "NATS_REPLICAS": "3",
+        }
+
+
+def test_how_many_copies_a_cluster_keeps_stays_as_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_REPLICAS", "1")
+
+    assert declare_parts(as_cluster(load_stack()))["orchestrator"].environment["NATS_REPLICAS"] == "1"
+
+
+@pytest.mark.parametrize("node", [1, 2, 3])
+def test_nats_accepts_the_configuration_of_each_server_of_a_cluster(node: int, tmp_path: Path) -> None:
+    part = declare_parts(as_cluster(load_stack()))[f"nats-{node}"]
+    assert part.prepare is not None
+    asyncio.run(part.prepare())
+
+    result = subprocess.run([find_server(), "-t", *part.command[1:]], capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [("NATS_URL", "nats://10.0.0.1:4222", "Unset NATS_URL"), ("NATS_CLUSTER_PORT", "65534", "up to 65535")],
+)
+def test_settings_that_leave_no_room_for_a_cluster_are_refused(
+    setting: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, value)
+
+    with pytest.raises(SettingsError, match=f"^{setting}=.*{told}"):
+        as_cluster(load_stack())
+
+
+def test_a_taken_port_of_a_cluster_is_named_by_the_setting_that_moves_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        part = Part(
+            name="nats-2", probe=_never, listeners=(Listener("127.0.0.1", port, "NATS_CLUSTER_PORT", 1),)
+        )
+
+        with pytest.raises(SettingsError, match=rf"^NATS_CLUSTER_PORT={port - 1} \+ 1: cannot .*{port}"):
+            check_ports([part])
+
+
+async def _never() -> None:
+    raise AssertionError("not reached")
+
+
+@pytest.mark.parametrize(("store", "told"), [("nats", "without --cluster"), ("nats-2", "with --cluster")])
+def test_what_the_other_way_of_running_nats_has_stored_is_not_passed_over(
+    store: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, cluster = load_stack(), as_cluster(load_stack())
+    same, other = (alone, cluster) if store == "nats" else (cluster, alone)
+    (alone.local.pandora_data_dir / store / "jetstream").mkdir(parents=True)
+
+    refuse_the_other_store(same)
+    with pytest.raises(SettingsError, match=rf"holds the store of .*\({store}\).*{told}"):
+        refuse_the_other_store(other)
 
 
 @pytest.mark.parametrize(
