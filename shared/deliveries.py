@@ -126,11 +126,13 @@ class Consumer(Generic[E]):
         if age > self._durable.patience_seconds:
             reason = f"not handled within {self._durable.patience_seconds:g} s: {trouble.last_error}"
             return await self._bury(raw, delivery, reason, trouble)
-        return await self._again(raw, delivery, trouble.last_error, retry_in)
+        log.warning(
+            "%s tries message %d again: %s", self._durable.name, delivery.sequence, trouble.last_error
+        )
+        return await self._again(raw, trouble, retry_in)
 
-    async def _again(self, raw: Msg, delivery: Delivery, reason: str, retry_in: float) -> str:
-        log.warning("%s tries message %d again: %s", self._durable.name, delivery.sequence, reason)
-        doublings = min(delivery.attempt - 1, _MOST_DOUBLINGS)
+    async def _again(self, raw: Msg, trouble: Trouble, retry_in: float) -> str:
+        doublings = min(trouble.attempts - 1, _MOST_DOUBLINGS)
         with contextlib.suppress(NatsError):  # Without a connection the server redelivers after ack_wait.
             await raw.nak(delay=min(retry_in * 2**doublings, _LONGEST_WAIT_SECONDS))
         return "retried"
@@ -150,7 +152,8 @@ class Consumer(Generic[E]):
         try:
             await bury(self._bus, letter)
         except (Transient, Refused) as error:  # Not settled before its letter is stored.
-            return await self._again(raw, delivery, f"no dead letter could be stored: {error}", retry_in=1.0)
+            log.warning("%s cannot bury message %d now: %s", self._durable.name, delivery.sequence, error)
+            return await self._again(raw, trouble, retry_in=1.0)
         log.error("%s gives message %d up: %s", self._durable.name, delivery.sequence, reason)
         self._troubles.forget(delivery.sequence)
         with contextlib.suppress(NatsError):
