@@ -1,5 +1,6 @@
 """Wires the gateway."""
 
+import asyncio
 import hmac
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,8 +10,11 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from services.gateway.adapters.nats import BusLiveTurns, BusTurns
+from services.gateway.adapters.nats_keys import BusPromises
+from services.gateway.adapters.nats_live import BusLiveTurns
+from services.gateway.adapters.nats_turns import BusTurns
 from services.gateway.gateway import Gateway
+from services.gateway.intake import Intake
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.routes import api
@@ -37,12 +41,9 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         health.depends_on("orchestrator", answers(bus, Recipes()))
         health.depends_on("indexer", answers(bus, Count()))
         health.depends_on("inference", answers(bus, Models()))
-        gateway = Gateway(
-            BusTurns(bus),
-            BusLiveTurns(bus),
-            input_limit_bytes=settings.input_limit_bytes,
-            heartbeat_seconds=settings.heartbeat_seconds,
-        )
+        live = BusLiveTurns(bus, buffer_events=settings.sse_buffer_events)
+        stack.callback(asyncio.create_task(live.watch_connection()).cancel)
+        gateway = gateway_over(bus, live, settings)
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
@@ -54,6 +55,18 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
             )
         )
         await health.run_until_stopped()
+        gateway.stop()
+
+
+def gateway_over(bus: Bus, live: BusLiveTurns, settings: GatewaySettings) -> Gateway:
+    turns = BusTurns(bus)
+    return Gateway(
+        turns,
+        live,
+        Intake(turns, live, BusPromises(bus), input_limit_bytes=settings.input_limit_bytes),
+        input_limit_bytes=settings.input_limit_bytes,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
 
 
 def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:

@@ -1,38 +1,54 @@
-"""What the gateway does between HTTP and the bus: checks, hands in, finds a turn where it is now."""
+"""What the gateway does between HTTP and the bus: hands in, controls, finds a turn where it is now."""
 
+import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from time import monotonic
+from functools import partial
 from typing import TypeVar
 
-from uuid_utils import uuid7
-
-from services.gateway.domain.live_turn import events_of_record, view_of_events
+from services.gateway.domain.live_turn import status_of, view_of_events, view_of_unended
 from services.gateway.domain.views import AcceptedTurn, NewTurn, TurnView, links_of, view_of_record
-from services.gateway.ports import Frame, LiveTurns, Turns
-from services.gateway.sse import event_bytes, event_stream
-from shared.errors import Refused
-from shared.events import Queued, TurnRequested, encode
-from shared.replies import GetTurn, Models, Recipes, Request, TurnRecord
+from services.gateway.intake import Intake
+from services.gateway.lookup import number_of, unless_unknown
+from services.gateway.ports import LiveTurns, Turns
+from services.gateway.refusals import checked_size, no_such_turn
+from services.gateway.sse import EventStream, OpenStreams, event_stream
+from shared.errors import Refused, Transient
+from shared.events import AnyLiveEvent, Queued
+from shared.replies import Control, Controlled, FindUnended, GetTurn, Request, UnendedTurn
 
+log = logging.getLogger(__name__)
 R = TypeVar("R")
 _TURN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KNOWN_SECONDS = 5.0
-"""How long the lists of recipes and models are believed."""
+_LOOKS_FOR_A_NEW_TURN = 10
+_LOOK_SECONDS = 0.05
+"""An accepted turn is in the queue; an orchestrator has read it a moment later."""
 
 
 class Gateway:
     """Knows nothing but how to ask."""
 
     def __init__(
-        self, turns: Turns, live: LiveTurns, *, input_limit_bytes: int, heartbeat_seconds: float
+        self,
+        turns: Turns,
+        live: LiveTurns,
+        intake: Intake,
+        *,
+        input_limit_bytes: int,
+        heartbeat_seconds: float,
     ) -> None:
         self._turns = turns
         self._live = live
+        self._intake = intake
         self._input_limit = input_limit_bytes
         self._heartbeat = heartbeat_seconds
-        self._names: dict[str, tuple[float, list[str]]] = {}
+        self._streams = OpenStreams()
+
+    def stop(self) -> None:
+        """From here on no turn is taken, and every reader of events is sent elsewhere."""
+        self._streams.stop()
 
     async def ask(self, request: Request[R]) -> R:
         return await self._turns.ask(request)
@@ -40,14 +56,14 @@ class Gateway:
     @staticmethod
     def checked_id(turn_id: str) -> str:
         if not _TURN_ID.fullmatch(turn_id):
-            raise Refused(404, f"there is no turn {turn_id!r}; a turn's id is what POST /v1/turns answered")
+            raise no_such_turn(turn_id)
         return turn_id
 
     # --- handing in ---
 
-    async def accept(self, new: NewTurn, user: str) -> AcceptedTurn:
-        turn = await self._checked(new, user)
-        number = await self._turns.accept(turn)
+    async def accept(self, new: NewTurn, user: str, key: str | None) -> AcceptedTurn:
+        self._check_open()
+        turn, number = await self._intake.accept(new, user, key)
         return AcceptedTurn(
             id=turn.turn_id,
             turn_number=number,
@@ -56,102 +72,81 @@ class Gateway:
             links=links_of(turn.turn_id),
         )
 
-    async def accept_and_stream(self, new: NewTurn, user: str) -> AsyncIterator[bytes]:
-        """Listens first and hands in then, so that no event is missed; the first byte means: stored."""
-        turn = await self._checked(new, user)
+    async def accept_and_stream(self, new: NewTurn, user: str, key: str | None) -> EventStream:
+        """The first byte means: stored."""
+        self._check_open()
         async with AsyncExitStack() as stack:
-            runs = await stack.enter_async_context(
-                self._live.follow(
-                    turn.turn_id, after=-1, heartbeat_seconds=self._heartbeat, from_the_start=True
-                )
-            )
-            await self._turns.accept(turn)
+            opened = await self._intake.open(new, user, key, stack)
             # From here on the stream owns the subscription, and ends it when the reader leaves.
             kept = stack.pop_all()
-        return event_stream(_kept(kept, runs))
+        events = event_stream(_kept(kept, opened.reader), self._heartbeat, opened.first)
+        on_left = partial(self._cancel_left, opened.turn.turn_id, user)
+        return EventStream(events, self._streams, on_left if new.on_disconnect == "cancel" else None)
 
-    async def _checked(self, new: NewTurn, user: str) -> TurnRequested:
-        """Raises Refused (4xx) for what could never be answered: before it is stored, not after."""
-        if not new.input.strip():
-            raise Refused(422, "input is empty; say something", "input")
-        size = len(new.input.encode())
-        if size > self._input_limit:
-            raise Refused(
-                413,
-                f"input has {size} bytes; at most {self._input_limit} are taken (INPUT_LIMIT_BYTES)",
-                "input",
-            )
-        recipes = await self._known(self._recipes)
-        if new.recipe not in recipes:
-            raise Refused(
-                422, f"there is no recipe {new.recipe!r}; there are: {', '.join(recipes)}", "recipe"
-            )
-        if new.model is not None and new.model not in (models := await self._known(self._models)):
-            raise Refused(422, f"there is no model {new.model!r}; there are: {', '.join(models)}", "model")
-        return TurnRequested(
-            turn_id=str(uuid7()),
-            session_id=new.session_id or str(uuid7()),
-            user=user,
-            input=new.input,
-            recipe=new.recipe,
-            model=new.model,
-            metadata=new.metadata,
-        )
+    def _check_open(self) -> None:
+        if self._streams.are_stopping:
+            raise Refused(503, "this gateway is stopping; send the same request again in a moment")
 
-    async def _recipes(self) -> list[str]:
-        return (await self.ask(Recipes())).names
+    # --- controlling ---
 
-    async def _models(self) -> list[str]:
-        return (await self.ask(Models())).models
+    async def control(self, control: Control) -> Controlled:
+        """Raises Refused: 404 where the user has no such turn, 409 where steering comes too late."""
+        if control.action == "steer":
+            checked_size(control.text, self._input_limit, "text")
+        return await self._once_known(control.turn_id, control.user, partial(self.ask, control))
 
-    async def _known(self, ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
-        until, names = self._names.get(ask.__name__, (0.0, []))
-        if monotonic() >= until:
-            names = await ask()
-            self._names[ask.__name__] = (monotonic() + _KNOWN_SECONDS, names)
-        return names
+    async def _cancel_left(self, turn_id: str, user: str) -> None:
+        try:
+            await self.control(Control(user=user, turn_id=turn_id, action="cancel"))
+        except (Refused, Transient) as error:
+            log.warning("turn %s goes on, though its reader left: %s", turn_id, error)
 
     # --- looking ---
 
     async def turn(self, turn_id: str, user: str) -> TurnView:
-        """From its documents where it has ended, else from its live events."""
-        if (record := await self._record(turn_id, user)) is not None:
+        """From its documents where it has ended, else from what the orchestrator and its live events say."""
+        find_record = partial(self.ask, GetTurn(user=user, turn_id=self.checked_id(turn_id)))
+        if (record := await unless_unknown(find_record)) is not None:
             return view_of_record(record)
-        events = await self._live.replay(turn_id)
-        if not events:
-            raise _no_such_turn(turn_id)
-        view = view_of_events(
-            events, await self._turns.input_of(_owned(events[0], turn_id, user).turn_number)
+        unended = await unless_unknown(partial(self._unended, turn_id, user))
+        events = await self._live.events(turn_id)
+        if unended is None and not _are_owned(events, user):
+            raise no_such_turn(turn_id)
+        has_ended = bool(events) and status_of(events) not in ("queued", "running")
+        # Where it ended between the two looks, its documents are there by now.
+        if (unended is None or has_ended) and (record := await unless_unknown(find_record)) is not None:
+            return view_of_record(record)
+        return view_of_events(events) if unended is None else view_of_unended(unended, events)
+
+    async def stream(self, turn_id: str, user: str, after: int) -> EventStream:
+        """Every event after `after`: live ones as long as they are kept, then from the turn's record."""
+        owner = await self._live.owner(self.checked_id(turn_id))
+        if owner is None and await number_of(self._turns, turn_id, user) is not None:
+            owner = user
+        if owner != user:
+            raise no_such_turn(turn_id)
+        follow = self._live.follow(turn_id, user, after=after, from_the_start=False)
+        return EventStream(event_stream(follow, self._heartbeat), self._streams)
+
+    async def _unended(self, turn_id: str, user: str) -> UnendedTurn:
+        return await self._once_known(
+            turn_id, user, partial(self.ask, FindUnended(user=user, turn_id=turn_id))
         )
-        if view.status in ("queued", "running"):
-            return view
-        # It ended between the two looks: its documents are there by now.
-        record = await self._record(turn_id, user)
-        return view if record is None else view_of_record(record)
 
-    async def stream(self, turn_id: str, user: str, after: int) -> AsyncIterator[bytes]:
-        """Every event after `after`: live ones as long as they are kept, then from the turn's documents."""
-        self.checked_id(turn_id)
-        events = await self._live.replay(turn_id)
-        if events:
-            _owned(events[0], turn_id, user)
-            return event_stream(
-                self._live.follow(
-                    turn_id, after=after, heartbeat_seconds=self._heartbeat, from_the_start=False
-                )
-            )
-        record = await self._record(turn_id, user)
-        if record is None:
-            raise _no_such_turn(turn_id)
-        return _replayed(record, after)
+    async def _once_known(self, turn_id: str, user: str, ask: Callable[[], Awaitable[R]]) -> R:
+        """Asks again where the user's turn is stored and no orchestrator has read of it yet."""
+        for look in range(_LOOKS_FOR_A_NEW_TURN):
+            try:
+                return await ask()
+            except Refused as refusal:
+                if refusal.status != 404 or (look == 0 and not await self._is_new(turn_id, user)):
+                    raise
+            await asyncio.sleep(_LOOK_SECONDS)
+        return await ask()
 
-    async def _record(self, turn_id: str, user: str) -> TurnRecord | None:
-        try:
-            return await self.ask(GetTurn(user=user, turn_id=self.checked_id(turn_id)))
-        except Refused as refusal:
-            if refusal.status == 404:
-                return None
-            raise
+    async def _is_new(self, turn_id: str, user: str) -> bool:
+        events = await self._live.events(turn_id)
+        return _are_owned(events, user) and status_of(events) == "queued"
 
 
 @asynccontextmanager
@@ -160,17 +155,6 @@ async def _kept(stack: AsyncExitStack, value: R) -> AsyncIterator[R]:
         yield value
 
 
-async def _replayed(record: TurnRecord, after: int) -> AsyncIterator[bytes]:
-    frames = [Frame(event.index, event.type, encode(event)) for event in events_of_record(record)]
-    yield event_bytes(frame for frame in frames if frame.index > after)
-
-
-def _owned(first: object, turn_id: str, user: str) -> Queued:
+def _are_owned(events: list[AnyLiveEvent], user: str) -> bool:
     """A stranger's turn is answered like one that does not exist."""
-    if not isinstance(first, Queued) or first.user != user:
-        raise _no_such_turn(turn_id)
-    return first
-
-
-def _no_such_turn(turn_id: str) -> Refused:
-    return Refused(404, f"there is no turn {turn_id!r}")
+    return any(isinstance(event, Queued) and event.user == user for event in events)

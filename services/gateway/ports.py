@@ -1,56 +1,73 @@
 """What the gateway needs of the bus, in its own words."""
 
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-import msgspec
-
+from services.gateway.domain.idempotency import Promise, Written
+from services.gateway.domain.joining import Frame
 from shared.events import AnyLiveEvent, TurnRequested
 from shared.replies import Request
 
 R = TypeVar("R")
 
 
-class Frame(msgspec.Struct, frozen=True):
-    """A live event as it came: enough to pass it on without reading it whole."""
-
-    index: int
-    type: str
-    body: bytes
-
-    @property
-    def is_last(self) -> bool:
-        return self.type in ("turn.saved", "turn.failed", "turn.cancelled")
-
-
 class Turns(Protocol):
     """Where turns are handed in, and where everything else is asked."""
 
     async def accept(self, turn: TurnRequested) -> int:
-        """The turn's number, once it is stored. Raises Refused (503) where the queue is full."""
-        ...
+        """The turn's number, once it is stored. Raises Refused (503) where the queue is full.
 
-    async def input_of(self, turn_number: int) -> str:
-        """The words of a turn that has not ended yet; empty where it just has."""
+        The same turn again is stored once, and has the same number, within two minutes.
+        """
         ...
 
     async def ask(self, request: Request[R]) -> R: ...
 
 
+class Promises(Protocol):
+    """Which turn an Idempotency-Key stands for. Raises Transient."""
+
+    async def find(self, user: str, key: str) -> Written | None: ...
+
+    async def make(self, user: str, key: str, promise: Promise) -> Written:
+        """The promise that holds: this one, or one that was made before."""
+        ...
+
+    async def keep(self, user: str, key: str, written: Written) -> None:
+        """Writes the promise over the revision; does nothing where somebody else was faster."""
+        ...
+
+
+class Reader(Protocol):
+    """Every event of one turn, in order, each once."""
+
+    @property
+    def ended(self) -> bool:
+        """True once the turn's last event was read, or was behind the reader from the start."""
+        ...
+
+    async def read(self, silence_seconds: float) -> list[Frame]:
+        """What comes next; empty after that long without anything, or when `ended`."""
+        ...
+
+
 class LiveTurns(Protocol):
     """The live streams of turns."""
 
-    async def replay(self, turn_id: str) -> list[AnyLiveEvent]:
+    async def events(self, turn_id: str) -> list[AnyLiveEvent]:
         """Everything that is still held, in order, each index once; empty where nothing is."""
         ...
 
-    def follow(
-        self, turn_id: str, *, after: int, heartbeat_seconds: float, from_the_start: bool
-    ) -> AbstractAsyncContextManager[AsyncGenerator[list[Frame], None]]:
-        """From entering on nothing is missed: every event after `after`, in order, each once.
+    async def owner(self, turn_id: str) -> str | None:
+        """Whose turn it is, as its first events say it; None where they are not held."""
+        ...
 
-        An empty list is a heartbeat: nothing came for that long. Ends after the turn's last event.
-        `from_the_start` says that the turn was not yet handed in, so that nothing needs to be replayed.
+    def follow(
+        self, turn_id: str, user: str, *, after: int, from_the_start: bool
+    ) -> AbstractAsyncContextManager[Reader]:
+        """From entering on nothing is missed: every event after `after`, to the turn's last.
+
+        `user` is the turn's owner. `from_the_start` says that the turn was not yet handed in, so that
+        nothing needs to be replayed.
         """
         ...

@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from services.gateway.domain.views import ProblemDetails
+from services.gateway.refusals import SessionBusy
 from shared import metrics
 from shared.errors import Poison, Refused, Transient
 
@@ -16,8 +17,10 @@ log = logging.getLogger(__name__)
 _TITLES = {
     400: "The request cannot be read",
     401: "A valid API key is needed",
+    403: "Not allowed with this key",
     404: "Not found",
     405: "The method is not allowed here",
+    409: "Not possible as things stand",
     413: "The request is too large",
     422: "The request is not valid",
     429: "Too many requests",
@@ -28,7 +31,11 @@ _FIELD = re.compile(r"at `\$\.?([^`]*)`|field `([^`]+)`")
 
 
 def problem(
-    request: Request[Any, Any, Any], status: int, detail: str, field: str | None = None
+    request: Request[Any, Any, Any],
+    status: int,
+    detail: str,
+    field: str | None = None,
+    turn_id: str | None = None,
 ) -> Response[ProblemDetails]:
     headers = {"x-request-id": request_id(request)}
     if status == 503:
@@ -43,6 +50,7 @@ def problem(
             status=status,
             detail=detail,
             field=field,
+            turn_id=turn_id,
             request_id=request_id(request),
         ),
         status_code=status,
@@ -63,7 +71,8 @@ def invalid(error: msgspec.ValidationError) -> Refused:
 
 
 def on_refused(request: Request[Any, Any, Any], error: Refused) -> Response[ProblemDetails]:
-    return problem(request, error.status, error.detail, error.field)
+    turn_id = error.turn_id if isinstance(error, SessionBusy) else None
+    return problem(request, error.status, error.detail, error.field, turn_id)
 
 
 def on_transient(request: Request[Any, Any, Any], error: Transient) -> Response[ProblemDetails]:

@@ -8,11 +8,13 @@ from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from services.gateway.bodies import StrictBody
+from services.gateway.domain.idempotency import HEADER, checked_key
 from services.gateway.domain.views import (
     AcceptedTurn,
     DocumentLink,
     DocumentList,
     NewSearch,
+    NewSteering,
     NewTurn,
     ProblemDetails,
     SearchResult,
@@ -25,6 +27,8 @@ from services.gateway.sse import EventStream
 from shared.errors import Refused
 from shared.events import SESSION_PATTERN
 from shared.replies import (
+    Control,
+    Controlled,
     GetDocument,
     ListDocuments,
     ListSessions,
@@ -49,6 +53,14 @@ REFUSALS = {
 EVENTS = ResponseSpec(
     str, description="The turn's events", generate_examples=False, media_type="text/event-stream"
 )
+CONFLICT = {
+    409: ResponseSpec(
+        ProblemDetails,
+        description="Not possible as things stand; `turn_id` is the turn that is in the way",
+        generate_examples=False,
+        media_type="application/problem+json",
+    )
+}
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 
@@ -62,16 +74,48 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
         HTTP_200_OK: EVENTS,
         HTTP_202_ACCEPTED: ResponseSpec(AcceptedTurn, generate_examples=False, description="Stored"),
         **REFUSALS,
+        **CONFLICT,
     },
-    description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams.",
+    description="Answers 202 once the turn is stored. With `Accept: text/event-stream` the answer streams. "
+    "With an `Idempotency-Key` the same request again, within 24 hours, is the same turn.",
 )
 async def post_turn(
-    request: Request[Any, Any, Any], data: NewTurn, gateway: Gateway, user: str
+    request: Request[Any, Any, Any],
+    data: NewTurn,
+    gateway: Gateway,
+    user: str,
+    idempotency_key: Annotated[str | None, Parameter(header=HEADER)] = None,
 ) -> Response[AcceptedTurn] | EventStream:
+    key = None if idempotency_key is None else checked_key(idempotency_key)
     if "text/event-stream" in request.headers.get("accept", ""):
-        return EventStream(await gateway.accept_and_stream(data, user))
-    accepted = await gateway.accept(data, user)
+        return await gateway.accept_and_stream(data, user, key)
+    accepted = await gateway.accept(data, user, key)
     return Response(accepted, status_code=HTTP_202_ACCEPTED, headers={"location": accepted.links.self})
+
+
+@post(
+    "/turns/{turn_id:str}/cancel",
+    status_code=HTTP_200_OK,
+    responses=REFUSALS,
+    summary="Stop a turn",
+    description="May be said again and again; a turn that has ended stays as it is.",
+)
+async def cancel_turn(turn_id: str, gateway: Gateway, user: str) -> Controlled:
+    return await gateway.control(Control(user=user, turn_id=gateway.checked_id(turn_id), action="cancel"))
+
+
+@post(
+    "/turns/{turn_id:str}/steer",
+    dto=StrictBody[NewSteering],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    responses={**REFUSALS, **CONFLICT},
+    summary="Add a message to a running turn",
+)
+async def steer_turn(turn_id: str, data: NewSteering, gateway: Gateway, user: str) -> Controlled:
+    return await gateway.control(
+        Control(user=user, turn_id=gateway.checked_id(turn_id), action="steer", text=data.text)
+    )
 
 
 @get("/turns/{turn_id:str}", responses=REFUSALS, summary="A turn, whatever its state")
@@ -92,7 +136,7 @@ async def get_events(
     last_event_id: Annotated[str | None, Parameter(header="last-event-id")] = None,
 ) -> EventStream:
     after = starting_after if starting_after is not None else _index_of(last_event_id)
-    return EventStream(await gateway.stream(turn_id, user, after))
+    return await gateway.stream(turn_id, user, after)
 
 
 @get("/turns/{turn_id:str}/documents", responses=REFUSALS, summary="The names of a turn's documents")
@@ -156,6 +200,8 @@ api = Router(
     "/v1",
     route_handlers=[
         post_turn,
+        cancel_turn,
+        steer_turn,
         get_turn,
         get_events,
         get_documents,

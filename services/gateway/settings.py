@@ -24,6 +24,12 @@ class GatewaySettings(CommonSettings):
         256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
     )
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
+    sse_buffer_events: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="events that wait for a slow reader; behind more it reads on from what is stored",
+    )
 
     @field_validator("api_keys")
     @classmethod

@@ -1,7 +1,8 @@
 """Server-sent events: the bytes of a turn's stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
@@ -12,11 +13,15 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import Receive, Send
 
-from services.gateway.ports import Frame
+from services.gateway.domain.joining import Frame
+from services.gateway.ports import Reader
 from shared import metrics
 
+log = logging.getLogger(__name__)
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _HEARTBEAT = b": still here\n\n"
+_FAREWELL = b"retry: 500\n: this gateway stops; come back with Last-Event-ID\n\n"
+OnLeft = Callable[[], Awaitable[None]]
 
 
 def event_bytes(frames: Iterable[Frame]) -> bytes:
@@ -27,41 +32,85 @@ def event_bytes(frames: Iterable[Frame]) -> bytes:
 
 
 async def event_stream(
-    follow: AbstractAsyncContextManager[AsyncGenerator[list[Frame], None]],
+    follow: AbstractAsyncContextManager[Reader], heartbeat_seconds: float, first: Sequence[Frame] = ()
 ) -> AsyncGenerator[bytes, None]:
     """One chunk for all events that are there; a comment where none came for a while."""
     with metrics.sse_readers.track_inprogress():
-        async with follow as runs:
-            async for run in runs:
-                yield event_bytes(run) if run else _HEARTBEAT
+        async with follow as reader:
+            if first:
+                yield event_bytes(first)
+            while not reader.ended:
+                run = await reader.read(heartbeat_seconds)
+                if run:
+                    yield event_bytes(run)
+                elif not reader.ended:
+                    yield _HEARTBEAT
 
 
-class EventStream(Stream):
-    """Litestar's streaming response, with another way to notice that the reader has left."""
+class OpenStreams:
+    """The event streams that are being sent, so that a stop can send their readers elsewhere."""
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, status_code=HTTP_200_OK, media_type="text/event-stream", headers=HEADERS)
-        self.events = events
+    def __init__(self) -> None:
+        self.are_stopping = False
+        self._sending: set[asyncio.Task[None]] = set()
 
-    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
-        return _Sent(
-            iterator=self.events, status_code=self.status_code, media_type=self.media_type, headers=HEADERS
-        )
+    def stop(self) -> None:
+        """Each reader is told to come back, and its response ends as it should."""
+        self.are_stopping = True
+        for task in self._sending:
+            task.cancel()
 
-
-class _Sent(ASGIStreamingResponse):
-    async def send_body(self, send: Send, receive: Receive) -> None:
-        """Two plain tasks: Litestar's task group costs a quarter of all that the gateway does for a turn."""
-        sending = asyncio.create_task(self._send_events(send))
-        leaving = asyncio.create_task(_until_left(receive))
+    async def send(self, sending: asyncio.Task[None], leaving: asyncio.Task[None]) -> bool:
+        """True where the reader left before the end. Raises what the sending raised."""
+        self._sending.add(sending)
+        if self.are_stopping:
+            sending.cancel()
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            left = not sending.done()
         finally:
+            self._sending.discard(sending)
             leaving.cancel()
             sending.cancel()
             outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
         if isinstance(outcome, Exception):
             raise outcome
+        return left
+
+
+class EventStream(Stream):
+    """Litestar's streaming response, with another way to notice that the reader has left."""
+
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], streams: OpenStreams, on_left: OnLeft | None = None
+    ) -> None:
+        super().__init__(events, status_code=HTTP_200_OK, media_type="text/event-stream", headers=HEADERS)
+        self.events = events
+        self.streams = streams
+        self.on_left = on_left
+
+    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
+        sent = _Sent(
+            iterator=self.events, status_code=self.status_code, media_type=self.media_type, headers=HEADERS
+        )
+        sent.streams, sent.on_left = self.streams, self.on_left
+        return sent
+
+
+class _Sent(ASGIStreamingResponse):
+    streams: OpenStreams
+    on_left: OnLeft | None
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        """Two plain tasks: Litestar's task group costs a quarter of all that the gateway does for a turn."""
+        sending = asyncio.create_task(self._send_events(send))
+        leaving = asyncio.create_task(_until_left(receive))
+        left = await self.streams.send(sending, leaving)
+        if left and self.on_left is not None:
+            await self.on_left()
+        if sending.cancelled() and not left:
+            await send({"type": "http.response.body", "body": _FAREWELL, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> None:
         events: Any = self.iterator

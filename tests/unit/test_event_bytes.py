@@ -1,12 +1,12 @@
 """Server-sent events, byte by byte."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.ports import Frame
+from services.gateway.domain.joining import Frame
 from services.gateway.sse import event_bytes, event_stream
 from shared.events import OutputDelta, decode_live, encode
 
@@ -43,21 +43,30 @@ def test_no_text_breaks_out_of_its_event(texts: list[str]) -> None:
         assert decode_live(data.removeprefix(b"data: ")) == decode_live(sent.body)
 
 
+class Read:
+    """A reader who has read these runs of events."""
+
+    def __init__(self, *runs: list[Frame]) -> None:
+        self.runs = list(runs)
+
+    @property
+    def ended(self) -> bool:
+        return not self.runs
+
+    async def read(self, silence_seconds: float) -> list[Frame]:
+        return self.runs.pop(0)
+
+
 async def test_a_silent_turn_sends_comments_and_its_reader_is_let_go_at_the_end() -> None:
     left = False
 
     @asynccontextmanager
-    async def follow() -> AsyncIterator[AsyncGenerator[list[Frame], None]]:
-        async def runs() -> AsyncGenerator[list[Frame], None]:
-            yield [frame(0, "a"), frame(1, "b")]
-            yield []
-            yield [frame(2, "c")]
-
+    async def follow() -> AsyncIterator[Read]:
         nonlocal left
-        yield runs()
+        yield Read([frame(0, "a"), frame(1, "b")], [], [frame(2, "c")])
         left = True
 
-    chunks = [chunk async for chunk in event_stream(follow())]
+    chunks = [chunk async for chunk in event_stream(follow(), 15.0)]
 
     assert chunks == [
         event_bytes([frame(0, "a"), frame(1, "b")]),
@@ -65,3 +74,13 @@ async def test_a_silent_turn_sends_comments_and_its_reader_is_let_go_at_the_end(
         event_bytes([frame(2, "c")]),
     ]
     assert left
+
+
+async def test_what_was_read_before_the_stream_began_is_sent_first_and_an_end_is_no_heartbeat() -> None:
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[Read]:
+        yield Read([])
+
+    chunks = [chunk async for chunk in event_stream(follow(), 15.0, [frame(0, "a")])]
+
+    assert chunks == [event_bytes([frame(0, "a")])]

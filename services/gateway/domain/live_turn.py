@@ -1,7 +1,6 @@
-"""What the live events of a turn say about it, and the events that a saved turn would have sent."""
+"""What the live events of a turn say about it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from services.gateway.domain.views import TurnView, links_of
 from shared.events import (
@@ -12,10 +11,11 @@ from shared.events import (
     OutputRestarted,
     Queued,
     Saved,
+    Source,
     SourcesFound,
     Usage,
 )
-from shared.replies import TurnRecord, TurnStatus
+from shared.replies import TurnStatus, UnendedTurn
 
 _STATUS_AT_THE_END: dict[type[AnyLiveEvent], TurnStatus] = {
     Saved: "saved",
@@ -24,23 +24,49 @@ _STATUS_AT_THE_END: dict[type[AnyLiveEvent], TurnStatus] = {
 }
 
 
-def view_of_events(events: Sequence[AnyLiveEvent], said: str) -> TurnView:
-    """Needs the first event, which names the turn."""
-    queued = events[0]
-    if not isinstance(queued, Queued):
-        raise ValueError("the first live event is not turn.queued")
-    sources = [event.sources for event in events if isinstance(event, SourcesFound)]
+def view_of_unended(turn: UnendedTurn, events: Sequence[AnyLiveEvent]) -> TurnView:
+    """`events` are those that are still held; none where the turn has waited for long."""
+    queued = turn.status == "queued"
+    return TurnView(
+        id=turn.turn_id,
+        turn_number=turn.turn_number,
+        session_id=turn.session_id,
+        status=turn.status,
+        input=turn.input,
+        output=output_of(events),
+        sources=sources_of(events),
+        usage=Usage(),
+        links=links_of(turn.turn_id),
+        requested_at=turn.requested_at,
+        position=turn.position if queued else None,
+        estimate_seconds=turn.estimate_seconds if queued else None,
+    )
+
+
+def view_of_events(events: Sequence[AnyLiveEvent]) -> TurnView:
+    """Of a turn that the orchestrator does not know yet, or has just ended. Needs an event that names it.
+
+    The events do not tell the input.
+    """
+    queued = next((event for event in events if isinstance(event, Queued)), None)
+    if queued is None:
+        raise ValueError("no live event is turn.queued")
     return TurnView(
         id=queued.turn_id,
         turn_number=queued.turn_number,
         session_id=queued.session_id,
         status=status_of(events),
-        input=said,
+        input="",
         output=output_of(events),
-        sources=sources[-1] if sources else [],
+        sources=sources_of(events),
         usage=Usage(),
         links=links_of(queued.turn_id),
     )
+
+
+def sources_of(events: Sequence[AnyLiveEvent]) -> list[Source]:
+    sources = [event.sources for event in events if isinstance(event, SourcesFound)]
+    return sources[-1] if sources else []
 
 
 def output_of(events: Sequence[AnyLiveEvent]) -> str:
@@ -55,38 +81,7 @@ def output_of(events: Sequence[AnyLiveEvent]) -> str:
 
 
 def status_of(events: Sequence[AnyLiveEvent]) -> TurnStatus:
-    running: TurnStatus = "running" if len(events) > 1 else "queued"
+    """A waiting turn may say `turn.queued` again and again."""
+    waits = all(isinstance(event, Queued) for event in events)
+    running: TurnStatus = "queued" if waits else "running"
     return _STATUS_AT_THE_END.get(type(events[-1]), running)
-
-
-def events_of_record(record: TurnRecord) -> list[AnyLiveEvent]:
-    """For a reader who comes after the live events have expired: the same story in fewer events.
-
-    Indexes rise and the last one is the turn's real last index.
-    """
-    last = record.last_index
-    names: dict[str, Any] = {
-        "turn_id": record.turn_id,
-        "turn_number": record.turn_number,
-        "session_id": record.session_id,
-    }
-    events: list[AnyLiveEvent] = [
-        Queued(index=0, user=record.user, **names),
-        SourcesFound(index=max(1, last - 2), sources=record.sources),
-        OutputDelta(index=max(2, last - 1), text=record.output),
-    ]
-    if record.status == "failed":
-        reason, _, detail = (record.error or "").partition(": ")
-        end: AnyLiveEvent = Failed(index=max(3, last), reason=reason, detail=detail, **names)
-    elif record.status == "cancelled":
-        end = Cancelled(index=max(3, last), **names)
-    else:
-        end = Saved(
-            index=max(3, last),
-            output=record.output,
-            sources=record.sources,
-            usage=record.usage,
-            model=record.model,
-            **names,
-        )
-    return [*events, end]

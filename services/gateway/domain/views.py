@@ -1,11 +1,11 @@
 """The shapes of the HTTP API."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import SessionId, Source, Timings, Usage
+from shared.events import IfBusy, SessionId, Source, Timings, Usage, WhyCancelled
 from shared.replies import Hit, Kind, SessionRow, TurnRecord, TurnRow, TurnStatus
 
 Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up to 32 strings of one's own")]
@@ -18,7 +18,24 @@ class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     session_id: SessionId | None = None
     recipe: str = "direct"
     model: str | None = None
+    if_busy: Annotated[
+        IfBusy,
+        msgspec.Meta(
+            description="while another turn of the session runs: wait for it (enqueue), be refused (reject), "
+            "stop it and keep its partial answer (interrupt), or stop it and drop it (replace)"
+        ),
+    ] = "enqueue"
+    on_disconnect: Annotated[
+        Literal["continue", "cancel"],
+        msgspec.Meta(description="what happens to the turn when this request's own stream is left early"),
+    ] = "continue"
     metadata: Metadata = {}
+
+
+class NewSteering(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a user adds to a turn that runs."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -60,6 +77,15 @@ class TurnView(msgspec.Struct, kw_only=True, frozen=True):
     metadata: dict[str, str] = {}
     requested_at: datetime | None = None
     ended_at: datetime | None = None
+    position: int | None = None
+    """Turns that go before this one while it is queued."""
+    estimate_seconds: float | None = None
+    """Until it begins, by what the last turns took."""
+    attempt: int | None = None
+    """Runs that an ended turn took."""
+    why_cancelled: WhyCancelled | None = None
+    steering: list[str] = []
+    """What was added while it ran."""
 
 
 class TurnList(msgspec.Struct, kw_only=True, frozen=True):
@@ -99,6 +125,8 @@ class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
     status: int
     detail: str
     field: str | None = None
+    turn_id: str | None = None
+    """The turn that is in the way."""
     request_id: str | None = None
 
 
@@ -129,4 +157,7 @@ def view_of_record(record: TurnRecord) -> TurnView:
         metadata=record.metadata,
         requested_at=record.requested_at,
         ended_at=record.ended_at,
+        attempt=record.attempt,
+        why_cancelled=record.why_cancelled,
+        steering=record.steering,
     )

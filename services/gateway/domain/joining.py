@@ -1,0 +1,120 @@
+"""The live events of one turn, put in order: each index once, no gap, nothing of an attempt that is void."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from shared.events import LAST_EVENTS
+
+_LAST_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in LAST_EVENTS)
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A live event as it came: enough to pass it on without reading it whole."""
+
+    index: int
+    type: str
+    body: bytes
+    attempt: int = 1
+
+    @property
+    def is_last(self) -> bool:
+        return self.type in _LAST_TYPES
+
+
+class _Head(msgspec.Struct):
+    """The part of a live event that a reader needs to pass it on."""
+
+    type: str
+    index: int
+    attempt: int = 1
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def frame_of(body: bytes | msgspec.Raw) -> Frame | None:
+    """None for what is no live event: anybody may publish on the subject."""
+    try:
+        head = _head.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return Frame(head.index, head.type, bytes(body), head.attempt)
+
+
+class Joining:
+    """What one reader has of a turn, and what it waits for.
+
+    An event is void where an event of a later attempt is known at its index or before it: a later attempt
+    goes on right behind what the one before it had sent, and an orchestrator that does not know yet that its
+    turn was taken over still sends. An earlier attempt's event before that point is as good as any.
+    """
+
+    def __init__(self, after: int = -1) -> None:
+        self.wanted = after + 1
+        """The index that the reader gets next."""
+        self.highest = -1
+        """The highest index that is known to exist."""
+        self.last: int | None = None
+        """The index of the turn's last event, once it is known."""
+        self.pending: dict[int, Frame] = {}
+        self._highest_attempt = 1
+        self._begins = {1: 0}
+        """The lowest known index of each attempt."""
+
+    @property
+    def has_gap(self) -> bool:
+        """Something that comes later is known, and what comes next is not here."""
+        return self.wanted <= self.highest and self.wanted not in self.pending
+
+    @property
+    def is_over(self) -> bool:
+        return self.last is not None and self.wanted > self.last
+
+    def note(self, frame: Frame) -> bool:
+        """Learns that the event exists, without keeping it. False where it is void."""
+        if any(frame.attempt < attempt and begin <= frame.index for attempt, begin in self._begins.items()):
+            return False
+        if frame.index < self._begins.get(frame.attempt, frame.index + 1):
+            self._begins[frame.attempt] = frame.index
+            self._void_earlier_attempts(frame)
+        if frame.index >= self.highest:
+            self.highest, self._highest_attempt = frame.index, frame.attempt
+        if frame.is_last:
+            self.last = frame.index
+        return True
+
+    def add(self, frame: Frame) -> None:
+        if self.note(frame) and frame.index >= self.wanted:
+            self.pending.setdefault(frame.index, frame)
+
+    def take(self) -> list[Frame]:
+        """The events that come next, in order."""
+        run: list[Frame] = []
+        while (frame := self.pending.pop(self.wanted, None)) is not None:
+            run.append(frame)
+            self.wanted += 1
+        return run
+
+    def forget(self) -> None:
+        """Drops what waits behind a gap; that it exists stays known."""
+        self.pending.clear()
+
+    def _void_earlier_attempts(self, first: Frame) -> None:
+        self.pending = {
+            index: frame
+            for index, frame in self.pending.items()
+            if index < first.index or frame.attempt >= first.attempt
+        }
+        if self.highest >= first.index and self._highest_attempt < first.attempt:
+            self.highest, self._highest_attempt = first.index, first.attempt
+            self.last = None
+
+
+def frames_in_order(bodies: Iterable[bytes]) -> list[Frame]:
+    """The events that are not void, each index once, also those behind a gap."""
+    joining = Joining()
+    for body in bodies:
+        if (frame := frame_of(body)) is not None:
+            joining.add(frame)
+    return [joining.pending[index] for index in sorted(joining.pending)]
