@@ -1,9 +1,8 @@
 """What the gateway does between HTTP and the bus: hands in, controls, finds a turn where it is now."""
 
-import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -17,14 +16,11 @@ from services.gateway.refusals import checked_size, no_such_turn
 from services.gateway.sse import EventStream, OpenStreams, event_stream
 from shared.errors import Refused, Transient
 from shared.events import AnyLiveEvent, Queued
-from shared.replies import Control, Controlled, FindUnended, GetTurn, Request, UnendedTurn
+from shared.replies import Control, Controlled, FindUnended, GetTurn, Request
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 _TURN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LOOKS_FOR_A_NEW_TURN = 10
-_LOOK_SECONDS = 0.05
-"""An accepted turn is in the queue; an orchestrator has read it a moment later."""
 
 
 class Gateway:
@@ -93,7 +89,7 @@ class Gateway:
         """Raises Refused: 404 where the user has no such turn, 409 where steering comes too late."""
         if control.action == "steer":
             checked_size(control.text, self._input_limit, "text")
-        return await self._once_known(control.turn_id, control.user, partial(self.ask, control))
+        return await self.ask(control)
 
     async def _cancel_left(self, turn_id: str, user: str) -> None:
         try:
@@ -108,7 +104,7 @@ class Gateway:
         find_record = partial(self.ask, GetTurn(user=user, turn_id=self.checked_id(turn_id)))
         if (record := await unless_unknown(find_record)) is not None:
             return view_of_record(record)
-        unended = await unless_unknown(partial(self._unended, turn_id, user))
+        unended = await unless_unknown(partial(self.ask, FindUnended(user=user, turn_id=turn_id)))
         events = await self._live.events(turn_id)
         if unended is None and not _are_owned(events, user):
             raise no_such_turn(turn_id)
@@ -127,26 +123,6 @@ class Gateway:
             raise no_such_turn(turn_id)
         follow = self._live.follow(turn_id, user, after=after, from_the_start=False)
         return EventStream(event_stream(follow, self._heartbeat), self._streams)
-
-    async def _unended(self, turn_id: str, user: str) -> UnendedTurn:
-        return await self._once_known(
-            turn_id, user, partial(self.ask, FindUnended(user=user, turn_id=turn_id))
-        )
-
-    async def _once_known(self, turn_id: str, user: str, ask: Callable[[], Awaitable[R]]) -> R:
-        """Asks again where the user's turn is stored and no orchestrator has read of it yet."""
-        for look in range(_LOOKS_FOR_A_NEW_TURN):
-            try:
-                return await ask()
-            except Refused as refusal:
-                if refusal.status != 404 or (look == 0 and not await self._is_new(turn_id, user)):
-                    raise
-            await asyncio.sleep(_LOOK_SECONDS)
-        return await ask()
-
-    async def _is_new(self, turn_id: str, user: str) -> bool:
-        events = await self._live.events(turn_id)
-        return _are_owned(events, user) and status_of(events) == "queued"
 
 
 @asynccontextmanager

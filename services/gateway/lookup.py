@@ -22,12 +22,12 @@ async def unless_unknown(ask: Callable[[], Awaitable[R]]) -> R | None:
 
 
 async def number_of(turns: Turns, turn_id: str, user: str) -> int | None:
-    """The number of a user's turn; None where there is none.
-
-    Asks for what has not ended first, so that a turn that ends in between is found as ended.
-    """
+    """The number of a user's turn; None where there is none."""
+    find_record = partial(turns.ask, GetTurn(user=user, turn_id=turn_id))
+    if (record := await unless_unknown(find_record)) is not None:
+        return record.turn_number
     unended = await unless_unknown(partial(turns.ask, FindUnended(user=user, turn_id=turn_id)))
     if unended is not None:
         return unended.turn_number
-    record = await unless_unknown(partial(turns.ask, GetTurn(user=user, turn_id=turn_id)))
+    record = await unless_unknown(find_record)  # It may have ended between the two looks.
     return None if record is None else record.turn_number
