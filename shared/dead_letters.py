@@ -3,6 +3,7 @@
 `dead.<durable>` holds the body as it came and the sender's headers; the headers named here say what happened.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
@@ -25,6 +26,8 @@ CUT_FROM: Final = "Pandora-Cut-From-Bytes"
 _KEPT_IN_REPLAYS = (SUBJECT, ORIGINAL_ID)
 """So that a letter which is given up again still says where it came from."""
 
+_SENDABLE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""Names that a client may send: other clients than nats-py let others pass."""
 _LONGEST_TEXT = 1000
 _MESSAGES_REMEMBERED = 10_000
 
@@ -57,7 +60,11 @@ def letter_of(message: GivenUp, *, room: int) -> tuple[bytes, dict[str, str]]:
     A message may be as large as the server takes; its letter is larger. Then the sender's headers go, and
     the end of the body where that is not enough: a letter without a reason would help nobody.
     """
-    sent = {name: value for name, value in message.headers.items() if not name.lower().startswith("nats-")}
+    sent = {
+        name: value
+        for name, value in message.headers.items()
+        if _SENDABLE.fullmatch(name) and not name.lower().startswith("nats-")
+    }
     told = {
         MESSAGE_ID: f"{message.durable}:{message.sequence}",
         REASON: _one_line(message.reason),

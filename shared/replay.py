@@ -14,6 +14,8 @@ _ANSWER_SECONDS = 5.0
 class Stored(msgspec.Struct, frozen=True):
     sequence: int
     body: bytes
+    headers: dict[str, str]
+    """The sender's, and JetStream's own: `Nats-Subject`, `Nats-Time-Stamp`, ..."""
 
 
 async def replay(
@@ -24,7 +26,7 @@ async def replay(
     Raises Transient while NATS does not answer.
     """
     while True:
-        stored, more = await _page(bus, stream, subject, first_sequence, page)
+        stored, more = await read_page(bus, stream, subject, first_sequence=first_sequence, limit=page)
         if stored:
             yield stored
         if not more:
@@ -32,23 +34,29 @@ async def replay(
         first_sequence = stored[-1].sequence + 1
 
 
-async def _page(
-    bus: Bus, stream: str, subject: str, first_sequence: int, page: int
+async def read_page(
+    bus: Bus, stream: str, subject: str, *, first_sequence: int, limit: int, most_bytes: int = 0
 ) -> tuple[list[Stored], bool]:
+    """At most `limit` messages, and whether there are more. Raises Transient as `replay` does.
+
+    Behind `most_bytes` a page ends earlier, but not before its first message; 0: the limit alone counts.
+    """
     connection = bus.connection
     inbox = connection.new_inbox()
     stored: list[Stored] = []
     try:
         subscription = await connection.subscribe(inbox)
         try:
-            wanted = {"batch": page, "seq": first_sequence, "next_by_subj": subject}
+            wanted = {"batch": limit, "seq": first_sequence, "next_by_subj": subject, "max_bytes": most_bytes}
             await connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(wanted), reply=inbox)
             while True:
                 message = await subscription.next_msg(_ANSWER_SECONDS)
                 headers = message.headers or {}
-                if headers.get("Status"):  # 204: the end of the page; 404: there is nothing.
+                if "Nats-Sequence" not in headers:  # 204: the end of the page; 404: there is nothing.
+                    if headers.get("Status") not in ("204", "404"):
+                        raise Transient(f"NATS does not give what {stream} holds now")
                     return stored, bool(stored) and headers.get("Nats-Num-Pending", "0") != "0"
-                stored.append(Stored(int(headers["Nats-Sequence"]), message.data))
+                stored.append(Stored(int(headers["Nats-Sequence"]), message.data, headers))
         finally:
             await subscription.unsubscribe()
     except (nats.errors.Error, TimeoutError) as error:

@@ -138,6 +138,8 @@ class Neighbours(Request[NeighboursReply], frozen=True, kw_only=True):
 
 
 class CountReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Cancelled turns have a row and no point: they are not counted, so that rows and points are equal."""
+
     rows: int
     points: int
     highest_turn_number: int

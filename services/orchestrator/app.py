@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
+from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
 from services.orchestrator.archive import Archive
 from services.orchestrator.controls import Controls
@@ -120,7 +121,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             ControlHere(holder=own, turn_id="own", control=Control(user="-", action="cancel")).address(),
             Endpoint(ControlHere, lambda request, send: controls.control_here(request.control)),
         )
-        await bus.serve("Turns and their documents", _endpoints(Archive(documents), controls))
+        endpoints = _endpoints(Archive(documents), controls)
+        await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
         watching(_watch_peers(peers, dispatcher))
         watching(_watch_streams(bus.jetstream))
         watching(places.run())
