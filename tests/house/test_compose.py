@@ -66,13 +66,24 @@ def test_every_variable_is_in_the_example_settings() -> None:
     assert variables - documented == set()
 
 
-def test_the_nats_configuration_is_valid() -> None:
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy/nats").rglob("*.conf")), ids=lambda file: file.name)
+def test_a_nats_configuration_is_valid_and_quotes_its_durations(file: Path) -> None:
     server = Path(sys.executable).with_name("nats-server")
-    checked = subprocess.run(
-        [server, "-t", "-c", ROOT / "deploy/nats/nats.conf"], capture_output=True, text=True, check=False
-    )
+    checked = subprocess.run([server, "-t", "-c", file], capture_output=True, text=True, check=False)
 
     assert checked.returncode == 0, checked.stderr
+    # A bare `2m` is two million of something, without a word.
+    assert re.findall(r"^[^#\n]*:\s*\d+(?:ms|s|m|h)\s*$", file.read_text(), re.MULTILINE) == []
+
+
+def test_each_server_of_the_cluster_has_a_name_that_the_routes_know() -> None:
+    folder = ROOT / "deploy/nats/cluster"
+    routes = re.findall(r'"nats://([\w-]+):6222"', (folder / "common.conf").read_text())
+
+    assert [
+        re.findall(r"^server_name: (.+)$", (folder / f"{name}.conf").read_text(), re.MULTILINE)
+        for name in routes
+    ] == [["nats-1"], ["nats-2"], ["nats-3"]]
 
 
 def test_prometheus_scrapes_every_service_by_its_name() -> None:
