@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from tempfile import mkdtemp
@@ -42,7 +43,9 @@ _TURN_SECONDS = 60.0
 class Stack:
     """Starts, stops and talks to one installation."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], *options: str) -> None:
+        """`options` are those of `pandora up`."""
+        self._options = options
         # Not below pytest's folder: it closes that for others, and PostgreSQL runs as another user.
         self.data_dir = Path(mkdtemp(prefix="pandora-test-"))
         self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
@@ -61,7 +64,7 @@ class Stack:
 
     @property
     def nats_url(self) -> str:
-        return f"nats://127.0.0.1:{self.ports['nats']}"
+        return f"nats://127.0.0.1:{self.environment['NATS_PORT']}"
 
     @property
     def postgres_dsn(self) -> str:
@@ -70,7 +73,7 @@ class Stack:
     def start(self) -> None:
         with (self.data_dir / "terminal.log").open("wb") as terminal:
             self._launcher = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up"],
+                [sys.executable, "-m", "cli.main", "up", *self._options],
                 cwd=self.data_dir,  # Not here: a developer's .env is not the tests'.
                 env=self.environment,
                 stdout=terminal,
@@ -221,3 +224,13 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in sockets:
             one.close()
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of so many ports that nobody listens on now."""
+    while True:
+        (first,) = free_ports(1)
+        with ExitStack() as held, suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first

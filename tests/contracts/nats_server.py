@@ -3,15 +3,18 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nats.js.api import StreamState
 
-from deploy.local.nats import find_server
+from deploy.local.nats import MEMBERS, find_server, render_configuration
+from deploy.local.parts import NotReady, probe_http
+from deploy.local.settings import LocalSettings
 from shared.bus import Bus
 from shared.settings import CommonSettings
-from tests.stack import free_ports
+from tests.stack import free_ports, free_ports_in_a_row
 
 
 class NatsServer:
@@ -67,6 +70,42 @@ async def nats_server() -> AsyncIterator[str]:
     """Its URL; JetStream is on, and its store goes with it."""
     async with nats_in_hand() as server:
         yield server.url
+
+
+@asynccontextmanager
+async def nats_cluster(folder: Path) -> AsyncIterator[str]:
+    """The URLs of the three servers that `pandora up --cluster` would start, once they have a leader."""
+    first = free_ports_in_a_row(9)
+    settings = LocalSettings.model_construct(
+        nats_port=first, nats_monitor_port=first + 3, nats_cluster_port=first + 6
+    )
+    async with AsyncExitStack() as stack:
+        for shift, name in enumerate(MEMBERS):
+            file = folder / f"{name}.conf"
+            file.write_text(
+                render_configuration(settings, folder / name, name=name, shift=shift, clustered=True)
+            )
+            server = await asyncio.create_subprocess_exec(
+                find_server(), "-c", file, stderr=asyncio.subprocess.DEVNULL
+            )
+            stack.push_async_callback(_end, server)
+        for shift in range(len(MEMBERS)):
+            await _until_healthy(settings.nats_monitor_port + shift)
+        yield ",".join(f"nats://127.0.0.1:{first + shift}" for shift in range(len(MEMBERS)))
+
+
+async def _end(server: asyncio.subprocess.Process) -> None:
+    server.terminate()
+    await server.wait()
+
+
+async def _until_healthy(monitor_port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await probe_http(f"http://127.0.0.1:{monitor_port}/healthz")
+            except NotReady:
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
