@@ -141,7 +141,7 @@ class TurnFailed(Event, frozen=True, kw_only=True):
 
 
 class TurnCancelled(Event, frozen=True, kw_only=True):
-    """orchestrator -> anyone: stopped on request; what was generated is kept in the documents."""
+    """orchestrator -> indexer, anyone: stopped on request; what was generated is kept."""
 
     subject: ClassVar[str] = "turn.cancelled"
 

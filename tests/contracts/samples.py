@@ -32,6 +32,16 @@ from shared.events import (
     Usage,
     encode,
 )
+from shared.letters import (
+    DeadLetter,
+    DeadLetterRow,
+    DeadLetterSettled,
+    DropDeadLetter,
+    ListDeadLetters,
+    ListDeadLettersReply,
+    ReplayDeadLetter,
+    ShowDeadLetter,
+)
 from shared.replies import (
     Abort,
     Count,
@@ -118,7 +128,19 @@ STORED: tuple[Event, ...] = (
         detail="not ended within 600 s",
         failed_at=_LATER,
     ),
-    TurnCancelled(turn_id=_ID, turn_number=42, session_id="kitchen", user="alice", cancelled_at=_LATER),
+    TurnCancelled(
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        user="alice",
+        cancelled_at=_LATER,
+        requested_at=_AT,
+        why="interrupted",
+        input=_SAID,
+        output="In Lis",
+        recipe="direct",
+        model="extractive",
+    ),
     TurnIndexed(turn_id=_ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=_LATER),
 )
 
@@ -157,6 +179,7 @@ _ROW = TurnRow(
     input="My sister Mira lives in Lisbon.",
     output="Noted.",
     quoted=True,
+    status="cancelled",
 )
 _HIT = Hit(
     kind="turn",
@@ -209,6 +232,29 @@ _RECORD = TurnRecord(
     error="timeout: not ended within 600 s",
     metadata={"client": "golden"},
     last_index=9,
+)
+_LETTER_ROW = DeadLetterRow(
+    sequence=3,
+    durable="indexer-turn-saved",
+    reason="given up after 8 attempts: ZeroDivisionError()",
+    attempts=8,
+    subject="turn.saved",
+    message_id=f"{_ID}:turn.saved",
+    at=_LATER,
+)
+_LETTER = DeadLetter(
+    sequence=3,
+    durable="indexer-turn-saved",
+    reason="given up after 8 attempts: ZeroDivisionError()",
+    attempts=8,
+    subject="turn.saved",
+    message_id=f"{_ID}:turn.saved",
+    at=_LATER,
+    first_error="OSError()",
+    last_error="ZeroDivisionError()",
+    headers={"ce-id": f"{_ID}:turn.saved"},
+    body="{}",
+    body_bytes=2,
 )
 
 ASKED: dict[str, msgspec.Struct] = {
@@ -265,6 +311,14 @@ ASKED: dict[str, msgspec.Struct] = {
     "inference.models.reply": ModelsReply(
         engine="extractive", models=["extractive"], context_tokens=4096, running=2, waiting=1
     ),
+    "deadletters.list": ListDeadLetters(after=2, limit=5),
+    "deadletters.list.reply": ListDeadLettersReply(letters=[_LETTER_ROW], next_cursor=3),
+    "deadletters.show": ShowDeadLetter(sequence=3),
+    "deadletters.show.reply": _LETTER,
+    "deadletters.replay": ReplayDeadLetter(sequence=3),
+    "deadletters.replay.reply": DeadLetterSettled(sequence=3, done=True),
+    "deadletters.drop": DropDeadLetter(sequence=3),
+    "deadletters.drop.reply": DeadLetterSettled(sequence=3, done=False),
     "refused": Problem("limit is 0; it must be between 1 and 100", "limit"),
 }
 

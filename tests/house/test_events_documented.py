@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import events, replies
+from shared import events, letters, replies
 from shared.endpoints import Problem, reply_type
 from shared.events import LIVE_EVENTS, STORED_EVENTS, Event, LiveEvent
 from shared.replies import Abort, Generate, Request, StillGenerating
@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
 REQUESTS: list[type[Request[Any]]] = Request.__subclasses__()
 PARTS = {
     kind
-    for module in (events, replies)
+    for module in (events, replies, letters)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and f"(#{kind.__name__.lower()})" in PAGE
 }
@@ -76,7 +76,8 @@ def test_every_stream_is_documented_with_its_subjects() -> None:
 
 def test_every_durable_is_documented_with_its_stream() -> None:
     for durable in DURABLES:
-        assert f"| `{durable.name}` | `{durable.subject}` | {durable.stream} |" in PAGE
+        subjects = ", ".join(f"`{subject}`" for subject in durable.subjects)
+        assert f"| `{durable.name}` | {subjects} | {durable.stream} |" in PAGE
 
 
 def test_a_durable_is_named_after_its_service_and_event() -> None:
