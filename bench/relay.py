@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from services.orchestrator.adapters.nats import BusModel
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
 from shared.deliveries import Consumer, Delivery, consuming
 from shared.endpoints import Endpoint, Send
@@ -43,7 +44,8 @@ class Relay:
                 question=request.input,
                 stream_to=live_subject(request.turn_id),
                 first_index=1,
-            )
+            ),
+            Stopping(),
         )
         await self._bus.emit(
             request.turn_id,

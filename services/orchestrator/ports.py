@@ -8,7 +8,7 @@ import msgspec
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.stopping import Stopping
-from shared.events import AnyLiveEvent, Event
+from shared.events import AnyLiveEvent, Event, TurnRequested
 from shared.replies import Generate, Generated, Hit, TurnRow
 
 
@@ -117,4 +117,8 @@ class Outcomes(Protocol):
 
     async def leave_queue(self, turn_number: int) -> None:
         """Takes the turn out of the stream of turns. Raises Transient."""
+        ...
+
+    async def refuse(self, turn_number: int, request: TurnRequested) -> None:
+        """Puts a request aside that has the id of another turn, for a person to look at. Raises Transient."""
         ...

@@ -1,18 +1,27 @@
-"""An orchestrator in a folder: real documents, and a memory and a model of a few lines."""
+"""Orchestrators in a folder: real documents and dispatchers; leases, memory and model of a few lines."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from services.orchestrator.adapters.folder import FolderDocuments
-from services.orchestrator.handlers import Archive, Orchestrator
+from services.orchestrator.adapters.nats import without_gaps
+from services.orchestrator.archive import Archive
+from services.orchestrator.controls import Controls
+from services.orchestrator.dispatch import Dispatcher
+from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
+from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Limits, Tools
+from services.orchestrator.places import Places
+from services.orchestrator.ports import Held, LeaseLost
 from services.orchestrator.recent import RecentTurns
-from shared.deliveries import Delivery
+from services.orchestrator.run import TimeLimits, TurnRun
+from services.orchestrator.stopping import Stopping
+from services.orchestrator.unrun import Unrun
 from shared.errors import Transient
-from shared.events import AnyLiveEvent, Event, Usage
-from shared.replies import Generate, Generated, Hit, TurnRow
+from shared.events import AnyLiveEvent, Event, TurnRequested, Usage
+from shared.replies import Control, Controlled, Generate, Generated, Hit, TurnRow
 from tests.unit.samples import AT, requested
 
 
@@ -22,8 +31,10 @@ class Shelf:
     def __init__(self, hits: Sequence[Hit] = (), *, away: bool = False) -> None:
         self._hits = list(hits)
         self._away = away
+        self.asked = 0
 
     async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+        self.asked += 1
         if self._away:
             raise Transient("nobody answers index.search now")
         return self._hits[:limit]
@@ -40,12 +51,31 @@ class Parrot:
 
     def __init__(self, act: Callable[[Generate], Generated | None] = lambda request: None) -> None:
         self.asked: list[Generate] = []
+        self.aborted: list[str] = []
         self._act = act
 
-    async def generate(self, request: Generate) -> Generated:
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
         self.asked.append(request)
         await asyncio.sleep(0)
         return self._act(request) or generated(request)
+
+    async def abort(self, request_id: str) -> None:
+        self.aborted.append(request_id)
+
+
+class Talker(Parrot):
+    """Goes on until it is told to stop; then it has said `In Lis`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.talks = asyncio.Event()
+
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
+        self.asked.append(request)
+        self.talks.set()
+        with stopping.listened_to():
+            await stopping.wait()
+        return generated(request, text="In Lis", pieces=[6], finish_reason="abort")
 
 
 class Announced:
@@ -57,50 +87,162 @@ class Announced:
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
         self.events.setdefault(turn_id, {}).setdefault(event.index, event)
 
-    async def next_index(self, turn_id: str) -> int:
-        return max(self.events.get(turn_id, {}), default=-1) + 1
+    async def join(
+        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
+    ) -> list[AnyLiveEvent]:
+        events = {**{event.index: event for event in known}, **self.events.get(turn_id, {})}
+        joined = without_gaps(events)
+        joined.append(make(len(joined)))
+        await self.emit(turn_id, joined[-1])
+        return joined
 
     def of(self, turn_id: str) -> list[str]:
         events = self.events[turn_id]
         return [events[index].type for index in sorted(events)]
 
 
+class Board:
+    """Leases that several orchestrators in one process share."""
+
+    def __init__(self) -> None:
+        self.written: dict[SessionKey, tuple[Lease, Turn | None, int]] = {}
+        self.readers: list[Callable[[SessionKey, Lease, int], None]] = []
+        self._revision = 0
+
+    async def claim(self, claim: Claim, lease: Lease) -> Held | None:
+        await asyncio.sleep(0)
+        current = self.written.get(claim.session)
+        if (current[2] if current else 0) != claim.revision:
+            return None
+        return self.write(claim.session, lease, current[1] if current and claim.is_takeover else None)
+
+    async def save(self, held: Held, lease: Lease, turn: Turn | None) -> Held:
+        await asyncio.sleep(0)
+        if self.written[held.session][2] != held.revision:
+            raise LeaseLost(f"turn {lease.turn_number} is run by another process")
+        return self.write(held.session, lease, turn)
+
+    def write(self, session: SessionKey, lease: Lease, turn: Turn | None) -> Held:
+        self._revision += 1
+        self.written[session] = (lease, turn, self._revision)
+        for see in self.readers:
+            see(session, lease, self._revision)
+        return Held(session=session, lease=lease, revision=self._revision)
+
+    async def look(self, session: SessionKey) -> tuple[Lease, int] | None:
+        current = self.written.get(session)
+        return (current[0], current[2]) if current else None
+
+    async def turn_of(self, session: SessionKey) -> Turn | None:
+        current = self.written.get(session)
+        return current[1] if current else None
+
+
+class Office:
+    """Outcomes, each message id once."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Event] = {}
+        self.told = 0
+        self.left: list[int] = []
+        self.refused: list[int] = []
+        self.news = asyncio.Condition()
+
+    async def publish(self, event: Event) -> None:
+        async with self.news:
+            self.told += 1
+            self.outcomes.setdefault(event.message_id, event)
+            self.news.notify_all()
+
+    async def leave_queue(self, turn_number: int) -> None:
+        self.left.append(turn_number)
+
+    async def refuse(self, turn_number: int, request: TurnRequested) -> None:
+        self.refused.append(turn_number)
+
+    async def of(self, turn_id: str) -> Event:
+        async with self.news:
+            await self.news.wait_for(lambda: self._of(turn_id))
+        return self._of(turn_id)[0]
+
+    def _of(self, turn_id: str) -> list[Event]:
+        return [event for event in self.outcomes.values() if event.turn_id == turn_id]
+
+
 class Room:
-    """An orchestrator and all that it touches."""
+    """Orchestrators that share everything but their memory; `first` and `second` are their dispatchers."""
 
     def __init__(self, folder: Path, memory: Shelf, model: Parrot, *, timeout: float = 30.0) -> None:
+        self.folder = folder
         self.documents = FolderDocuments(folder)
         self.announced = Announced()
+        self.memory = memory
         self.model = model
+        self.board = Board()
+        self.office = Office()
         self.archive = Archive(self.documents)
-        self._orchestrator = Orchestrator(
-            Tools(
-                memory=memory,
-                model=model,
-                announcements=self.announced,
-                documents=self.documents,
-                recent=RecentTurns(),
-                limits=Limits(context_passages=6, context_budget_tokens=1500, history_turns=6),
-                clock=lambda: AT,
-            ),
-            turn_timeout_seconds=timeout,
-        )
+        self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(("gather", "synthesis", "save"), timeout))
+        self._tasks: list[asyncio.Task[None]] = []
+        self.first, self.controls = self._orchestrator("first", model)
 
-    async def hand_in(
-        self, number: int, said: str = "Hello", *, attempt: int = 1, is_last: bool = False, **more: Any
-    ) -> Event:
-        request = requested(f"t{number}", said, user=more.pop("user", "alice"), **more)
-        delivery = Delivery(sequence=number, attempt=attempt, is_last=is_last, stored_at=AT)
-        (outcome,) = await self._orchestrator.on_turn_requested(request, delivery)
-        return outcome
+    def second(self, model: Parrot | None = None) -> Dispatcher:
+        """Another orchestrator, that knows nothing yet but the leases."""
+        dispatcher, _ = self._orchestrator("second", model or self.model)
+        for session, (lease, _, revision) in self.board.written.items():
+            dispatcher.see_lease(session, lease, revision)
+        return dispatcher
+
+    def _orchestrator(self, own: str, model: Parrot) -> tuple[Dispatcher, Controls]:
+        tools = Tools(
+            memory=self.memory,
+            model=model,
+            announcements=self.announced,
+            documents=self.documents,
+            recent=RecentTurns(self.documents),
+            limits=Limits(context_passages=6, context_budget_tokens=1500, history_turns=6),
+            clock=lambda: AT,
+            stopping=Stopping(),
+        )
+        unrun = Unrun(tools, self.office)
+
+        def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
+            return TurnRun(turn, held, tools, self.board, self.office, self._limits, has_waited=has_waited)
+
+        dispatcher = Dispatcher(own, TurnQueue(), self.board, make_run, unrun, tools.clock, concurrency=4)
+        places = Places(dispatcher, self.announced, may_tell=lambda: True, processes=lambda: 1)
+        self.board.readers.append(dispatcher.see_lease)
+        self._tasks.append(asyncio.create_task(dispatcher.run()))
+        return dispatcher, Controls(dispatcher, places, self.board, self.documents, unrun, nobody)
+
+    async def hand_in(self, number: int, said: str = "Hello", **more: Any) -> Event:
+        """The outcome of a turn that the first orchestrator sees."""
+        return await self.put(self.first, number, said, **more)
+
+    def put(
+        self, dispatcher: Dispatcher, number: int, said: str = "Hello", **more: Any
+    ) -> Coroutine[Any, Any, Event]:
+        request = requested(more.pop("turn_id", f"t{number}"), said, user=more.pop("user", "alice"), **more)
+        seen_at = asyncio.get_running_loop().time()
+        dispatcher.see_turn(Waiting(number=number, request=request, requested_at=AT, seen_at=seen_at))
+        return self.office.of(request.turn_id)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def nobody(holder: str, request: Control) -> Controlled:
+    raise Transient("nobody answers")
 
 
 def generated(request: Generate, **more: Any) -> Generated:
-    fields: dict[str, Any] = {"text": request.question, "finish_reason": "stop", **more}
+    text = more.pop("text", request.question)
+    fields: dict[str, Any] = {"text": text, "finish_reason": "stop", "pieces": [1, len(text) - 1], **more}
     return Generated(
         model="parrot",
         usage=Usage(output_tokens=1),
-        next_index=request.first_index + 2,
+        next_index=request.first_index + len(fields["pieces"]),
         first_token_seconds=0.1,
         seconds=0.2,
         **fields,

@@ -58,7 +58,7 @@ def requested(turn_id: str, said: str = "Hello", **more: Any) -> TurnRequested:
 def turn(said: str, **more: Any) -> Turn:
     """Turn 42 of alice in the kitchen."""
     request = more.pop("request", None) or requested("t42", said, user="alice")
-    return Turn(request=request, turn_number=42, requested_at=AT, started_at=AT, **more)
+    return Turn(request=request, turn_number=42, requested_at=AT, started_at=AT, phase_started_at=AT, **more)
 
 
 def record(number: int = 42, **more: Any) -> TurnRecord:

@@ -1,20 +1,22 @@
 """Questions about turns that have ended, answered from their documents."""
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from shared.errors import Refused
-from shared.events import TurnSaved
-from shared.replies import GetDocument, GetTurn, ListDocuments
+from shared.events import OutputDelta, TurnSaved, decode_live
+from shared.replies import GetDocument, GetEvents, GetTurn, ListDocuments
 from tests.unit.orchestrator_room import Parrot, Room, Shelf
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "turns", Shelf(), Parrot())
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    room = Room(tmp_path / "turns", Shelf(), Parrot())
+    yield room
+    await room.close()
 
 
 async def test_the_documents_of_a_turn_are_listed_and_read(room: Room) -> None:
@@ -27,6 +29,7 @@ async def test_the_documents_of_a_turn_are_listed_and_read(room: Room) -> None:
 
     assert [(one.name, one.media_type) for one in documents] == [
         ("context.md", "text/markdown"),
+        ("events.jsonl", "application/jsonl"),
         ("metadata.json", "application/json"),
         ("metrics.json", "application/json"),
         ("response.md", "text/markdown"),
@@ -75,3 +78,28 @@ async def test_a_record_survives_being_read_back(room: Room) -> None:
 
     told = {name: getattr(saved, name) for name in TurnSaved.__struct_fields__ if hasattr(record, name)}
     assert {name: msgspec.structs.asdict(record)[name] for name in told} == told
+
+
+async def test_the_live_events_of_an_ended_turn_are_all_there_and_the_ones_of_the_engine_too(
+    room: Room,
+) -> None:
+    await room.hand_in(7)
+
+    events = (await room.archive.get_events(GetEvents(user="alice", turn_id="t7"))).events
+    later = (await room.archive.get_events(GetEvents(user="alice", turn_id="t7", after=5))).events
+
+    told = [decode_live(bytes(event)) for event in events]
+    assert [event.index for event in told] == list(range(len(told)))
+    assert [event.text for event in told if isinstance(event, OutputDelta)] == ["H", "ello"]
+    assert told[-1].type == "turn.saved"
+    assert later == events[6:]
+
+
+async def test_a_turn_without_its_events_tells_the_same_in_four(room: Room) -> None:
+    await room.hand_in(7)
+    (room.folder / "turn_000007" / "events.jsonl").unlink()
+
+    events = (await room.archive.get_events(GetEvents(user="alice", turn_id="t7"))).events
+
+    told = [decode_live(bytes(event)) for event in events]
+    assert [event.type for event in told] == ["turn.queued", "turn.sources", "output.delta", "turn.saved"]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from services.orchestrator.domain.documents import (
     CONTEXT,
+    EVENTS,
     METADATA,
     METRICS,
     RESPONSE,
@@ -15,7 +16,7 @@ from services.orchestrator.domain.documents import (
 )
 from services.orchestrator.domain.labels import labels_of
 from services.orchestrator.domain.turn import PhaseRun, record_of, saved_event, turn_dir
-from shared.events import Source, Usage, decode, encode
+from shared.events import OutputDelta, Source, Usage, decode, encode
 from shared.replies import TurnRecord
 from tests.contracts.strategies import messages
 from tests.unit.samples import AT, passage, record, row, turn
@@ -113,14 +114,16 @@ def test_words_that_look_like_a_heading_stay_inside_their_quotation() -> None:
     ]
 
 
-def test_a_turn_has_four_documents() -> None:
+def test_a_turn_has_five_documents() -> None:
     run = PhaseRun(
         phase="synthesis", started_at=AT, seconds=1.5, model="extractive", usage=Usage(output_tokens=3)
     )
-    files = documents_of(turn("Hi", phases=[run]), record(output="Hello."))
+    events = [OutputDelta(index=0, text="Hello.")]
+    files = documents_of(turn("Hi", phases=[run]), record(output="Hello."), events)
 
-    assert list(files) == [CONTEXT, RESPONSE, METADATA, METRICS]
+    assert list(files) == [CONTEXT, RESPONSE, METADATA, METRICS, EVENTS]
     assert files[RESPONSE] == "Hello.\n"
+    assert files[EVENTS] == '{"type":"output.delta","index":0,"text":"Hello."}\n'
     assert decode(dict[str, object], files[METRICS].encode())["phases"] == [
         {
             "phase": "synthesis",
@@ -135,7 +138,7 @@ def test_a_turn_has_four_documents() -> None:
 @settings(max_examples=50, deadline=None)
 @given(messages(TurnRecord))
 def test_the_metadata_tells_the_whole_record(told: TurnRecord) -> None:
-    files = documents_of(turn("Hi"), told)
+    files = documents_of(turn("Hi"), told, [])
 
     assert decode(TurnRecord, files[METADATA].encode()) == told
 
@@ -144,7 +147,7 @@ def test_the_metadata_tells_the_whole_record(told: TurnRecord) -> None:
 @given(messages(TurnRecord))
 def test_a_turn_read_back_tells_the_same_event(told: TurnRecord) -> None:
     """A redelivered turn is read from its folder, and publishes what it would have published."""
-    again = decode(TurnRecord, documents_of(turn("Hi"), told)[METADATA].encode())
+    again = decode(TurnRecord, documents_of(turn("Hi"), told, [])[METADATA].encode())
 
     assert encode(saved_event(again)) == encode(saved_event(told))
 

@@ -10,8 +10,17 @@ import nats.js.errors
 
 from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
+from shared.dead_letters import GivenUp, bury
 from shared.errors import Poison, Transient
-from shared.events import AnyLiveEvent, Event, OutputDelta, decode_live, encode, live_subject
+from shared.events import (
+    AnyLiveEvent,
+    Event,
+    OutputDelta,
+    TurnRequested,
+    decode_live,
+    encode,
+    live_subject,
+)
 from shared.keys import Conflict, publish_behind
 from shared.replay import replay
 from shared.replies import (
@@ -25,7 +34,7 @@ from shared.replies import (
     StillGenerating,
     TurnRow,
 )
-from shared.streams import LIVE, TURNS
+from shared.streams import LIVE, ORCHESTRATOR_TURN_REQUESTED, TURNS
 
 _ABORT_SECONDS = 2.0
 
@@ -145,6 +154,16 @@ class BusOutcomes:
                 raise Transient(f"NATS did not delete turn {turn_number}: {error.description}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise Transient(f"NATS did not delete turn {turn_number}") from error
+
+    async def refuse(self, turn_number: int, request: TurnRequested) -> None:
+        letter = GivenUp(
+            durable=ORCHESTRATOR_TURN_REQUESTED.name,
+            sequence=turn_number,
+            subject=request.subject,
+            body=encode(request),
+            reason=f"there is another turn {request.turn_id}; give each turn an id of its own",
+        )
+        await bury(self._bus, letter)
 
 
 _NO_MESSAGE = 10057

@@ -1,0 +1,179 @@
+"""Answers what is asked about turns that have not ended, and stops and steers them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from services.orchestrator.archive import read_record
+from services.orchestrator.dispatch import Dispatcher
+from services.orchestrator.domain.queue import Lease, SessionKey, Waiting
+from services.orchestrator.domain.turn import Turn
+from services.orchestrator.places import Places
+from services.orchestrator.ports import Documents, LeaseLost, Leases
+from services.orchestrator.run import TurnRun
+from services.orchestrator.unrun import Unrun
+from shared.errors import Refused, Transient
+from shared.replies import (
+    Control,
+    Controlled,
+    FindRunning,
+    FindUnended,
+    RunningReply,
+    TurnRecord,
+    TurnStatus,
+    UnendedTurn,
+)
+
+_LOOKS, _LOOK_SECONDS = 10, 0.05
+"""A turn that was stored a moment ago may still be on its way here."""
+AskHolder = Callable[[str, Control], Awaitable[Controlled]]
+"""Asks the process that holds a turn; raises Transient where it does not answer."""
+
+
+class Controls:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        places: Places,
+        leases: Leases,
+        documents: Documents,
+        unrun: Unrun,
+        ask_holder: AskHolder,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._places = places
+        self._leases = leases
+        self._documents = documents
+        self._unrun = unrun
+        self._ask_holder = ask_holder
+
+    # --- looking ---
+
+    async def find_unended(self, request: FindUnended) -> UnendedTurn:
+        for look in range(_LOOKS):
+            turn = self._dispatcher.queue.find(request.turn_id)
+            if turn is not None and turn.request.user == request.user:
+                return self._unended(turn)
+            if turn is not None or (look and await read_record(self._documents, request.turn_id)):
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise Refused(404, f"no turn {request.turn_id} waits or runs")
+
+    async def find_running(self, request: FindRunning) -> RunningReply:
+        turn = self._dispatcher.queue.running_of((request.user, request.session_id))
+        return RunningReply(turn=None if turn is None else self._unended(turn))
+
+    def _unended(self, turn: Waiting) -> UnendedTurn:
+        runs = self._dispatcher.queue.is_running(turn)
+        place = 0 if runs else self._places.place_of(turn)
+        return UnendedTurn(
+            turn_id=turn.request.turn_id,
+            turn_number=turn.number,
+            session_id=turn.request.session_id,
+            user=turn.request.user,
+            status="running" if runs else "queued",
+            input=turn.request.input,
+            requested_at=turn.requested_at,
+            position=place,
+            estimate_seconds=0.0 if runs else self._places.estimate_seconds(place),
+        )
+
+    # --- controlling ---
+
+    async def control(self, request: Control) -> Controlled:
+        """Whichever process is asked: it passes on what another one holds."""
+        if request.action == "steer" and not request.text.strip():
+            raise Refused(422, "text is empty; say what to add to the turn", "text")
+        while True:
+            if (run := self._dispatcher.run_of(request.turn_id)) is not None:
+                if run.turn.request.user != request.user:
+                    raise Refused(404, f"there is no turn {request.turn_id}")
+                return await self.control_here(request)
+            turn = await self._turn_of(request)
+            if isinstance(turn, TurnRecord):
+                return _had_ended(request, turn)
+            lease = self._lease_of(turn)
+            if lease is not None and lease.holder != self._dispatcher.own:
+                try:
+                    return await self._ask_holder(lease.holder, request)
+                except Transient:
+                    pass  # It is gone: its turn is one that nobody runs.
+            elif lease is not None:
+                await asyncio.sleep(_LOOK_SECONDS)  # Taken here at this very moment.
+                continue
+            return await self._control_unrun(request, turn)
+
+    async def control_here(self, request: Control) -> Controlled:
+        """For a turn that this process runs. Raises Transient where it does not."""
+        run = self._dispatcher.run_of(request.turn_id)
+        if run is None or run.turn.request.user != request.user:
+            raise Transient(f"turn {request.turn_id} is not run here")
+        try:
+            return await (_cancel(run) if request.action == "cancel" else _steer(run, request.text))
+        except LeaseLost as lost:
+            raise Transient(str(lost)) from lost
+
+    async def _turn_of(self, request: Control) -> Waiting | TurnRecord:
+        """Raises Refused (404) where the user has no such turn."""
+        for look in range(_LOOKS):
+            turn = self._dispatcher.queue.find(request.turn_id)
+            if turn is not None and turn.request.user == request.user:
+                return turn
+            record = await read_record(self._documents, request.turn_id)
+            if record is not None and record.user == request.user:
+                return record
+            if turn is not None or record is not None or look == _LOOKS - 1:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise Refused(404, f"there is no turn {request.turn_id}")
+
+    def _lease_of(self, turn: Waiting) -> Lease | None:
+        lease = self._dispatcher.queue.lease_of(turn.session)
+        if lease is None or lease.state != "held" or lease.turn_number != turn.number:
+            return None
+        return lease
+
+    async def _control_unrun(self, request: Control, waiting: Waiting) -> Controlled:
+        if request.action == "steer":
+            raise Refused(
+                409,
+                "the turn does not run yet; say it in a turn of the same session, or cancel this one",
+            )
+        was_running = self._dispatcher.queue.is_running(waiting)
+        turn = await self._saved_turn(waiting.session, request.turn_id) if was_running else None
+        record = await self._unrun.cancel(turn or self._unrun.turn_from(waiting))
+        self._dispatcher.see_end(waiting.number)
+        if (run := self._dispatcher.run_of(request.turn_id)) is not None:
+            await run.cancel()  # It was taken at this very moment; the folder says already that it ended.
+        found: TurnStatus = "running" if was_running else "queued"
+        is_cancelled = record.status == "cancelled"
+        return Controlled(
+            turn_id=request.turn_id, found=found if is_cancelled else record.status, done=is_cancelled
+        )
+
+    async def _saved_turn(self, session: SessionKey, turn_id: str) -> Turn | None:
+        turn = await self._leases.turn_of(session)
+        return turn if turn is not None and turn.turn_id == turn_id else None
+
+
+def _had_ended(request: Control, record: TurnRecord) -> Controlled:
+    if request.action == "steer":
+        raise Refused(409, f"the turn has ended ({record.status}); say it in a new turn of the session")
+    return Controlled(turn_id=request.turn_id, found=record.status, done=record.status == "cancelled")
+
+
+async def _cancel(run: TurnRun) -> Controlled:
+    phase, had_ended = run.phase, run.record is not None
+    done = await run.cancel()
+    if run.record is not None and (had_ended or not done):
+        return Controlled(turn_id=run.turn.turn_id, found=run.record.status, done=done)
+    return Controlled(turn_id=run.turn.turn_id, found="running", phase=phase, done=done)
+
+
+async def _steer(run: TurnRun, text: str) -> Controlled:
+    phase = run.phase
+    takes_effect = await run.steer(text)
+    if takes_effect is None:
+        raise Refused(409, "too late: the answer is being given already; say it in a new turn of the session")
+    return Controlled(
+        turn_id=run.turn.turn_id, found="running", phase=phase, done=True, takes_effect=takes_effect
+    )

@@ -1,0 +1,212 @@
+"""Takes the turns that this process has room for, in the order that the queue says."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
+from services.orchestrator.domain.turn import Turn
+from services.orchestrator.phases.tools import Clock
+from services.orchestrator.ports import Held, Leases
+from services.orchestrator.run import TurnRun
+from services.orchestrator.unrun import Unrun
+from shared import metrics
+from shared.errors import Transient
+
+log = logging.getLogger(__name__)
+MakeRun = Callable[[Turn, Held, bool], TurnRun]
+_WAITED_SECONDS = 0.5
+"""A turn that is taken sooner has had no word of its place yet; see places.py."""
+_PAUSE_SECONDS = 0.5
+_TURNS_OF_THE_MEAN = 50
+
+
+class Dispatcher:
+    """One task for each turn in hand; at most `concurrency` of them."""
+
+    def __init__(
+        self,
+        own: str,
+        queue: TurnQueue,
+        leases: Leases,
+        make_run: MakeRun,
+        unrun: Unrun,
+        clock: Clock,
+        *,
+        concurrency: int,
+    ) -> None:
+        self.own = own
+        self.queue = queue
+        self.concurrency = concurrency
+        self.mean_seconds = 0.0
+        self._leases = leases
+        self._make_run = make_run
+        self._unrun = unrun
+        self._clock = clock
+        self._news = asyncio.Event()
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self._runs: dict[str, TurnRun] = {}
+        self._stopping = False
+
+    def run_of(self, turn_id: str) -> TurnRun | None:
+        return self._runs.get(turn_id)
+
+    # --- what is learned of the queue ---
+
+    def see_turn(self, turn: Waiting) -> None:
+        if self.queue.add(turn):
+            self._mind_newer(turn.session)
+            self._news.set()
+        else:
+            self._unrun.drop_aside(turn, self.queue.find(turn.request.turn_id))
+
+    def see_lease(self, session: SessionKey, lease: Lease, revision: int) -> None:
+        self.queue.see_lease(session, lease, revision)
+        run = self._runs.get(lease.turn_id)
+        if run is not None and lease.state == "held" and lease.holder != self.own:
+            run.stopping.tell("handed_back")  # It was taken over; its next save will say so.
+        self._news.set()
+
+    def see_end(self, turn_number: int) -> None:
+        self.queue.remove(turn_number)
+        self._news.set()
+
+    def see_dead(self, holders: set[str]) -> None:
+        self.queue.set_dead(holders)
+        self._news.set()
+
+    def forget_leases(self) -> None:
+        self.queue.forget_leases()
+        self._news.set()
+
+    # --- running ---
+
+    async def run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while len(self._in_hand) < self.concurrency and not self._stopping:
+                claim = self.queue.next_claim()
+                if claim is None:
+                    break
+                task = asyncio.create_task(self._take(claim))
+                self._in_hand.add(task)
+                task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._in_hand.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            metrics.errors.labels("dispatch").inc()
+            log.error("a turn was let go", exc_info=error)
+        self._news.set()
+
+    async def stop(self, within: float) -> None:
+        """Takes no more, lets what runs come to its end, hands back the rest."""
+        self._stopping = True
+        if self._in_hand:
+            await asyncio.wait(self._in_hand, timeout=within * 2 / 3)
+        for run in self._runs.values():
+            run.stopping.tell("handed_back")
+        if self._in_hand:
+            await asyncio.wait(self._in_hand, timeout=within / 3)
+        for task in self._in_hand:
+            task.cancel()
+
+    async def _take(self, claim: Claim) -> None:
+        try:
+            held = await self._claim(claim)
+            if held is not None:
+                await self._run(claim, held)
+        except Transient as error:
+            log.info("turn %d is not taken now: %s", claim.turn_number, error)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            self.queue.give_up(claim.session)
+
+    async def _claim(self, claim: Claim) -> Held | None:
+        earlier = claim.lease
+        lease = Lease(
+            state="held",
+            holder=self.own,
+            turn_id=claim.turn_id,
+            turn_number=claim.turn_number,
+            attempt=earlier.attempt + 1 if earlier is not None and claim.is_takeover else 1,
+            recent=earlier.recent if earlier is not None else [],
+        )
+        held = await self._leases.claim(claim, lease)
+        if held is not None:
+            self.queue.see_lease(claim.session, lease, held.revision)
+            return held
+        current = await self._leases.look(claim.session)
+        if current is None:
+            self.queue.forget_lease(claim.session)
+        else:
+            self.see_lease(claim.session, *current)
+        return None
+
+    async def _run(self, claim: Claim, held: Held) -> None:
+        turn = await self._turn_of(claim, held)
+        if turn is None:
+            log.error("turn %d is neither in the queue nor in its lease", claim.turn_number)
+            return
+        if claim.is_takeover:
+            metrics.takeovers.inc()
+            log.warning("turn %d is taken over, attempt %d", turn.turn_number, turn.attempt)
+        waited = (turn.started_at - turn.requested_at).total_seconds()
+        metrics.turn_queue_seconds.observe(max(0.0, waited))
+        run = self._make_run(turn, held, self._has_waited(claim))
+        self._runs[turn.turn_id] = run
+        self._mind_newer(claim.session)
+        try:
+            with metrics.turns_running.track_inprogress():
+                await run.run()
+        finally:
+            del self._runs[turn.turn_id]
+        self.see_lease(claim.session, run.held.lease, run.held.revision)
+        self._count_seconds((self._clock() - turn.started_at).total_seconds())
+
+    async def _turn_of(self, claim: Claim, held: Held) -> Turn | None:
+        now = self._clock()
+        if claim.is_takeover and (saved := await self._leases.turn_of(claim.session)) is not None:
+            return msgspec.structs.replace(saved, attempt=held.lease.attempt)
+        if claim.waiting is None:
+            return None
+        return Turn(
+            request=claim.waiting.request,
+            turn_number=claim.turn_number,
+            requested_at=claim.waiting.requested_at,
+            started_at=now,
+            phase_started_at=now,
+            attempt=held.lease.attempt,
+            earlier=held.lease.recent,
+        )
+
+    def _has_waited(self, claim: Claim) -> bool:
+        waiting = claim.waiting
+        if waiting is None or waiting.is_backlog:
+            return True
+        return asyncio.get_running_loop().time() - waiting.seen_at > _WAITED_SECONDS
+
+    def _count_seconds(self, seconds: float) -> None:
+        weight = 1 / _TURNS_OF_THE_MEAN if self.mean_seconds else 1.0
+        self.mean_seconds += weight * (seconds - self.mean_seconds)
+
+    def _mind_newer(self, session: SessionKey) -> None:
+        """Lets a newer turn of a session that is busy here do what it asked for."""
+        lease = self.queue.lease_of(session)
+        run = self._runs.get(lease.turn_id) if lease is not None else None
+        if run is None or lease is None or lease.state != "held":
+            return
+        for newer in self.queue.behind(session, lease.turn_number):
+            match newer.request.if_busy:
+                case "reject":
+                    self.queue.remove(newer.number)
+                    self._unrun.reject_aside(newer, lease.turn_id)
+                case "interrupt":
+                    run.stopping.tell("interrupted")
+                case "replace":
+                    run.stopping.tell("replaced")
+                case "enqueue":
+                    pass
