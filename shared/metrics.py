@@ -47,7 +47,7 @@ embed_seconds = Histogram(
     "pandora_embed_seconds", "One call of the embedding model.", ["kind"], buckets=_FAST
 )
 search_seconds = Histogram("pandora_search_seconds", "One search without its embedding.", buckets=_FAST)
-index_rows = Gauge("pandora_index_rows", "Turns in PostgreSQL.")
+index_rows = Gauge("pandora_index_rows", "Saved turns in PostgreSQL.")
 index_points = Gauge("pandora_index_points", "Points in Qdrant.")
 
 # The engine.

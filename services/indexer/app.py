@@ -18,10 +18,10 @@ from shared.bus import Bus
 from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
-from shared.events import TurnSaved
+from shared.events import TurnCancelled, TurnSaved
 from shared.replies import Count, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
-from shared.streams import INDEXER_TURN_SAVED, wait_for_streams
+from shared.streams import INDEXER_TURN_CANCELLED, INDEXER_TURN_SAVED, wait_for_streams
 
 __all__ = ["migrate", "serve"]
 
@@ -60,12 +60,17 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         # Before the streams are there: who declares them may have to ask which turn number is the highest.
         await bus.serve("Rows, points and search", _endpoints(indexer))
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
-        consumer = Consumer(
-            bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns
+        saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)
+        cancelled = Consumer(
+            bus,
+            INDEXER_TURN_CANCELLED,
+            TurnCancelled,
+            lambda event, delivery: indexer.on_turn_cancelled(event),
+            workers=settings.postgres_pool_connections,
         )
         watch = asyncio.create_task(_watch_counts(indexer))
         stack.push_async_callback(_cancel, [watch])
-        await stack.enter_async_context(consuming(bus, consumer))
+        await stack.enter_async_context(consuming(bus, saved, cancelled))
         await health.run_until_stopped()
 
 

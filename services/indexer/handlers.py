@@ -1,14 +1,15 @@
-"""What the indexer does with a saved turn, and how it answers questions about what is stored."""
+"""What the indexer does with turns that have ended, and how it answers questions about what is stored."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.indexer.domain.fusion import fuse
+from services.indexer.domain.history import is_history
 from services.indexer.domain.passages import passage_of
 from services.indexer.ports import Embedder, TurnIndex, TurnTable
 from shared import metrics
 from shared.errors import Refused
-from shared.events import Event, TurnIndexed, TurnSaved
+from shared.events import Event, TurnCancelled, TurnIndexed, TurnSaved
 from shared.replies import (
     Count,
     CountReply,
@@ -30,7 +31,7 @@ _CANDIDATES = 50
 
 
 class Indexer:
-    """Keeps rows and points of every saved turn, and answers every read and search."""
+    """Keeps rows and points of saved turns, rows of cancelled ones, and answers every read and search."""
 
     def __init__(self, table: TurnTable, index: TurnIndex, embedder: Embedder) -> None:
         self._table = table
@@ -58,6 +59,12 @@ class Indexer:
             )
             for event in events
         ]
+
+    async def on_turn_cancelled(self, event: TurnCancelled) -> Sequence[Event]:
+        """Kept for its session's history alone. Nobody is told `turn.indexed`: search never finds it."""
+        if is_history(event):
+            await self._table.upsert([event])
+        return []
 
     async def search(self, request: Search) -> SearchReply:
         limit = _checked_limit(request.limit)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.indexer.domain.fusion import Candidate
 from services.indexer.domain.passages import Passage
-from shared.events import TurnSaved
+from shared.events import TurnCancelled, TurnSaved
 from shared.replies import SessionRow, TurnRow
 
 Vectors = NDArray[numpy.float32]
@@ -52,28 +52,30 @@ class TurnIndex(Protocol):
 
 
 class TurnTable(Protocol):
-    """The rows of saved turns. Every question is asked for one user."""
+    """The rows of saved and of cancelled turns. Every question is asked for one user."""
 
-    async def upsert(self, turns: Sequence[TurnSaved]) -> None:
+    async def upsert(self, turns: Sequence[TurnSaved | TurnCancelled]) -> None:
         """Writes each turn once, however often it comes. Raises Poison where a row cannot be stored."""
         ...
 
-    async def get(self, user: str, turn_ids: Sequence[str]) -> dict[str, TurnRow]: ...
+    async def get(self, user: str, turn_ids: Sequence[str]) -> dict[str, TurnRow]:
+        """Those of them that are saved."""
+        ...
 
     async def turns(
         self, user: str, *, session_id: str | None, before: int | None, limit: int
     ) -> list[TurnRow]:
-        """Newest first."""
+        """Newest first, cancelled ones among them."""
         ...
 
     async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        """The turns right before and after these, in their own sessions."""
+        """The saved turns right before and after these, in their own sessions."""
         ...
 
     async def sessions(self, user: str, *, limit: int) -> list[SessionRow]:
-        """Latest first."""
+        """Latest first. Cancelled turns count; the last topic is that of a saved one."""
         ...
 
     async def count(self) -> tuple[int, int]:
-        """(rows of all users, highest turn number)."""
+        """(saved turns of all users, highest turn number of any turn)."""
         ...

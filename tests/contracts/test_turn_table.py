@@ -1,18 +1,22 @@
 """The contract of TurnTable over a real PostgreSQL."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from services.indexer.adapters.migrations import migrate
+from services.indexer.adapters.migrations import FOLDER, migrate
 from services.indexer.adapters.postgres import PostgresTurnTable
 from services.indexer.domain.passages import embedding_id
 from shared.errors import Poison, Transient
+from shared.events import TurnCancelled
 from shared.replies import SessionRow, TurnRow
 from tests.unit.samples import AT, saved
 
@@ -216,6 +220,99 @@ async def test_the_count_is_over_all_users(table: PostgresTurnTable) -> None:
     await table.upsert(OF_ALICE + OF_BOB)
 
     assert await table.count() == (11, 21)
+
+
+# --- cancelled turns ---------------------------------------------------------------------------------------
+
+
+def cancelled(number: int, said: str = "Stop", **more: Any) -> TurnCancelled:
+    fields: dict[str, Any] = {
+        "session_id": "kitchen",
+        "user": "alice",
+        "cancelled_at": AT,
+        "input": said,
+        "output": "I was about to",
+        "recipe": "direct",
+        "model": "extractive",
+        **more,
+    }
+    return TurnCancelled(turn_id=f"t{number}", turn_number=number, **fields)
+
+
+async def test_a_cancelled_turn_is_in_its_sessions_history_with_what_is_known_of_it(
+    table: PostgresTurnTable,
+) -> None:
+    await table.upsert([saved(1), cancelled(2, "Tell me\0 all"), saved(3)])
+
+    history = await table.turns("alice", session_id="kitchen", before=None, limit=10)
+
+    assert [(row.turn_number, row.status) for row in history] == [
+        (3, "saved"),
+        (2, "cancelled"),
+        (1, "saved"),
+    ]
+    assert history[1] == TurnRow(
+        turn_id="t2",
+        turn_number=2,
+        session_id="kitchen",
+        at=AT,
+        topic="",
+        intent="",
+        keywords=[],
+        quality=0.0,
+        model="extractive",
+        recipe="direct",
+        input="Tell me\ufffd all",
+        output="I was about to",
+        quoted=False,
+        status="cancelled",
+    )
+
+
+async def test_a_cancelled_turn_written_twice_is_one_row(table: PostgresTurnTable) -> None:
+    await table.upsert([cancelled(1), cancelled(1)])
+    await table.upsert([cancelled(1)])
+
+    assert await page(table) == [1]
+
+
+async def test_a_cancelled_turn_is_no_hit_no_neighbour_and_not_counted(table: PostgresTurnTable) -> None:
+    await table.upsert([saved(1), cancelled(2), saved(3), cancelled(4)])
+
+    assert sorted(await table.get("alice", ["t1", "t2", "t3", "t4"])) == ["t1", "t3"]
+    assert numbers(await table.neighbours("alice", ["t1"])) == [3]
+    assert numbers(await table.neighbours("alice", ["t3"])) == [1]
+    assert await table.count() == (2, 4)
+
+
+async def test_a_session_counts_its_cancelled_turns_and_keeps_its_last_topic(
+    table: PostgresTurnTable,
+) -> None:
+    later = AT + timedelta(minutes=5)
+    await table.upsert([saved(1, topic="bees"), cancelled(2, cancelled_at=later)])
+    await table.upsert([cancelled(3, session_id="garden")])
+
+    sessions = {row.session_id: row for row in await table.sessions("alice", limit=10)}
+
+    assert (sessions["kitchen"].turns, sessions["kitchen"].last_topic) == (2, "bees")
+    assert sessions["kitchen"].last_at == later
+    assert (sessions["garden"].turns, sessions["garden"].last_topic) == (1, "")
+
+
+async def test_rows_of_an_older_version_are_saved_turns(database: str, tmp_path: Path) -> None:
+    shutil.copy(FOLDER / "0001_turns.sql", tmp_path)
+    await migrate(database, tmp_path)
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO pandora.turns VALUES (1, 't1', 'alice', 'kitchen', now(), 'hello', 'greeting', '[]',"
+        " 0.5, 'turn_000001', gen_random_uuid(), 'direct', 'extractive', 'Hello', 'Hi', false)"
+    )
+    await connection.close()
+
+    await migrate(database)
+
+    async with PostgresTurnTable.connect(database, connections=1, timeout=30) as table:
+        assert (await table.get("alice", ["t1"]))["t1"].status == "saved"
 
 
 # --- a server that goes away -------------------------------------------------------------------------------
