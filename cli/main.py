@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.ask import AskError, show, stream_turn
+from cli.ask import Asked, AskError, how_to_find, show, stream_turn
 from cli.background import start_in_background, stop
 from cli.env_example import render_example
 from cli.follow import follow_logs, show_logs
@@ -90,17 +90,21 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Say something; the answer is shown as it comes, then the earlier turns that it stands on."""
-    asyncio.run(_ask(text, session, as_json))
+    asked = Asked(text, session)
+    try:
+        asyncio.run(_ask(asked, as_json))
+    except KeyboardInterrupt:
+        _fail(f"\nLeft. {how_to_find(gateway_url(), asked)}", [], 130)
 
 
-async def _ask(text: str, session: str | None, as_json: bool) -> None:
+async def _ask(asked: Asked, as_json: bool) -> None:
     key = load(ClientSettings).pandora_api_key
-    events = stream_turn(gateway_url(), key.get_secret_value() if key else None, text, session)
+    events = stream_turn(gateway_url(), key.get_secret_value() if key else None, asked)
     async with aclosing(events):
         last = await show(events, (lambda _: None) if as_json else _write)
     if as_json:
         _print_plain(json.dumps(last, ensure_ascii=False, indent=2))
-    elif session is None:
+    elif "session_id" not in asked.body:
         errors.print(f"To go on: --session {last['session_id']}", style="dim", soft_wrap=True)
 
 

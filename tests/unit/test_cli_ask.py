@@ -6,35 +6,57 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from cli.ask import AskError, format_sources, read_events, show, stream_turn
+from cli.ask import Asked, AskError, format_sources, how_to_find, read_events, show, stream_turn
 from cli.status_tables import format_bytes, format_duration
 
+QUEUED = 'event: turn.queued\nid: 0\ndata: {"type":"turn.queued","index":0,"turn_id":"t42"}\n\n'
+DELTAS = (
+    'event: output.delta\nid: 1\ndata: {"type":"output.delta","index":1,"text":"In "}\n\n: still here\n\n'
+    'event: output.delta\r\nid: 2\r\ndata: {"type":"output.delta","index":2,"text":"Lisbon."}\r\n\r\n'
+)
 SAVED = (
-    'event: turn.saved\nid: 3\ndata: {"type":"turn.saved","session_id":"s","output":"In Lisbon.",'
+    'event: turn.saved\nid: 3\ndata: {"type":"turn.saved","index":3,"session_id":"s","output":"In Lisbon.",'
     '"sources":[{"turn_id":"t","turn_number":1,"score":0.5,"quote":"Mira lives in Lisbon."}]}\n\n'
 )
-STREAM = (
-    'event: output.delta\nid: 1\ndata: {"type":"output.delta","text":"In "}\n\n: still here\n\n'
-    'event: output.delta\r\nid: 2\r\ndata: {"type":"output.delta","text":"Lisbon."}\r\n\r\n' + SAVED
-)
+STREAM = QUEUED + DELTAS + SAVED
+FAREWELL = "retry: 500\n: this gateway stops\n\n"
+keys: list[str] = []
+came_back_after: list[str] = []
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
     """Streams a turn; refuses an empty input; breaks off where it is told to."""
     said = await request.json()
+    keys.append(request.headers["Idempotency-Key"])
     if not said["input"]:
         problem = {"title": "Bad Request", "detail": "must not be empty", "field": "input"}
         return web.json_response(problem, status=400)
     if request.headers.get("Authorization") != "Bearer secret":
         return web.json_response({"title": "Unauthorized", "detail": "no such key"}, status=401)
-    text = STREAM if said["input"] != "break" else STREAM[:80]
-    return web.Response(text=text, content_type="text/event-stream")
+    sent = {
+        "break": QUEUED,
+        "break and come back": QUEUED + DELTAS[:80] + FAREWELL,
+        "break at once": "" if keys.count(keys[-1]) == 1 else STREAM,
+    }
+    return web.Response(text=sent.get(said["input"], STREAM), content_type="text/event-stream")
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Has just restarted; then has nothing new; then has the rest."""
+    came_back_after.append(request.headers["Last-Event-ID"])
+    match len(came_back_after) % 3:
+        case 1:
+            return web.json_response({"title": "Not available now"}, status=503)
+        case 2:
+            return web.Response(text=": still here\n\n", content_type="text/event-stream")
+    return web.Response(text=QUEUED + DELTAS + SAVED, content_type="text/event-stream")
 
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/v1/turns", answer)
+    app.router.add_get("/v1/turns/t42/events", events)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -47,7 +69,7 @@ async def gateway() -> AsyncIterator[str]:
 async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: str) -> None:
     written: list[str] = []
 
-    last = await show(stream_turn(gateway, "secret", "Where does Mira live?", None), written.append)
+    last = await show(stream_turn(gateway, "secret", Asked("Where does Mira live?", None)), written.append)
 
     assert written[:2] == ["In ", "Lisbon."]
     assert "turn 1: “Mira lives in Lisbon.”" in written[2]
@@ -59,17 +81,53 @@ async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: st
     [
         ("", "secret", r"refused with status 400: must not be empty \(input\)"),
         ("hello", None, r"status 401: no such key\. Set PANDORA_API_KEY to a valid key"),
-        ("break", "secret", "ended before the turn did. See `pandora status`"),
+        ("break", "secret", r"broke off before the turn did .*Turn t42 goes on.*/v1/turns/t42"),
     ],
 )
 async def test_a_refusal_says_what_to_do(gateway: str, text: str, key: str | None, words: str) -> None:
     with pytest.raises(AskError, match=words):
-        await show(stream_turn(gateway, key, text, None), lambda _: None)
+        await show(stream_turn(gateway, key, Asked(text, None), pauses=(0.0,)), lambda _: None)
+
+
+async def test_where_the_connection_breaks_the_answer_goes_on_without_a_repeat(gateway: str) -> None:
+    written: list[str] = []
+    came_back_after.clear()
+    asked = Asked("break and come back", None)
+
+    last = await show(stream_turn(gateway, "secret", asked, pauses=(0.0,) * 4), written.append)
+
+    assert written[:2] == ["In ", "Lisbon."]
+    assert last["type"] == "turn.saved"
+    assert came_back_after == ["1", "1", "1"]
+
+
+async def test_a_turn_that_nothing_was_heard_of_is_asked_for_again_under_the_same_key(gateway: str) -> None:
+    keys.clear()
+
+    last = await show(
+        stream_turn(gateway, "secret", Asked("break at once", None), pauses=(0.0,)), lambda _: None
+    )
+
+    assert last["type"] == "turn.saved"
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
+async def test_whoever_leaves_is_told_where_the_answer_will_be(gateway: str) -> None:
+    asked = Asked("Where does Mira live?", None)
+    stream = stream_turn(gateway, "secret", asked)
+    before = how_to_find(gateway, asked)
+
+    await anext(stream)
+    await stream.aclose()
+
+    assert "pandora status" in before
+    assert how_to_find(gateway, asked) == f"Turn t42 goes on. Its answer will be at {gateway}/v1/turns/t42."
 
 
 async def test_without_a_gateway_the_next_step_is_named() -> None:
     with pytest.raises(AskError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
-        await show(stream_turn("http://127.0.0.1:1", None, "hello", None), lambda _: None)
+        await show(stream_turn("http://127.0.0.1:1", None, Asked("hello", None)), lambda _: None)
 
 
 async def test_an_event_may_have_several_lines_of_data() -> None:
