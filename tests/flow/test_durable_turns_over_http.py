@@ -28,9 +28,10 @@ async def server() -> AsyncIterator[ChatServer]:
 
 @pytest.fixture(scope="module")
 async def slow(server: ChatServer) -> AsyncIterator[Stack]:
-    """A stack whose model takes its time: 20 words a second."""
+    """A stack whose model repeats what it is shown, 20 words a second, and is shown no memory."""
     server.word_seconds = 0.05
-    stack = Stack({"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": server.url, "MODEL": "parrot"})
+    settings = {"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": server.url, "MODEL": "parrot"}
+    stack = Stack(settings | {"CONTEXT_PASSAGES": "0"})
     await asyncio.to_thread(stack.start)
     yield stack
     assert await asyncio.to_thread(stack.stop) == 0, stack.terminal()
@@ -102,8 +103,8 @@ async def until_speaking(stack: Stack, response: aiohttp.ClientResponse) -> list
 
 
 def words(count: int) -> str:
-    """What takes the model `count` / 20 seconds, and is in no memory: it repeats what it is shown."""
-    return " ".join(uuid4().hex[:8] for _ in range(count))
+    """What takes the model `count` / 20 seconds."""
+    return "word " * count
 
 
 def key() -> str:
