@@ -12,7 +12,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help run install test check format bench test-vllm lock clean
+.PHONY: help run install test check format bench soak test-vllm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(INSTALLED) ## Put the code into its form
 
 bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 	$(BIN)/python -m bench
+
+soak: $(INSTALLED) ## Kill everything at random under load, then audit; SOAK_TURNS=2000 SOAK_KILLS=100 SOAK_SEED=1
+	$(BIN)/python -m tests.soak
 
 test-vllm: $(VLLM_VENV)/.installed ## Run the tests of the vllm engine with vLLM for CPUs
 	$(VLLM_VENV)/bin/python -m pytest tests/contracts/test_engines.py tests/live/test_vllm.py
