@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.ask import Asked, AskError, how_to_find, show, stream_turn
 from cli.background import start_in_background, stop
+from cli.dead import DeadError, dead
 from cli.env_example import render_example
 from cli.follow import follow_logs, show_logs
 from cli.launcher import launch, open_folder
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(dead, name="dead")
 console = Console()
 errors = Console(stderr=True)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
@@ -183,7 +185,7 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (AlreadyRunning, AskError) as error:
+    except (AlreadyRunning, AskError, DeadError) as error:
         _fail(str(error), [], 1)
 
 

@@ -14,14 +14,14 @@ from shared.settings import CommonSettings, PostgresSettings, describe, load
 
 
 class ClientSettings(CommonSettings):
-    """Where `pandora ask` finds the gateway."""
+    """Where `pandora ask` and `pandora dead` find the gateway."""
 
     pandora_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="address of the gateway that `pandora ask` uses; unset: the local one",
+        description="address of the gateway that `pandora ask` and `pandora dead` use; unset: the local one",
     )
-    pandora_api_key: SecretStr | None = Field(None, description="key that `pandora ask` sends to the gateway")
+    pandora_api_key: SecretStr | None = Field(None, description="key that they send to the gateway")
 
 
 SETTINGS: Final[dict[str, type[CommonSettings]]] = {
@@ -32,7 +32,7 @@ SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "indexer": IndexerSettings,
     "inference": InferenceSettings,
     "launcher (pandora up)": LocalSettings,
-    "client (pandora ask)": ClientSettings,
+    "client (pandora ask, dead)": ClientSettings,
 }
 """Who reads which class. A setting belongs to the first that has it."""
 

@@ -54,6 +54,7 @@ class Stack:
             **{setting: str(self.ports[part]) for part, setting in _PORTS.items()},
             "PANDORA_DATA_DIR": str(self.data_dir),
             "API_KEYS": ",".join(f"{user}:{key}" for user, key in KEYS.items()),
+            "ADMIN_USERS": "alice",
             **settings,
         }
         self._launcher: subprocess.Popen[bytes] | None = None

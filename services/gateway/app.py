@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from services.gateway.adapters.nats_keys import BusPromises
 from services.gateway.adapters.nats_live import BusLiveTurns
 from services.gateway.adapters.nats_turns import BusTurns
+from services.gateway.admin import admin_api, admins_only
 from services.gateway.gateway import Gateway
 from services.gateway.intake import Intake
 from services.gateway.middleware import observed
@@ -78,10 +79,11 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, docs, docs_asset],
+        route_handlers=[api, admin_api, docs, docs_asset],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
             "user": Provide(user),
+            "admin": Provide(admins_only(settings.admins())),
         },
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

@@ -5,6 +5,7 @@ import re
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from shared.events import LOCAL_USER
 from shared.settings import CommonSettings
 
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
@@ -19,6 +20,10 @@ class GatewaySettings(CommonSettings):
     api_keys: SecretStr = Field(
         SecretStr(""),
         description="user:key pairs, separated by commas; empty: the one user is `local`, on loopback only",
+    )
+    admin_users: str = Field(
+        "",
+        description="users of API_KEYS who may see and replay what was given up; empty: nobody, or `local`",
     )
     input_limit_bytes: int = Field(
         256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
@@ -55,6 +60,21 @@ class GatewaySettings(CommonSettings):
                 "set API_KEYS, or leave GATEWAY_HOST at 127.0.0.1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _admins_have_keys(self) -> "GatewaySettings":
+        users = set(self.users_by_key().values()) or {LOCAL_USER}
+        for admin in sorted(self.admins()):
+            if admin not in users:
+                raise ValueError(
+                    f"ADMIN_USERS names {admin!r}, and API_KEYS has no such user; "
+                    f"there are: {', '.join(sorted(users))}"
+                )
+        return self
+
+    def admins(self) -> frozenset[str]:
+        named = frozenset(filter(None, map(str.strip, self.admin_users.split(","))))
+        return named if named or self.users_by_key() else frozenset({LOCAL_USER})
 
     def users_by_key(self) -> dict[str, str]:
         pairs = (pair.strip().partition(":") for pair in self.api_keys.get_secret_value().split(","))

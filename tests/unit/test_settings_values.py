@@ -142,6 +142,42 @@ def test_a_key_that_lets_nobody_in_is_refused_and_not_shown(
     assert not any(secret in line for secret in ("long-enough-key", "short", "the-same-key"))
 
 
+# --- who is an admin ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "named", "admins"),
+    [
+        ("", "", {"local"}),
+        ("", "local", {"local"}),
+        ("alice:alice-secret-key", "", set()),
+        ("alice:alice-secret-key,local:local-secret-key", "", set()),
+        ("alice:alice-secret-key,bob:bob-secret-key", " bob, ", {"bob"}),
+        ("alice:alice-secret-key,bob:bob-secret-key", "bob,alice", {"alice", "bob"}),
+    ],
+)
+def test_with_keys_nobody_is_an_admin_who_is_not_named(
+    monkeypatch: pytest.MonkeyPatch, keys: str, named: str, admins: set[str]
+) -> None:
+    monkeypatch.setenv("API_KEYS", keys)
+    monkeypatch.setenv("ADMIN_USERS", named)
+
+    assert load(GatewaySettings).admins() == admins
+
+
+@pytest.mark.parametrize("keys", ["", "alice:alice-secret-key"])
+def test_an_admin_without_a_key_ends_the_start_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    monkeypatch.setenv("API_KEYS", keys)
+    monkeypatch.setenv("ADMIN_USERS", "carol")
+
+    line = refusal(GatewaySettings)
+
+    assert line.startswith("ADMIN_USERS names 'carol', and API_KEYS has no such user; there are: ")
+    assert "secret" not in line
+
+
 # --- where the servers are ---------------------------------------------------------------------------------
 
 
