@@ -17,6 +17,8 @@ from shared.errors import Refused, Transient
 _STREAM_IS_FULL = (10077, 10167)
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
+_ATTEMPT_SECONDS = 2.0
+"""What was sent to a server just before it died is never answered, and is better sent again soon."""
 _NEVER_BETTER = (
     nats.errors.ConnectionClosedError,
     nats.errors.ConnectionDrainingError,
@@ -86,15 +88,15 @@ class Publisher:
         if self._is_known_to_be_away():
             return await self._probe(subject, body, headers)
         until = monotonic() + self._retry_seconds
-        timeout = self._timeout
+        timeout = min(self._timeout, _ATTEMPT_SECONDS)
         for pause in _pauses():
             try:
                 return await self._try(subject, body, headers, timeout)
             except NotNow:
-                timeout = min(self._timeout, until - monotonic() - pause)
-                if timeout <= 0:
+                left = until - monotonic()
+                if left <= 0:
                     raise
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(pause, left))
         raise AssertionError("pauses never end")
 
     def _is_known_to_be_away(self) -> bool:

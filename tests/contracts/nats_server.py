@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -48,10 +49,18 @@ class NatsServer:
         """Its connections stand, and nothing is answered."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        while not _all_threads_stand(self._process.pid):
+            time.sleep(0.005)
         try:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+
+def _all_threads_stand(pid: int) -> bool:
+    """SIGSTOP reaches a process before it has stopped the last of its threads."""
+    threads = (Path("/proc") / str(pid) / "task").glob("*/stat")
+    return all(thread.read_text().rpartition(") ")[2].startswith("T") for thread in threads)
 
 
 @asynccontextmanager
