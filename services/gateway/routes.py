@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from services.gateway.bodies import StrictBody
@@ -84,7 +84,7 @@ async def post_turn(
     data: NewTurn,
     gateway: Gateway,
     user: str,
-    idempotency_key: Annotated[str | None, Parameter(header=HEADER)] = None,
+    idempotency_key: Annotated[str | None, HeaderParameter(name=HEADER)] = None,
 ) -> Response[AcceptedTurn] | EventStream:
     key = None if idempotency_key is None else checked_key(idempotency_key)
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -133,7 +133,7 @@ async def get_events(
     gateway: Gateway,
     user: str,
     starting_after: Annotated[int | None, Parameter(ge=-1)] = None,
-    last_event_id: Annotated[str | None, Parameter(header="last-event-id")] = None,
+    last_event_id: Annotated[str | None, HeaderParameter(name="last-event-id")] = None,
 ) -> EventStream:
     after = starting_after if starting_after is not None else _index_of(last_event_id)
     return await gateway.stream(turn_id, user, after)
