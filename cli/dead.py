@@ -18,11 +18,7 @@ from shared.settings import load
 
 _SECONDS = 30.0
 _PAGE = 100
-_HINTS = {
-    401: " Set PANDORA_API_KEY to a valid key.",
-    404: " See `pandora dead list`.",
-    503: " See `pandora status`.",
-}
+_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
 Letter = dict[str, Any]
 
 dead = typer.Typer(help="What was given up: list, show, replay, drop.", no_args_is_help=True)
