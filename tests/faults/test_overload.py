@@ -1,0 +1,88 @@
+"""More turns than there is room for: refused early, told their place, and fair between users."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.contracts.engines_server import ChatServer
+from tests.faults.replicas import accept, ended, read_on, until_sent
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="module")
+async def small(engine: ChatServer) -> AsyncIterator[Stack]:
+    """Two turns at once, twelve in the queue."""
+    stack = Stack(
+        {
+            "INFERENCE_ENGINE": "openai",
+            "OPENAI_BASE_URL": engine.url,
+            "MODEL": "parrot",
+            "ORCHESTRATOR_CONCURRENCY": "2",
+            "QUEUE_LIMIT_TURNS": "12",
+            "CONTEXT_PASSAGES": "0",
+        }
+    )
+    await asyncio.to_thread(stack.start)
+    yield stack
+    assert await asyncio.to_thread(stack.stop) == 0, stack.terminal()
+    stack.remove()
+
+
+@pytest.fixture(autouse=True)
+async def whole_again() -> None:
+    """Not the installation that the other tests of this folder break."""
+
+
+async def test_beyond_the_queue_turns_are_refused_at_once_and_told_when_to_come_again(
+    small: Stack, slow: ChatServer
+) -> None:
+    ids = [await accept(small, "One two three four five", session_id=f"s{n}") for n in range(12)]
+
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(
+            f"{small.gateway_url}/v1/turns", json={"input": "One more"}, headers=small.headers()
+        ) as response,
+    ):
+        problem = await response.json()
+
+    assert response.status == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert "full" in problem["detail"]
+    assert {(await ended(small, turn_id))["status"] for turn_id in ids} == {"saved"}
+    assert (await small.ask("There is room again."))["type"] == "turn.saved"
+
+
+async def test_a_waiting_turn_hears_its_place_as_it_moves(small: Stack, slow: ChatServer) -> None:
+    slow.word_seconds = 0.3
+    ids = [await accept(small, "One two three four five six", session_id=f"p{n}") for n in range(8)]
+
+    events = await read_on([small.gateway_url], small, ids[-1])
+
+    places = [event.get("position", 0) for event in events if event["type"] == "turn.queued"]
+    assert places[0] == 0, "not known yet when it was accepted"
+    assert len(places) >= 3
+    assert places[1:] == sorted(places[1:], reverse=True)
+    assert max(places) == 5
+    for turn_id in ids:
+        await ended(small, turn_id)
+
+
+async def test_one_users_many_turns_do_not_make_another_user_wait_behind_them(
+    small: Stack, slow: ChatServer
+) -> None:
+    slow.word_seconds = 0.1
+    before = len(slow.bodies)
+    crowd = [await accept(small, f"Crowd {n} one two", session_id=f"c{n}") for n in range(10)]
+    await until_sent(lambda: len(slow.bodies) > before)
+    one = await accept(small, "The only one", user="bob", session_id="bob")
+
+    turn = await ended(small, one, user="bob")
+    turns: list[dict[str, Any]] = [await ended(small, turn_id) for turn_id in crowd]
+
+    later = [other for other in turns if other["ended_at"] > turn["ended_at"]]
+    assert turn["status"] == "saved"
+    assert len(later) >= 5, "of ten that came before it"
