@@ -72,8 +72,8 @@ def letter_of(message: GivenUp, *, room: int) -> tuple[bytes, dict[str, str]]:
         FIRST_ERROR: _one_line(message.first_error or message.reason),
         LAST_ERROR: _one_line(message.last_error or message.reason),
         DURABLE: message.durable,
-        SUBJECT: sent.get(SUBJECT, message.subject),
-        ORIGINAL_ID: sent.get(ORIGINAL_ID, message.headers.get(MESSAGE_ID, "")),
+        SUBJECT: _one_line(sent.get(SUBJECT, message.subject)),
+        ORIGINAL_ID: _one_line(sent.get(ORIGINAL_ID, message.headers.get(MESSAGE_ID, ""))),
     }
     if _bytes_of(sent | told) + len(message.body) <= room:
         return message.body, sent | told

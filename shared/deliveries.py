@@ -39,9 +39,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     """Its place in the stream: the same on every redelivery."""
     attempt: int
-    """1 on the first delivery."""
-    is_last: bool
-    """What is still away now is given up: there will be no other attempt."""
+    """1 on the first delivery. Rises also where another process handed the message back."""
     stored_at: datetime
 
 
@@ -91,7 +89,6 @@ class Consumer(Generic[E]):
         delivery = Delivery(
             sequence=raw.metadata.sequence.stream,
             attempt=raw.metadata.num_delivered,
-            is_last=raw.metadata.num_delivered >= self._durable.max_deliver,
             stored_at=raw.metadata.timestamp,
         )
         try:

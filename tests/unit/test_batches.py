@@ -10,7 +10,7 @@ from shared.errors import Poison, Transient
 from shared.events import Event, TurnIndexed, TurnSaved
 from tests.unit.samples import AT, saved
 
-DELIVERY = Delivery(sequence=1, attempt=1, is_last=False, stored_at=AT)
+DELIVERY = Delivery(sequence=1, attempt=1, stored_at=AT)
 LONG = 3600.0
 """A window that no test waits for."""
 

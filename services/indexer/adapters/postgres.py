@@ -122,6 +122,8 @@ _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # It starts, stops, or was told to end the query.
     asyncpg.InsufficientResourcesError,  # It has no connection or no room left.
+    asyncpg.ReadOnlySQLTransactionError,  # Another server is the primary now.
+    asyncpg.TransactionRollbackError,  # Two writers were in each other's way.
 )
 
 
