@@ -129,7 +129,7 @@ class Stack:
             ) as response,
         ):
             text = await response.text()
-            return response.status, json.loads(text) if "json" in response.content_type else text
+            return response.status, json.loads(text) if response.content_type.endswith("json") else text
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
         """The decoded `data` of each server-sent event, with its `id` and `event` checked against it."""

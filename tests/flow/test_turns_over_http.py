@@ -126,12 +126,13 @@ async def test_the_documents_of_a_turn_are_readable(stack: Stack) -> None:
     _, listing = await stack.call("GET", f"/v1/turns/{saved['turn_id']}/documents")
     documents = {one["name"]: (await stack.call("GET", one["href"]))[1] for one in listing["documents"]}
 
-    assert set(documents) == {"context.md", "response.md", "metadata.json", "metrics.json"}
+    assert set(documents) == {"context.md", "response.md", "metadata.json", "metrics.json", "events.jsonl"}
     for section in ("## §0 Query", "## §2 Gathered context", "## §5 Answer"):
         assert section in documents["context.md"]
     assert documents["response.md"].strip() == saved["output"]
     assert documents["metadata.json"]["turn_number"] == saved["turn_number"]
     assert [run["phase"] for run in documents["metrics.json"]["phases"]] == ["gather", "synthesis"]
+    assert json.loads(documents["events.jsonl"].splitlines()[-1]) == saved
     status, missing = await stack.call("GET", f"/v1/turns/{saved['turn_id']}/documents/..%2fmetadata.json")
     assert status == 404, missing
 
