@@ -73,9 +73,10 @@ class Joining:
 
     def note(self, frame: Frame) -> bool:
         """Learns that the event exists, without keeping it. False where it is void."""
-        if any(frame.attempt < attempt and begin <= frame.index for attempt, begin in self._begins.items()):
+        begin = self._begins.get(frame.attempt)
+        if (len(self._begins) > 1 or begin is None) and self._is_void(frame):
             return False
-        if frame.index < self._begins.get(frame.attempt, frame.index + 1):
+        if begin is None or frame.index < begin:
             self._begins[frame.attempt] = frame.index
             self._void_earlier_attempts(frame)
         if frame.index >= self.highest:
@@ -99,6 +100,11 @@ class Joining:
     def forget(self) -> None:
         """Drops what waits behind a gap; that it exists stays known."""
         self.pending.clear()
+
+    def _is_void(self, frame: Frame) -> bool:
+        return any(
+            frame.attempt < attempt and begin <= frame.index for attempt, begin in self._begins.items()
+        )
 
     def _void_earlier_attempts(self, first: Frame) -> None:
         self.pending = {
