@@ -1,0 +1,103 @@
+"""inference.*: what the inference worker answers."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from shared.events import Score, Source, Usage
+from shared.replies.request import Request
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a chat, as every model server takes it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of memory that was put before the model."""
+
+    turn_id: str
+    turn_number: int
+    score: Score
+    similarity: float
+    input: str
+    output: str
+    quoted: bool = False
+
+
+class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
+    """The end of a generation. `sources` is None where the engine cannot say which passages it used."""
+
+    text: str
+    model: str
+    finish_reason: Literal["stop", "length", "abort"]
+    usage: Usage
+    next_index: int
+    """The first index on the turn's stream that is still free."""
+    first_token_seconds: float
+    seconds: float
+    pieces: list[int] = []
+    """Characters of each delta that was sent, in order: with `text`, the very events again."""
+    sources: list[Source] | None = None
+    quoted: bool = False
+
+
+class StillGenerating(msgspec.Struct, frozen=True, kw_only=True, tag="still_generating"):
+    """A sign of life while a generation runs, so that a dead worker is noticed within seconds."""
+
+    output_tokens: int
+
+
+class Generate(Request[Generated], frozen=True, kw_only=True):
+    """orchestrator -> inference: answer, and stream the deltas to `stream_to` from `first_index` on.
+
+    The reply inbox gets `StillGenerating` every few seconds and `Generated` last.
+    """
+
+    subject: ClassVar[str] = "inference.generate"
+
+    request_id: str
+    messages: list[Message]
+    passages: list[Passage] = []
+    question: str = ""
+    """The user's bare input, for the engine that reads passages instead of a prompt."""
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stream_to: str
+    first_index: int = 0
+    attempt: int = 1
+    """Goes into each delta."""
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True):
+    """anyone -> every inference worker: stop this generation, if it is yours.
+
+    Sent as a request, the worker that had it answers `Aborted` once nothing more of it will be streamed.
+    """
+
+    subject: ClassVar[str] = "inference.abort"
+
+    request_id: str
+
+
+class Aborted(msgspec.Struct, frozen=True, kw_only=True):
+    """inference -> whoever asked: the generation has ended, and its last delta is sent."""
+
+    request_id: str
+
+
+class ModelsReply(msgspec.Struct, frozen=True, kw_only=True):
+    engine: str
+    models: list[str]
+    context_tokens: int
+    running: int
+    waiting: int
+
+
+class Models(Request[ModelsReply], frozen=True, kw_only=True):
+    """anyone -> inference: which engine answers, with which models."""
+
+    subject: ClassVar[str] = "inference.models"

@@ -1,0 +1,191 @@
+"""turns.* and turn.control.*: what the orchestrator answers."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+
+from shared.events import SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
+from shared.replies.request import Request
+
+TurnStatus = Literal["queued", "running", "saved", "failed", "cancelled"]
+
+
+class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that has ended, as its documents tell it."""
+
+    turn_id: str
+    turn_number: int
+    session_id: str
+    user: str
+    status: TurnStatus
+    input: str
+    output: str
+    recipe: str
+    model: str
+    requested_at: datetime
+    ended_at: datetime
+    turn_dir: str
+    sources: list[Source] = []
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    topic: str = ""
+    intent: str = ""
+    keywords: list[str] = []
+    quality: float = 0.0
+    quoted: bool = False
+    error: str | None = None
+    why_cancelled: WhyCancelled | None = None
+    steering: list[str] = []
+    """What was added to the turn while it ran."""
+    attempt: int = 1
+    """Runs that it took."""
+    metadata: dict[str, str] = {}
+    last_index: int = 0
+
+
+class GetTurn(Request[TurnRecord], frozen=True, kw_only=True):
+    """anyone -> orchestrator: an ended turn; refused with 404 where the user has no such turn."""
+
+    subject: ClassVar[str] = "turns.get"
+
+    user: User
+    turn_id: TurnId
+
+
+class DocumentsReply(msgspec.Struct, frozen=True, kw_only=True):
+    names: list[str]
+
+
+class ListDocuments(Request[DocumentsReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the names of a turn's documents."""
+
+    subject: ClassVar[str] = "turns.documents"
+
+    user: User
+    turn_id: TurnId
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    media_type: str
+    text: str
+
+
+class GetDocument(Request[Document], frozen=True, kw_only=True):
+    """anyone -> orchestrator: one document of a turn."""
+
+    subject: ClassVar[str] = "turns.document"
+
+    user: User
+    turn_id: TurnId
+    name: str
+
+
+class EventsReply(msgspec.Struct, frozen=True, kw_only=True):
+    events: list[msgspec.Raw]
+    """Live events as they were sent, in order."""
+    more: bool
+    """True where the turn has more of them behind the last one here."""
+
+
+class GetEvents(Request[EventsReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: every live event of an ended turn behind `after`, a page at a time."""
+
+    subject: ClassVar[str] = "turns.events"
+
+    user: User
+    turn_id: TurnId
+    after: int = -1
+
+
+class UnendedTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that waits or runs."""
+
+    turn_id: str
+    turn_number: int
+    session_id: str
+    user: str
+    status: Literal["queued", "running"]
+    input: str
+    requested_at: datetime
+    position: int = 0
+    estimate_seconds: float = 0.0
+
+
+class FindUnended(Request[UnendedTurn], frozen=True, kw_only=True):
+    """anyone -> orchestrator: a turn that waits or runs; refused with 404 where the user has no such turn."""
+
+    subject: ClassVar[str] = "turns.unended"
+
+    user: User
+    turn_id: TurnId
+
+
+class RunningReply(msgspec.Struct, frozen=True, kw_only=True):
+    turn: UnendedTurn | None
+
+
+class FindRunning(Request[RunningReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the turn that keeps a session busy, if one does."""
+
+    subject: ClassVar[str] = "turns.running"
+
+    user: User
+    session_id: SessionId
+
+
+class Controlled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a control found, and what it did."""
+
+    turn_id: str
+    found: TurnStatus
+    """The turn's state when the control arrived."""
+    phase: str | None = None
+    """The phase that ran then."""
+    done: bool
+    """False where the turn had ended before: nothing was changed."""
+    takes_effect: str | None = None
+    """The first phase that knows of a steering message."""
+
+
+class Control(Request[Controlled], frozen=True, kw_only=True):
+    """anyone -> orchestrator: stop a turn, or add a message to it.
+
+    `cancel` may be said again and again. `steer` is refused with 409 where it would come too late.
+    """
+
+    subject: ClassVar[str] = "turn.control.*"
+
+    user: User
+    turn_id: TurnId = ""
+    """May be left out: the subject says it."""
+    action: Literal["cancel", "steer"]
+    text: str = ""
+    """What to add, for `steer`."""
+
+    def address(self) -> str:
+        return f"turn.control.{self.turn_id}"
+
+
+class ControlHere(Request[Controlled], frozen=True, kw_only=True):
+    """orchestrator -> the orchestrator that runs the turn: a control that reached the wrong one."""
+
+    subject: ClassVar[str] = "orchestrator.control"
+
+    holder: str
+    turn_id: TurnId
+    control: Control
+
+    def address(self) -> str:
+        return f"{self.subject}.{self.holder}"
+
+
+class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
+    names: list[str]
+
+
+class Recipes(Request[RecipesReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the recipes that a turn may name."""
+
+    subject: ClassVar[str] = "turns.recipes"
