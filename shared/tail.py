@@ -20,7 +20,8 @@ from shared.bus import Bus
 log = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 3.0
-_PAUSE_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
+_PAUSE_SECONDS = 0.25
 _A_STATUS = "100"
 
 
@@ -48,7 +49,18 @@ class Tail:
         self._missing = missing
         self._headers_only = headers_only
         self._last = 0
+        self._consumer: str | None = None
         self.caught_up = asyncio.Event()
+
+    async def is_behind(self) -> bool:
+        """True where the stream may hold what was not taken yet, or nobody can tell."""
+        if self._consumer is None:
+            return True
+        try:
+            info = await self._bus.jetstream.consumer_info(self._stream, self._consumer)
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
+            return True
+        return bool(info.num_pending)
 
     async def run(self) -> None:
         while True:
@@ -75,10 +87,12 @@ class Tail:
         subscription = await connection.subscribe(inbox, cb=put)
         try:
             consumer = await self._bus.jetstream.add_consumer(self._stream, self._config(inbox))
+            self._consumer = consumer.name
             if not consumer.num_pending:
                 self.caught_up.set()
             await self._read(arrived)
         finally:
+            self._consumer = None
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
@@ -103,11 +117,24 @@ class Tail:
             num_replicas=1,
         )
 
+    @property
+    def _reconnects(self) -> int:
+        return int(self._bus.connection.stats["reconnects"])
+
     async def _read(self, arrived: asyncio.Queue[Msg]) -> None:
         delivered = 0
+        clock = asyncio.get_running_loop().time
+        reconnects, heard_at = self._reconnects, clock()
         while True:
-            async with asyncio.timeout(_SILENCE_SECONDS):
-                message = await arrived.get()
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    message = await arrived.get()
+            except TimeoutError:
+                # A server that was started again does not know the consumer.
+                if self._reconnects != reconnects or clock() - heard_at > _SILENCE_SECONDS:
+                    raise
+                continue
+            heard_at = clock()
             headers = message.headers or {}
             if headers.get("Status") == _A_STATUS:
                 if message.reply:  # The server asks how far we are before it sends more.

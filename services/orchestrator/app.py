@@ -28,8 +28,9 @@ from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
 from services.orchestrator.recent import RecentTurns
-from services.orchestrator.run import TimeLimits, TurnRun
+from services.orchestrator.run import TurnRun
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
 from services.orchestrator.unrun import Unrun
 from shared import metrics
@@ -106,7 +107,6 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         async def ask_holder(holder: str, request: Control) -> Controlled:
             return await bus.ask(ControlHere(holder=holder, turn_id=request.turn_id, control=request))
 
-        controls = Controls(dispatcher, places, leases, documents, unrun, ask_holder)
         watching = _tasks(stack)
         # Leases first: a turn whose lease is not known yet looks as if nobody ran it.
         sessions = leases_tail(bus, dispatcher.see_lease, dispatcher.forget_leases, declare_again)
@@ -117,6 +117,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         turns = turns_tail(bus, dispatcher.see_turn, _bury(bus, outcomes), declare_again)
         watching(turns.run())
         await turns.caught_up.wait()
+        controls = Controls(dispatcher, places, leases, documents, unrun, ask_holder, turns.is_behind)
         await bus.listen(
             ControlHere(holder=own, turn_id="own", control=Control(user="-", action="cancel")).address(),
             Endpoint(ControlHere, lambda request, send: controls.control_here(request.control)),

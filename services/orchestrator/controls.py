@@ -38,6 +38,7 @@ class Controls:
         documents: Documents,
         unrun: Unrun,
         ask_holder: AskHolder,
+        is_behind: Callable[[], Awaitable[bool]],
     ) -> None:
         self._dispatcher = dispatcher
         self._places = places
@@ -45,6 +46,7 @@ class Controls:
         self._documents = documents
         self._unrun = unrun
         self._ask_holder = ask_holder
+        self._is_behind = is_behind
 
     # --- looking ---
 
@@ -56,7 +58,7 @@ class Controls:
             if turn is not None or (look and await read_record(self._documents, request.turn_id)):
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        raise Refused(404, f"no turn {request.turn_id} waits or runs")
+        raise await self._not_found(request.turn_id)
 
     async def find_running(self, request: FindRunning) -> RunningReply:
         turn = self._dispatcher.queue.running_of((request.user, request.session_id))
@@ -124,7 +126,13 @@ class Controls:
             if turn is not None or record is not None or look == _LOOKS - 1:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        raise Refused(404, f"there is no turn {request.turn_id}")
+        raise await self._not_found(request.turn_id)
+
+    async def _not_found(self, turn_id: str) -> Exception:
+        """Never said by somebody who has not read the whole queue yet."""
+        if await self._is_behind():
+            return Transient("this orchestrator is still reading the queue")
+        return Refused(404, f"no turn {turn_id} waits or runs, and none has ended")
 
     def _lease_of(self, turn: Waiting) -> Lease | None:
         lease = self._dispatcher.queue.lease_of(turn.session)

@@ -3,60 +3,36 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import msgspec
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.documents import EVENTS, events_in
-from services.orchestrator.domain.live import output_of
 from services.orchestrator.domain.queue import Lease
 from services.orchestrator.domain.recipes import RECIPES, PhaseName, Recipe
-from services.orchestrator.domain.turn import PhaseRun, Turn, outcome_of
-from services.orchestrator.phases.gather import gather
-from services.orchestrator.phases.save import save, write_down
-from services.orchestrator.phases.synthesis import request_id_of, synthesis
-from services.orchestrator.phases.tools import Phase, Tools
+from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.phases.save import write_down
+from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes
+from services.orchestrator.steps import Steps, TimeLimits, certainly
 from services.orchestrator.stopping import Stopping
 from shared import metrics
 from shared.errors import Refused, Transient
-from shared.events import (
-    OutputDelta,
-    OutputRestarted,
-    PhaseEnded,
-    PhaseStarted,
-    Queued,
-    Steered,
-    TurnRequested,
-    Usage,
-    decode_live,
-)
+from shared.events import TurnRequested, decode_live
 from shared.replies import TurnRecord
-from shared.tracing import tracer
 
 log = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
 replaced = msgspec.structs.replace
-PHASES: dict[PhaseName, Phase] = {"gather": gather, "synthesis": synthesis, "save": save}
 MOST_FAILURES = 8
 """What is away so often is given up."""
 MOST_ATTEMPTS = 30
 """Processes that may have died over a turn; each hand-back counts as well."""
 _LONGEST_PAUSE_SECONDS = 30.0
-_ENDS_IN_GOOD_ORDER_SECONDS = 3.0
 _SESSION_TURNS = 10
 """Ids of the session's last turns that travel with its lease."""
-
-
-class TimeLimits(msgspec.Struct, frozen=True):
-    """Seconds."""
-
-    turn: float
-    phases: dict[PhaseName, float]
 
 
 class TurnRun:
@@ -73,21 +49,30 @@ class TurnRun:
         *,
         has_waited: bool,
     ) -> None:
-        self.turn = turn
         self.held = held
-        self.phase: PhaseName | None = None
         self.stopping = Stopping()
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
         self._tools = replace(tools, stopping=self.stopping)
+        self._steps = Steps(turn, self._tools, limits)
         self._leases = leases
         self._outcomes = outcomes
-        self._limits = limits
         self._has_waited = has_waited
-        self._steering = list(turn.steering)
         self._writing = asyncio.Lock()
         self._checkpoint: asyncio.Task[None] | None = None
-        self._too_long: PhaseName = "gather"
+        self._is_ending = False
+
+    @property
+    def turn(self) -> Turn:
+        return self._steps.turn
+
+    @turn.setter
+    def turn(self, turn: Turn) -> None:
+        self._steps.turn = turn
+
+    @property
+    def phase(self) -> PhaseName | None:
+        return self._steps.phase
 
     async def run(self) -> None:
         """Returns when the lease is given back or lost. `record` says how the turn ended, if it did."""
@@ -126,14 +111,14 @@ class TurnRun:
         later = phases[1:] if self.phase is not None else phases
         if self.stopping.why is not None or "synthesis" not in later:
             return None
-        self._steering.append(text)
-        await self._save(replaced(self.turn, steering=list(self._steering)))
+        self._steps.steering.append(text)
+        await self._save(replaced(self.turn, steering=list(self._steps.steering)))
         return "synthesis"
 
     @property
     def is_committing(self) -> bool:
         """It is being written down: too late for anything."""
-        return self.phase == "save" or self.record is not None
+        return self.phase == "save" or self._is_ending or self.record is not None
 
     # --- from its beginning to its end ---
 
@@ -145,7 +130,7 @@ class TurnRun:
         recipe = RECIPES.get(self.turn.request.recipe)
         while True:
             try:
-                await self._begin()
+                await self._steps.begin(has_waited=self._has_waited)
                 if self.turn.attempt > MOST_ATTEMPTS:
                     return await self._fail("unavailable", f"given up after {MOST_ATTEMPTS} attempts")
                 if recipe is None:
@@ -155,7 +140,7 @@ class TurnRun:
                 return await self._attempt(recipe)
             except Transient as error:
                 if self.turn.failures >= MOST_FAILURES - 1:
-                    return await self._certainly(self._fail, "unavailable", str(error))
+                    return await certainly(self._fail, "unavailable", str(error))
                 await self._pause(error)
             except (LeaseLost, asyncio.CancelledError):
                 raise
@@ -163,38 +148,8 @@ class TurnRun:
                 metrics.errors.labels("turn").inc()
                 log.exception("turn %d failed", self.turn.turn_number)
                 if self.turn.failures >= MOST_FAILURES - 1:
-                    return await self._certainly(self._fail, "internal", repr(error))
+                    return await certainly(self._fail, "internal", repr(error))
                 await self._pause(Transient(repr(error)))
-
-    async def _begin(self) -> None:
-        """The first event of this attempt, behind all that was sent before."""
-        turn, tools = self.turn, self._tools
-        if turn.attempt > 1:
-            # The engine may still be at work for whoever had the turn before.
-            earlier = replaced(turn, attempt=turn.attempt - 1)
-            await tools.model.abort(request_id_of(earlier))
-            events = await tools.announcements.join(
-                turn.turn_id, turn.events, lambda index: OutputRestarted(index=index, attempt=turn.attempt)
-            )
-        elif self._has_waited:
-            events = await tools.announcements.join(turn.turn_id, turn.events, self._queued)
-        else:
-            first = self._queued(0)
-            await tools.announcements.emit(turn.turn_id, first)
-            events = [first]
-        self.turn = replaced(turn, events=events)
-        if turn.attempt > 1 and turn.is_answered:  # The answer stays; only its readers begin anew.
-            self.turn = await tools.announce(self.turn, OutputDelta, text=turn.output)
-
-    def _queued(self, index: int) -> Queued:
-        request = self.turn.request
-        return Queued(
-            index=index,
-            turn_id=request.turn_id,
-            turn_number=self.turn.turn_number,
-            session_id=request.session_id,
-            user=request.user,
-        )
 
     async def _attempt(self, recipe: Recipe) -> TurnRecord | None:
         if self.turn.stopped is not None:  # Whoever had the turn before was told so.
@@ -205,9 +160,11 @@ class TurnRun:
             if self.stopping.why is not None or self.turn.finish_reason == "abort":
                 break
             try:
-                await self._run_phase(name)
+                await self._steps.run(name)
+                if name == "gather" and self.stopping.why is None:
+                    self._save_aside()
             except Refused as refusal:
-                return await self._certainly(self._fail, "refused", refusal.detail)
+                return await certainly(self._fail, "refused", refusal.detail)
         if self.turn.finish_reason == "abort":  # Also where somebody told the engine itself.
             self.stopping.tell("cancelled")
         match self.stopping.why:
@@ -216,86 +173,10 @@ class TurnRun:
             case "handed_back":
                 return None
             case "timeout":
-                return await self._certainly(self._fail, "timeout", self._what_took_too_long())
+                return await certainly(self._fail, "timeout", self._steps.what_took_too_long())
             case why:
                 self.turn = replaced(self.turn, stopped=why)
-                return await self._certainly(self._cancel)
-
-    async def _run_phase(self, name: PhaseName) -> None:
-        """Leaves `turn` as the phase left it; where it was cut short, with what it had sent by then."""
-        self.phase = name  # Before anything is awaited: from here on it is too late to steer this phase.
-        try:
-            await self._take_steering(name)
-            turn = await self._tools.announce(self.turn, PhaseStarted, phase=name)
-            self.turn = turn = replaced(turn, phase_started_at=self._tools.clock())
-            with tracer.start_as_current_span(name), metrics.timed(metrics.phase_seconds.labels(name)):
-                ended = await self._within_limits(name, turn)
-            if ended is None or (self.stopping.why == "handed_back" and ended.finish_reason == "abort"):
-                await self._cut_short(name)
-            else:
-                self.turn = await self._ended_phase(name, ended)
-        except (Transient, Refused):
-            await self._cut_short(name)
-            raise
-        finally:
-            self.phase = None
-
-    async def _ended_phase(self, name: PhaseName, turn: Turn) -> Turn:
-        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
-        run = PhaseRun(
-            phase=name,
-            started_at=turn.phase_started_at,
-            seconds=seconds,
-            model=turn.model if name == "synthesis" else None,
-            usage=turn.usage if name == "synthesis" else Usage(),
-        )
-        if name == "save":  # Its last events were written with it, and are sent when that is certain.
-            return turn
-        turn = replaced(turn, phases=[*turn.phases, run], next_phase=turn.next_phase + 1)
-        turn = await self._tools.announce(turn, PhaseEnded, phase=name, seconds=seconds)
-        if self.stopping.why is None and name != "synthesis":
-            self._save_aside(turn)
-        return turn
-
-    async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
-        """None where it was told to stop and did not come to an end of its own."""
-        spent = (self._tools.clock() - turn.started_at).total_seconds()
-        limit = max(0.0, min(self._limits.phases[name], self._limits.turn - spent))
-        work = asyncio.create_task(_as_task(PHASES[name](turn, self._tools)))
-        told = asyncio.create_task(self.stopping.wait())
-        waiting = {work} if name == "save" else {work, told}
-        try:
-            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                if self.stopping.tell("timeout"):
-                    self._too_long = name
-                if self.stopping.is_listened_to:
-                    await asyncio.wait({work}, timeout=_ENDS_IN_GOOD_ORDER_SECONDS)
-            if work.done() and not (self.stopping.why is not None and work.exception() is not None):
-                return work.result()
-            return None
-        finally:
-            told.cancel()
-            work.cancel()
-            await asyncio.wait({work})
-
-    async def _take_steering(self, name: PhaseName) -> None:
-        said = sum(isinstance(event, Steered) for event in self.turn.events)
-        for text in self._steering[said:]:
-            self.turn = await self._tools.announce(self.turn, Steered, text=text, takes_effect=name)
-        self.turn = replaced(self.turn, steering=list(self._steering))
-
-    async def _cut_short(self, name: PhaseName) -> None:
-        """What the phase had sent is asked back from the stream."""
-        turn = self.turn
-        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
-        events = await self._certainly(
-            self._tools.announcements.join,
-            turn.turn_id,
-            turn.events,
-            lambda index: PhaseEnded(index=index, attempt=turn.attempt, phase=name, seconds=seconds),
-        )
-        self.turn = replaced(turn, events=events, output=output_of(events))
+                return await certainly(self._cancel)
 
     # --- again ---
 
@@ -326,6 +207,7 @@ class TurnRun:
         return record
 
     async def _fail(self, reason: str, detail: str) -> TurnRecord:
+        self._is_ending = True
         log.warning("turn %d failed: %s: %s", self.turn.turn_number, reason, detail)
         await self._save(self.turn)
         self.turn = await write_down(self.turn, "failed", self._tools, error=f"{reason}: {detail}")
@@ -337,31 +219,22 @@ class TurnRun:
         self.turn = await write_down(self.turn, "cancelled", self._tools)
         return await self._committed()
 
-    def _what_took_too_long(self) -> str:
-        spent = (self._tools.clock() - self.turn.started_at).total_seconds()
-        done = f"{len(self.turn.output)} characters of an answer were written until then"
-        if spent >= self._limits.turn:
-            return f"the turn did not end within {self._limits.turn:g} s (TURN_TIMEOUT_SECONDS); {done}"
-        name = self._too_long
-        limit = self._limits.phases[name]
-        return f"{name} did not end within {limit:g} s ({name.upper()}_TIMEOUT_SECONDS); {done}"
-
     async def _tell(self, record: TurnRecord) -> None:
         """Tells of the end, to the readers and to everybody; again, where it was told before."""
         events = self.turn.events
         if self.turn.record is None:
-            document = await self._certainly(self._tools.documents.read, record.turn_id, EVENTS)
+            document = await certainly(self._tools.documents.read, record.turn_id, EVENTS)
             events = [decode_live(bytes(raw)) for raw in events_in(document or "")]
         for event in events[-2:]:  # The end of the last phase and of the turn; readers take an index once.
-            await self._certainly(self._tools.announcements.emit, record.turn_id, event)
+            await certainly(self._tools.announcements.emit, record.turn_id, event)
         steps: list[Awaitable[Any]] = [
-            self._certainly(self._outcomes.leave_queue, self.turn.turn_number),
+            certainly(self._outcomes.leave_queue, self.turn.turn_number),
         ]
         if record.turn_number == self.turn.turn_number:  # Not where an old turn was asked for again.
-            steps.append(self._certainly(self._outcomes.publish, outcome_of(record)))
+            steps.append(certainly(self._outcomes.publish, outcome_of(record)))
             self._count(record)
         elif not is_same(self.turn.request, record):
-            steps.append(self._certainly(self._outcomes.refuse, self.turn.turn_number, self.turn.request))
+            steps.append(certainly(self._outcomes.refuse, self.turn.turn_number, self.turn.request))
         await asyncio.gather(*steps)
 
     def _count(self, record: TurnRecord) -> None:
@@ -389,26 +262,19 @@ class TurnRun:
         )
 
     async def _save(self, turn: Turn) -> None:
+        if self.stopping.why in ("cancelled", "interrupted", "replaced"):
+            turn = replaced(turn, stopped=self.stopping.why)
         async with self._writing:
             self.held = await self._leases.save(self.held, self._lease("held", turn), turn)
 
-    def _save_aside(self, turn: Turn) -> None:
+    def _save_aside(self) -> None:
         """While the next phase begins: the lock keeps the order, and the next save would fail as well."""
-        self._checkpoint = asyncio.create_task(self._save(turn))
+        self._checkpoint = asyncio.create_task(self._save(self.turn))
         self._checkpoint.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _give_back(self, state: Any, turn: Turn | None) -> None:
         async with self._writing:
             self.held = await self._leases.save(self.held, self._lease(state, self.turn), turn)
-
-    async def _certainly(self, step: Callable[P, Awaitable[R]], *arguments: P.args, **named: P.kwargs) -> R:
-        """Again and again while something is away: the turn has ended, only its end is not written yet."""
-        while True:
-            try:
-                return await step(*arguments, **named)
-            except Transient as error:
-                log.info("turn %d waits at its end: %s", self.turn.turn_number, error)
-                await asyncio.sleep(min(error.retry_in, 1.0))
 
 
 def stays_in_session(record: TurnRecord) -> bool:
@@ -422,7 +288,3 @@ def is_same(request: TurnRequested, record: TurnRecord) -> bool:
         record.session_id,
         record.input,
     )
-
-
-async def _as_task(step: Awaitable[Turn]) -> Turn:
-    return await step

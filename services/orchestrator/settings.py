@@ -28,7 +28,7 @@ class OrchestratorSettings(CommonSettings):
         30.0, gt=0, le=86_400, description="longest time for writing one turn down"
     )
     engine_silence_seconds: float = Field(
-        15.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
+        8.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
     )
     context_budget_tokens: int = Field(
         1500, ge=0, le=1_000_000, description="most tokens of memory in a prompt (4 characters a token)"

@@ -1,6 +1,8 @@
 """The contract of Documents over a folder."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,8 @@ async def test_what_a_killed_process_left_behind_is_removed_at_the_next_start(tm
     half = tmp_path / "turns" / ".writing-killed"
     half.mkdir(parents=True)
     (half / "context.md").write_text("half")
+    long_ago = time.time() - 2 * 3600
+    os.utime(half, (long_ago, long_ago))
     (tmp_path / "turns" / "by_id").mkdir()
     (tmp_path / "turns" / "by_id" / "t7").write_text("turn_000007")
 
@@ -99,6 +103,23 @@ async def test_what_a_killed_process_left_behind_is_removed_at_the_next_start(tm
     assert await documents.names("t7") == [], "a pointer without its folder is no turn"
     await documents.write(7, "t7", FILES)
     assert await documents.read("t7", "context.md") == FILES["context.md"]
+
+
+async def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    half = tmp_path / "turns" / ".writing-right-now"
+    half.mkdir(parents=True)
+
+    FolderDocuments(tmp_path / "turns")
+
+    assert half.exists()
+
+
+async def test_whoever_is_the_first_to_write_a_turn_decides(
+    documents: FolderDocuments,
+) -> None:
+    written = await asyncio.gather(*(documents.write(7, "t7", FILES) for _ in range(8)))
+
+    assert sorted(written) == [False] * 7 + [True]
 
 
 async def test_the_highest_number_is_the_last_turns(documents: FolderDocuments) -> None:

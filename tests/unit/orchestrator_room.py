@@ -16,7 +16,8 @@ from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held, LeaseLost
 from services.orchestrator.recent import RecentTurns
-from services.orchestrator.run import TimeLimits, TurnRun
+from services.orchestrator.run import TurnRun
+from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
 from services.orchestrator.unrun import Unrun
 from shared.errors import Transient
@@ -212,7 +213,9 @@ class Room:
         places = Places(dispatcher, self.announced, may_tell=lambda: True, processes=lambda: 1)
         self.board.readers.append(dispatcher.see_lease)
         self._tasks.append(asyncio.create_task(dispatcher.run()))
-        return dispatcher, Controls(dispatcher, places, self.board, self.documents, unrun, nobody)
+        return dispatcher, Controls(
+            dispatcher, places, self.board, self.documents, unrun, nobody, has_read_all
+        )
 
     async def hand_in(self, number: int, said: str = "Hello", **more: Any) -> Event:
         """The outcome of a turn that the first orchestrator sees."""
@@ -230,6 +233,10 @@ class Room:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def has_read_all() -> bool:
+    return False
 
 
 async def nobody(holder: str, request: Control) -> Controlled:

@@ -1,8 +1,10 @@
 """Turn documents in a local folder: `turns/turn_000742/`, and `turns/by_id/<turn_id>` naming the folder."""
 
 import asyncio
+import contextlib
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,6 +13,8 @@ from services.orchestrator.domain.turn import turn_dir
 from shared.errors import Transient
 
 _UNFINISHED = ".writing-"
+_LEFT_OVER_SECONDS = 3600.0
+"""A write takes milliseconds."""
 _TURN_DIR = re.compile(r"turn_(\d{6,})$")
 
 
@@ -21,9 +25,14 @@ class FolderDocuments:
         self._folder = folder
         self._by_id = folder / "by_id"
         self._by_id.mkdir(parents=True, exist_ok=True)
-        # Of a process that was killed in the middle of a write.
-        for leftover in folder.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        """Of a process that was killed in the middle of a write; another one may be writing right now."""
+        for leftover in self._folder.glob(f"{_UNFINISHED}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _LEFT_OVER_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     async def write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> bool:
         try:

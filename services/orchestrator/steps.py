@@ -1,0 +1,174 @@
+"""The phases of one attempt at a turn: announced, timed, limited, and cut short in good order."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from services.orchestrator.domain.live import output_of
+from services.orchestrator.domain.recipes import PhaseName
+from services.orchestrator.domain.turn import PhaseRun, Turn
+from services.orchestrator.phases.gather import gather
+from services.orchestrator.phases.save import save
+from services.orchestrator.phases.synthesis import request_id_of, synthesis
+from services.orchestrator.phases.tools import Phase, Tools
+from shared import metrics
+from shared.errors import Refused, Transient
+from shared.events import OutputDelta, OutputRestarted, PhaseEnded, PhaseStarted, Queued, Steered, Usage
+from shared.tracing import tracer
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+replaced = msgspec.structs.replace
+PHASES: dict[PhaseName, Phase] = {"gather": gather, "synthesis": synthesis, "save": save}
+_ENDS_IN_GOOD_ORDER_SECONDS = 3.0
+
+
+class TimeLimits(msgspec.Struct, frozen=True):
+    """Seconds."""
+
+    turn: float
+    phases: dict[PhaseName, float]
+
+
+class Steps:
+    """`turn` is what it has become by now; `phase` the one that runs."""
+
+    def __init__(self, turn: Turn, tools: Tools, limits: TimeLimits) -> None:
+        self.turn = turn
+        self.phase: PhaseName | None = None
+        self.steering = list(turn.steering)
+        """All that was added to the turn; what a phase has not heard of yet is announced before it."""
+        self._tools = tools
+        self._limits = limits
+        self._stopping = tools.stopping
+        self._too_long: PhaseName = "gather"
+
+    async def begin(self, *, has_waited: bool) -> None:
+        """The first event of this attempt, behind all that was sent before. Raises Transient."""
+        turn, tools = self.turn, self._tools
+        if turn.attempt > 1:
+            # The engine may still be at work for whoever had the turn before.
+            earlier = replaced(turn, attempt=turn.attempt - 1)
+            await tools.model.abort(request_id_of(earlier))
+            events = await tools.announcements.join(
+                turn.turn_id, turn.events, lambda index: OutputRestarted(index=index, attempt=turn.attempt)
+            )
+        elif has_waited:
+            events = await tools.announcements.join(turn.turn_id, turn.events, self._queued)
+        else:
+            first = self._queued(0)
+            await tools.announcements.emit(turn.turn_id, first)
+            events = [first]
+        self.turn = replaced(turn, events=events)
+        if turn.attempt > 1 and turn.is_answered:  # The answer stays; only its readers begin anew.
+            self.turn = await tools.announce(self.turn, OutputDelta, text=turn.output)
+
+    def _queued(self, index: int) -> Queued:
+        request = self.turn.request
+        return Queued(
+            index=index,
+            turn_id=request.turn_id,
+            turn_number=self.turn.turn_number,
+            session_id=request.session_id,
+            user=request.user,
+        )
+
+    async def run(self, name: PhaseName) -> None:
+        """Leaves `turn` as the phase left it; where it was cut short, with what it had sent by then."""
+        self.phase = name  # Before anything is awaited: from here on it is too late to steer this phase.
+        try:
+            await self._take_steering(name)
+            turn = await self._tools.announce(self.turn, PhaseStarted, phase=name)
+            self.turn = turn = replaced(turn, phase_started_at=self._tools.clock())
+            with tracer.start_as_current_span(name), metrics.timed(metrics.phase_seconds.labels(name)):
+                ended = await self._within_limits(name, turn)
+            if ended is None or (self._stopping.why == "handed_back" and ended.finish_reason == "abort"):
+                await self._cut_short(name)
+            else:
+                self.turn = await self._ended_phase(name, ended)
+        except (Transient, Refused):
+            await self._cut_short(name)
+            raise
+        finally:
+            self.phase = None
+
+    async def _ended_phase(self, name: PhaseName, turn: Turn) -> Turn:
+        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
+        run = PhaseRun(
+            phase=name,
+            started_at=turn.phase_started_at,
+            seconds=seconds,
+            model=turn.model if name == "synthesis" else None,
+            usage=turn.usage if name == "synthesis" else Usage(),
+        )
+        if name == "save":  # Its last events were written with it, and are sent when that is certain.
+            return turn
+        turn = replaced(turn, phases=[*turn.phases, run], next_phase=turn.next_phase + 1)
+        return await self._tools.announce(turn, PhaseEnded, phase=name, seconds=seconds)
+
+    async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
+        """None where it was told to stop and did not come to an end of its own."""
+        spent = (self._tools.clock() - turn.started_at).total_seconds()
+        limit = max(0.0, min(self._limits.phases[name], self._limits.turn - spent))
+        work = asyncio.create_task(_as_task(PHASES[name](turn, self._tools)))
+        told = asyncio.create_task(self._stopping.wait())
+        waiting = {work} if name == "save" else {work, told}
+        try:
+            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                if self._stopping.tell("timeout"):
+                    self._too_long = name
+                if self._stopping.is_listened_to:
+                    await asyncio.wait({work}, timeout=_ENDS_IN_GOOD_ORDER_SECONDS)
+            if work.done() and not (self._stopping.why is not None and work.exception() is not None):
+                return work.result()
+            return None
+        finally:
+            told.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+
+    async def _take_steering(self, name: PhaseName) -> None:
+        said = sum(isinstance(event, Steered) for event in self.turn.events)
+        for text in self.steering[said:]:
+            self.turn = await self._tools.announce(self.turn, Steered, text=text, takes_effect=name)
+        self.turn = replaced(self.turn, steering=list(self.steering))
+
+    async def _cut_short(self, name: PhaseName) -> None:
+        """What the phase had sent is asked back from the stream."""
+        turn = self.turn
+        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
+        events = await certainly(
+            self._tools.announcements.join,
+            turn.turn_id,
+            turn.events,
+            lambda index: PhaseEnded(index=index, attempt=turn.attempt, phase=name, seconds=seconds),
+        )
+        self.turn = replaced(turn, events=events, output=output_of(events))
+
+    def what_took_too_long(self) -> str:
+        spent = (self._tools.clock() - self.turn.started_at).total_seconds()
+        done = f"{len(self.turn.output)} characters of an answer were written until then"
+        if spent >= self._limits.turn:
+            return f"the turn did not end within {self._limits.turn:g} s (TURN_TIMEOUT_SECONDS); {done}"
+        name = self._too_long
+        limit = self._limits.phases[name]
+        return f"{name} did not end within {limit:g} s ({name.upper()}_TIMEOUT_SECONDS); {done}"
+
+
+async def certainly(step: Callable[P, Awaitable[R]], *arguments: P.args, **named: P.kwargs) -> R:
+    """Again and again while something is away: for what has to be said or written, however late."""
+    while True:
+        try:
+            return await step(*arguments, **named)
+        except Transient as error:
+            log.info("waiting: %s", error)
+            await asyncio.sleep(min(error.retry_in, 1.0))
+
+
+async def _as_task(step: Awaitable[Turn]) -> Turn:
+    return await step
