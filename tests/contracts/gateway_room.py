@@ -136,7 +136,7 @@ async def gateway_over_http(bus: Bus, **settings: Any) -> AsyncIterator[Client]:
     (port,) = free_ports(1)
     keys = ",".join(f"{user}:{key}" for user, key in KEYS.items())
     chosen = GatewaySettings.model_construct(api_keys=SecretStr(keys), gateway_port=port, **settings)
-    gateway = gateway_over(bus, BusLiveTurns(bus, buffer_events=1000), chosen)
+    gateway = gateway_over(bus, BusLiveTurns(bus, buffer_events=chosen.sse_buffer_events), chosen)
     with warnings.catch_warnings():
         # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
         warnings.simplefilter("ignore", LitestarDeprecationWarning)

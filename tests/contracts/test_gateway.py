@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from services.gateway.adapters.nats_keys import BusPromises
 from services.gateway.domain.idempotency import Promise, hash_of_body
@@ -231,6 +232,35 @@ async def test_who_leaves_cancels_only_where_the_turn_was_handed_in_so(
     await asyncio.sleep(0.2)
 
     assert [control.action for control in orchestrator.told] == ["cancel"] * told
+
+
+async def test_a_reader_who_stops_reading_holds_nothing_up_and_gets_everything_later(
+    bus: Bus, url: str, orchestrator: Orchestrator
+) -> None:
+    moved, last = replays(), 3000
+    end = Failed(index=last, turn_id="t42", turn_number=42, session_id="kitchen", reason="r", detail="d")
+    await send(bus, "t42", queued("t42"))
+    async with (
+        gateway_over_http(bus, sse_buffer_events=20) as client,
+        client.open("GET", "/v1/turns/t42/events") as response,
+        bus_to(url) as sender,
+    ):
+        await response.content.readuntil(b"\n\n")
+        for index in range(1, last):  # 12 MB: more than all sockets on the way hold.
+            event = OutputDelta(index=index, text="x" * 4096)
+            await sender.connection.publish(live_subject("t42"), encode(event))
+            if index % 50 == 0:
+                await sender.connection.flush()
+                await asyncio.sleep(0)
+        assert replays() == moved + 1
+        await send(sender, "t42", end)
+        ids = [int(line[4:]) async for line in response.content if line.startswith(b"id: ")]
+
+    assert ids == list(range(1, last + 1))
+
+
+def replays() -> float:
+    return REGISTRY.get_sample_value("pandora_sse_slow_readers_total") or 0.0
 
 
 # --- the stop ---
