@@ -14,9 +14,13 @@ turns = Counter("pandora_turns_total", "Turns that ended.", ["outcome"])
 turn_seconds = Histogram("pandora_turn_seconds", "From taken to ended.", ["outcome"], buckets=_SLOW)
 turn_queue_seconds = Histogram("pandora_turn_queue_seconds", "From stored to taken.", buckets=_SLOW)
 turns_running = Gauge("pandora_turns_running", "Turns in hand.")
-turns_waiting = Gauge("pandora_turns_waiting", "Turns in the queue that nobody runs yet.")
-takeovers = Counter("pandora_takeovers_total", "Turns gone on with after another process died or stopped.")
-leases_lost = Counter("pandora_leases_lost_total", "Turns that another process took over from this one.")
+turns_waiting = Gauge("pandora_waiting_turns", "Turns in the queue that nobody runs yet.")
+turns_taken_over = Counter(
+    "pandora_taken_over_turns_total", "Turns gone on with after another process died or stopped."
+)
+turns_fenced = Counter(
+    "pandora_fenced_turns_total", "Turns that this process had to let go: another one had taken them over."
+)
 phase_seconds = Histogram("pandora_phase_seconds", "One phase of a turn.", ["phase"], buckets=_SLOW)
 first_token_seconds = Histogram(
     "pandora_first_token_seconds", "From taken to the first token on the turn's stream.", buckets=_SLOW

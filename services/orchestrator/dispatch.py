@@ -152,7 +152,7 @@ class Dispatcher:
             log.error("turn %d is neither in the queue nor in its lease", claim.turn_number)
             return
         if claim.is_takeover:
-            metrics.takeovers.inc()
+            metrics.turns_taken_over.inc()
             log.warning("turn %d is taken over, attempt %d", turn.turn_number, turn.attempt)
         waited = (turn.started_at - turn.requested_at).total_seconds()
         metrics.turn_queue_seconds.observe(max(0.0, waited))

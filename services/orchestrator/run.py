@@ -84,7 +84,7 @@ class TurnRun:
                 await self._tell(self.record)
                 await self._give_back("free", None)
         except LeaseLost as lost:
-            metrics.leases_lost.inc()
+            metrics.turns_fenced.inc()
             log.warning("turn %d: %s", self.turn.turn_number, lost)
         finally:
             if self._checkpoint is not None:
