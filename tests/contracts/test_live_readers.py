@@ -1,6 +1,7 @@
 """Readers of live events, against a real server: late, slow, with holes, and after the end."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,8 @@ from shared.events import (
     live_subject,
 )
 from shared.replies import EventsReply, GetEvents
-from tests.contracts.nats_server import bus_to, until
+from shared.streams import declare_streams
+from tests.contracts.nats_server import bus_to, nats_in_hand, until
 
 TURN = "t42"
 QUEUED = Queued(index=0, turn_id=TURN, turn_number=42, session_id="kitchen", user="alice")
@@ -291,6 +293,27 @@ async def test_a_waiting_turn_whose_first_events_have_expired_is_followed_to_its
         indexes = await read_all(reader)
 
     assert indexes == [0, 1, 2, 3, 4, 5, 6]
+
+
+async def test_what_was_sent_while_nats_was_away_is_read_when_it_is_back() -> None:
+    """Long before the next heartbeat, and although no later event shows that something is missing."""
+    async with nats_in_hand() as server, bus_to(server.url) as bus:
+        await declare_streams(bus.jetstream, first_turn_number=1)
+        live = BusLiveTurns(bus, buffer_events=1000)
+        watching = asyncio.create_task(live.watch_connection())
+        async with following(live, new=True) as reader:
+            await bus.store(live_subject(TURN), encode(QUEUED), {})
+            assert len(await reader.read(1.0)) == 1
+            await server.stop(signal.SIGKILL)
+            await server.start()
+            async with bus_to(server.url) as sooner:
+                await sooner.store(live_subject(TURN), encode(delta(1)), {})
+                await sooner.store(live_subject(TURN), encode(saved(2)), {})
+            async with asyncio.timeout(10):
+                indexes = await read_all(reader, silence=60.0)
+        watching.cancel()
+
+    assert indexes == [1, 2]
 
 
 async def test_the_owner_is_who_the_first_events_name(bus: Bus, live: BusLiveTurns) -> None:
