@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
 from services.inference.domain.coalesce import Coalescer
 from services.inference.ports import Delta, Engine, Finished
@@ -177,7 +178,10 @@ class _Generation:
                 delta = OutputDelta(index=self._next_index, attempt=self._request.attempt, text=text)
                 self._next_index += 1
                 self._pieces.append(len(text))
-                await self._connection.publish(self._request.stream_to, encode(delta))
+                try:
+                    await self._connection.publish(self._request.stream_to, encode(delta))
+                except NatsError as error:  # An outage so long that no more can wait to be sent.
+                    raise Transient("NATS takes no text now") from error
 
     async def _say_alive(self, send: Send, every_seconds: float) -> None:
         while True:
