@@ -53,7 +53,7 @@ class Soak:
             self.wrong += [Finding("", what) for what in await installation.stop()]
         self.stores.points = read_points(folder)
         self.seconds += f", {monotonic() - begun:.0f} in all"
-        (folder / "soak.json").write_bytes(msgspec.json.encode(self.ledger.asked, enc_hook=str))
+        (folder / "soak.json").write_bytes(msgspec.json.encode(self.ledger.asked, enc_hook=repr))
         if status := self._tell():
             say(f"everything is kept in {folder}")
         else:

@@ -100,10 +100,13 @@ def is_bug(kind: str) -> bool:
 def see_event(asked: Asked, event: dict[str, Any]) -> None:
     """A reader's next event: right behind the one before, and nothing behind the last."""
     expected = asked.last_index + 1
-    if event["index"] != expected or asked.has_ended:
+    if asked.has_ended:
+        asked.faults.append(f"read {event['type']} {event['index']} behind {asked.events[-1]['type']}")
+        return
+    if event["index"] != expected:
         asked.faults.append(f"read {event['type']} {event['index']} where {expected} comes next")
-        if event["index"] < expected:
-            return
+    if event["index"] < expected:
+        return
     asked.events.append(event)
     asked.has_ended = event["type"] in LAST_TYPES
     if asked.has_ended and asked.accepted_at is not None:
