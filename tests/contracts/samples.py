@@ -23,6 +23,7 @@ from shared.events import (
     Saved,
     Source,
     SourcesFound,
+    Steered,
     Timings,
     TurnCancelled,
     TurnFailed,
@@ -44,13 +45,21 @@ from shared.letters import (
 )
 from shared.replies import (
     Abort,
+    Aborted,
+    Control,
+    ControlHere,
+    Controlled,
     Count,
     CountReply,
     Document,
     DocumentsReply,
+    EventsReply,
+    FindRunning,
+    FindUnended,
     Generate,
     Generated,
     GetDocument,
+    GetEvents,
     GetTurn,
     Hit,
     ListDocuments,
@@ -66,12 +75,14 @@ from shared.replies import (
     Passage,
     Recipes,
     RecipesReply,
+    RunningReply,
     Search,
     SearchReply,
     SessionRow,
     StillGenerating,
     TurnRecord,
     TurnRow,
+    UnendedTurn,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -82,6 +93,7 @@ _AT = datetime(2026, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
 _LATER = datetime(2026, 3, 14, 9, 26, 55, tzinfo=UTC)
 _SAID = "Where does my sister Mira live?"
 _ANSWER = "In Lisbon (turn 7)."
+_ADDED = "In one word."
 _SOURCE = Source(turn_id=_EARLIER, turn_number=7, score=0.75, quote="My sister Mira lives in Lisbon.")
 _USAGE = Usage(input_tokens=41, output_tokens=6)
 _TIMINGS = Timings(gather_seconds=0.25, first_token_seconds=0.5, total_seconds=1.5)
@@ -94,6 +106,7 @@ STORED: tuple[Event, ...] = (
         user="alice",
         recipe="standard",
         model="extractive",
+        if_busy="interrupt",
         metadata={"client": "golden"},
     ),
     TurnSaved(
@@ -145,14 +158,25 @@ STORED: tuple[Event, ...] = (
 )
 
 LIVE: tuple[LiveEvent, ...] = (
-    Queued(index=0, turn_id=_ID, turn_number=42, session_id="kitchen", user="alice"),
-    PhaseStarted(index=1, phase="gather"),
-    PhaseEnded(index=3, phase="gather", seconds=0.25),
-    SourcesFound(index=2, sources=[_SOURCE]),
-    OutputDelta(index=5, text="In Lisbon"),
-    OutputRestarted(index=6),
+    Queued(
+        index=4,
+        attempt=2,
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        user="alice",
+        position=3,
+        estimate_seconds=4.5,
+    ),
+    PhaseStarted(index=1, attempt=2, phase="gather"),
+    PhaseEnded(index=3, attempt=2, phase="gather", seconds=0.25),
+    SourcesFound(index=2, attempt=2, sources=[_SOURCE], degraded=["memory"]),
+    Steered(index=4, attempt=2, text=_ADDED, takes_effect="synthesis"),
+    OutputDelta(index=5, attempt=2, text="In Lisbon"),
+    OutputRestarted(index=6, attempt=2),
     Saved(
         index=9,
+        attempt=2,
         turn_id=_ID,
         turn_number=42,
         session_id="kitchen",
@@ -161,8 +185,24 @@ LIVE: tuple[LiveEvent, ...] = (
         usage=_USAGE,
         model="extractive",
     ),
-    Failed(index=9, turn_id=_ID, turn_number=42, session_id="kitchen", reason="timeout", detail="too long"),
-    Cancelled(index=9, turn_id=_ID, turn_number=42, session_id="kitchen"),
+    Failed(
+        index=9,
+        attempt=2,
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        reason="timeout",
+        detail="too long",
+    ),
+    Cancelled(
+        index=9,
+        attempt=2,
+        turn_id=_ID,
+        turn_number=42,
+        session_id="kitchen",
+        why="replaced",
+        output="In Lis",
+    ),
 )
 
 _ROW = TurnRow(
@@ -230,9 +270,25 @@ _RECORD = TurnRecord(
     quality=0.875,
     quoted=True,
     error="timeout: not ended within 600 s",
+    why_cancelled="interrupted",
+    steering=[_ADDED],
+    attempt=2,
     metadata={"client": "golden"},
     last_index=9,
 )
+_UNENDED = UnendedTurn(
+    turn_id=_ID,
+    turn_number=42,
+    session_id="kitchen",
+    user="alice",
+    status="queued",
+    input=_SAID,
+    requested_at=_AT,
+    position=3,
+    estimate_seconds=4.5,
+)
+_CONTROL = Control(user="alice", turn_id=_ID, action="steer", text=_ADDED)
+_CONTROLLED = Controlled(turn_id=_ID, found="running", phase="gather", done=True, takes_effect="synthesis")
 _LETTER_ROW = DeadLetterRow(
     sequence=3,
     durable="indexer-turn-saved",
@@ -281,10 +337,22 @@ ASKED: dict[str, msgspec.Struct] = {
     "turns.documents.reply": DocumentsReply(names=["context.md", "metadata.json"]),
     "turns.document": GetDocument(user="alice", turn_id=_ID, name="context.md"),
     "turns.document.reply": Document(name="context.md", media_type="text/markdown", text="# Turn 42\n"),
+    "turns.events": GetEvents(user="alice", turn_id=_ID, after=4),
+    "turns.events.reply": EventsReply(events=[msgspec.Raw(encode(event)) for event in LIVE[:2]], more=True),
+    "turns.unended": FindUnended(user="alice", turn_id=_ID),
+    "turns.unended.reply": _UNENDED,
+    "turns.running": FindRunning(user="alice", session_id="kitchen"),
+    "turns.running.reply": RunningReply(turn=_UNENDED),
+    "turn.control": _CONTROL,
+    "turn.control.reply": _CONTROLLED,
+    "orchestrator.control": ControlHere(
+        holder="0192f0bf-0000-7abc-8def-0123456789ab", turn_id=_ID, control=_CONTROL
+    ),
+    "orchestrator.control.reply": _CONTROLLED,
     "turns.recipes": Recipes(),
     "turns.recipes.reply": RecipesReply(names=["direct"]),
     "inference.generate": Generate(
-        request_id=_ID,
+        request_id=f"{_ID}:2",
         messages=[Message("system", "Be brief."), Message("user", _SAID)],
         passages=[_PASSAGE],
         question=_SAID,
@@ -293,6 +361,7 @@ ASKED: dict[str, msgspec.Struct] = {
         max_tokens=256,
         stream_to=f"turn.stream.{_ID}",
         first_index=4,
+        attempt=2,
     ),
     "inference.generate.sign": StillGenerating(output_tokens=3),
     "inference.generate.reply": Generated(
@@ -303,10 +372,12 @@ ASKED: dict[str, msgspec.Struct] = {
         next_index=7,
         first_token_seconds=0.25,
         seconds=1.25,
+        pieces=[9, 10],
         sources=[_SOURCE],
         quoted=True,
     ),
-    "inference.abort": Abort(request_id=_ID),
+    "inference.abort": Abort(request_id=f"{_ID}:2"),
+    "inference.abort.reply": Aborted(request_id=f"{_ID}:2"),
     "inference.models": Models(),
     "inference.models.reply": ModelsReply(
         engine="extractive", models=["extractive"], context_tokens=4096, running=2, waiting=1
@@ -327,7 +398,7 @@ ALL: dict[str, msgspec.Struct] = {
     **{f"turn.stream.{event.type}": event for event in LIVE},
     **ASKED,
 }
-"""By the name of the golden file."""
+"""By the name of the golden file: the subject, without what stands for an id."""
 
 
 def golden_text(message: msgspec.Struct) -> str:

@@ -8,6 +8,8 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as i
 
+from shared.events import AnyLiveEvent, encode
+
 
 def messages(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     """Any valid instance of a struct."""
@@ -40,6 +42,8 @@ def _values(declared: i.Type) -> st.SearchStrategy[Any]:
             return st.lists(_values(declared.item_type), max_size=3)
         case i.DictType():
             return st.dictionaries(_values(declared.key_type), _values(declared.value_type), max_size=3)
+        case i.RawType():
+            return _values(i.type_info(AnyLiveEvent)).map(encode).map(msgspec.Raw)
         case i.StructType():
             fields = {field.name: _values(field.type) for field in declared.fields}
             return st.builds(partial(declared.cls), **fields)
