@@ -187,7 +187,10 @@ class Dispatcher:
         waiting = claim.waiting
         if waiting is None or waiting.is_backlog:
             return True
-        return asyncio.get_running_loop().time() - waiting.seen_at > _WAITED_SECONDS
+        here = asyncio.get_running_loop().time() - waiting.seen_at
+        # This process may have read it late, after an outage.
+        in_the_queue = (self._clock() - waiting.requested_at).total_seconds()
+        return max(here, in_the_queue) > _WAITED_SECONDS
 
     def _count_seconds(self, seconds: float) -> None:
         weight = 1 / _TURNS_OF_THE_MEAN if self.mean_seconds else 1.0

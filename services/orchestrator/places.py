@@ -1,14 +1,14 @@
 """Tells waiting turns their place in the queue, and again whenever it has changed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.queue import Waiting
 from services.orchestrator.ports import Announcements
 from shared import metrics
 from shared.errors import Transient
-from shared.events import Queued
+from shared.events import AnyLiveEvent, Queued
 
 _EVERY_SECONDS = 1.0
 _MOST_AT_ONCE = 100
@@ -60,23 +60,25 @@ class Places:
         await asyncio.gather(*(self._tell_one(place, turn) for place, turn in moved[:_MOST_AT_ONCE]))
 
     async def _tell_one(self, place: int, turn: Waiting) -> None:
-        request = turn.request
         if self._dispatcher.queue.is_running(turn):
             return
-        try:
-            await self._announcements.join(
-                request.turn_id,
-                (),
-                lambda index: Queued(
-                    index=index,
-                    turn_id=request.turn_id,
-                    turn_number=turn.number,
-                    session_id=request.session_id,
-                    user=request.user,
-                    position=place,
-                    estimate_seconds=self.estimate_seconds(place),
-                ),
+
+        def queued(sent: Sequence[AnyLiveEvent]) -> Queued | None:
+            # The picture here may be old; what was sent is not. Nothing is said behind a turn's beginning.
+            if not all(isinstance(event, Queued) for event in sent):
+                return None
+            return Queued(
+                index=len(sent),
+                turn_id=turn.request.turn_id,
+                turn_number=turn.number,
+                session_id=turn.request.session_id,
+                user=turn.request.user,
+                position=place,
+                estimate_seconds=self.estimate_seconds(place),
             )
+
+        try:
+            await self._announcements.join(turn.request.turn_id, (), queued)
         except Transient:
             return
         self._told[turn.number] = place

@@ -43,17 +43,20 @@ class Model(Protocol):
         ...
 
 
+MakeEvent = Callable[[list[AnyLiveEvent]], AnyLiveEvent | None]
+"""The next event of a turn, from all that were sent before: its index is their number."""
+
+
 class Announcements(Protocol):
     """The turn's live stream."""
 
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None: ...
 
-    async def join(
-        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
-    ) -> list[AnyLiveEvent]:
-        """Sends `make(index)` behind everything that anybody has sent, and returns all of the turn's events.
+    async def join(self, turn_id: str, known: Sequence[AnyLiveEvent], make: MakeEvent) -> list[AnyLiveEvent]:
+        """Sends the event that `make` makes behind everything that anybody has sent; returns all of them.
 
-        `known` are those that are remembered elsewhere. Raises Transient.
+        `known` are those that are remembered elsewhere. Nothing is sent where `make` returns None. Raises
+        Transient.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -16,7 +16,16 @@ from services.orchestrator.phases.synthesis import request_id_of, synthesis
 from services.orchestrator.phases.tools import Phase, Tools
 from shared import metrics
 from shared.errors import Refused, Transient
-from shared.events import OutputDelta, OutputRestarted, PhaseEnded, PhaseStarted, Queued, Steered, Usage
+from shared.events import (
+    AnyLiveEvent,
+    OutputDelta,
+    OutputRestarted,
+    PhaseEnded,
+    PhaseStarted,
+    Queued,
+    Steered,
+    Usage,
+)
 from shared.tracing import tracer
 
 log = logging.getLogger(__name__)
@@ -55,22 +64,22 @@ class Steps:
             earlier = replaced(turn, attempt=turn.attempt - 1)
             await tools.model.abort(request_id_of(earlier))
             events = await tools.announcements.join(
-                turn.turn_id, turn.events, lambda index: OutputRestarted(index=index, attempt=turn.attempt)
+                turn.turn_id, turn.events, lambda sent: OutputRestarted(index=len(sent), attempt=turn.attempt)
             )
         elif has_waited:
             events = await tools.announcements.join(turn.turn_id, turn.events, self._queued)
         else:
-            first = self._queued(0)
+            first = self._queued([])
             await tools.announcements.emit(turn.turn_id, first)
             events = [first]
         self.turn = replaced(turn, events=events)
         if turn.attempt > 1 and turn.is_answered:  # The answer stays; only its readers begin anew.
             self.turn = await tools.announce(self.turn, OutputDelta, text=turn.output)
 
-    def _queued(self, index: int) -> Queued:
+    def _queued(self, sent: Sequence[AnyLiveEvent]) -> Queued:
         request = self.turn.request
         return Queued(
-            index=index,
+            index=len(sent),
             turn_id=request.turn_id,
             turn_number=self.turn.turn_number,
             session_id=request.session_id,
@@ -146,7 +155,7 @@ class Steps:
             self._tools.announcements.join,
             turn.turn_id,
             turn.events,
-            lambda index: PhaseEnded(index=index, attempt=turn.attempt, phase=name, seconds=seconds),
+            lambda sent: PhaseEnded(index=len(sent), attempt=turn.attempt, phase=name, seconds=seconds),
         )
         self.turn = replaced(turn, events=events, output=output_of(events))
 

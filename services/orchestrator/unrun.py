@@ -11,6 +11,7 @@ from services.orchestrator.domain.live import output_of
 from services.orchestrator.domain.queue import Waiting
 from services.orchestrator.domain.turn import Turn, outcome_of
 from services.orchestrator.phases.save import write_down
+from services.orchestrator.phases.synthesis import request_id_of
 from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Outcomes
 from shared import metrics
@@ -42,7 +43,11 @@ class Unrun:
 
     async def cancel(self, turn: Turn) -> TurnRecord:
         """Raises Transient where a store is away; then nothing is promised."""
-        turn = await self._all_that_was_sent(msgspec.structs.replace(turn, stopped="cancelled"))
+        # An engine may still be at work for a process that died; and what anybody else who takes the turn at
+        # this moment says of it is void beside a later attempt.
+        await self._tools.model.abort(request_id_of(turn))
+        turn = msgspec.structs.replace(turn, stopped="cancelled", attempt=turn.attempt + 1)
+        turn = await self._all_that_was_sent(turn)
         return await self._end(await write_down(turn, "cancelled", self._tools))
 
     def reject_aside(self, waiting: Waiting, running_id: str) -> None:
@@ -84,8 +89,8 @@ class Unrun:
         events = await self._tools.announcements.join(
             turn.turn_id,
             turn.events,
-            lambda index: Queued(
-                index=index,
+            lambda sent: Queued(
+                index=len(sent),
                 attempt=turn.attempt,
                 turn_id=turn.turn_id,
                 turn_number=turn.turn_number,

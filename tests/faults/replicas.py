@@ -140,3 +140,12 @@ async def until_sent(server_running: Any, seconds: float = 20.0) -> None:
             if server_running():
                 return
             await asyncio.sleep(0.01)
+
+
+async def until_back(stack: Stack) -> None:
+    while True:
+        try:
+            await stack.until_ready()
+            return
+        except (aiohttp.ClientError, ConnectionError):
+            await asyncio.sleep(0.1)

@@ -11,7 +11,17 @@ import nats
 import pytest
 
 from tests.contracts.engines_server import ChatServer
-from tests.faults.replicas import Replica, accept, are_whole, ended, kill, read_on, text_of, until_sent
+from tests.faults.replicas import (
+    Replica,
+    accept,
+    are_whole,
+    ended,
+    kill,
+    read_on,
+    text_of,
+    until_back,
+    until_sent,
+)
 from tests.stack import Stack
 
 LONG = " ".join(f"word{number}" for number in range(20))
@@ -40,6 +50,19 @@ async def test_a_turn_survives_the_death_of_any_process(
     assert (await outcomes_of(faulty, turn_id))["turn.saved"] == 1
     rows = await faulty.rows("SELECT 1 FROM pandora.turns WHERE turn_id = $1", turn_id)
     assert len(rows) == 1
+
+
+async def test_what_was_accepted_a_moment_before_everything_died_is_answered(
+    faulty: Stack, slow: ChatServer
+) -> None:
+    slow.word_seconds = 0.0
+    turn_id = await accept(faulty, "Remember me.")
+
+    for part in ("nats", "orchestrator", "gateway", "inference"):
+        kill(faulty, part)
+
+    await until_back(faulty)
+    assert (await ended(faulty, turn_id))["status"] == "saved"
 
 
 async def test_another_orchestrator_goes_on_where_a_killed_one_was(

@@ -7,10 +7,22 @@ import time
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
+import psutil
 import pytest
 
 from tests.contracts.engines_server import ChatServer
-from tests.faults.replicas import Replica, accept, are_whole, ended, kill, read_on, text_of, until_sent
+from tests.faults.replicas import (
+    Replica,
+    accept,
+    are_whole,
+    ended,
+    kill,
+    read_on,
+    text_of,
+    until_back,
+    until_sent,
+)
 from tests.stack import Stack
 
 LONG = " ".join(f"word{number}" for number in range(30))
@@ -112,8 +124,6 @@ async def test_every_service_is_restarted_under_load_and_no_turn_fails(
 
 async def accept_anyhow(urls: list[str], stack: Stack, text: str, session: str, key: str) -> str:
     """As a client does that repeats its request with the same key until it is answered."""
-    import aiohttp
-
     body = {"input": text, "session_id": session}
     for attempt in range(200):
         try:
@@ -130,18 +140,5 @@ async def accept_anyhow(urls: list[str], stack: Stack, text: str, session: str, 
     pytest.fail("not accepted within 200 tries")
 
 
-async def until_back(stack: Stack) -> None:
-    import aiohttp
-
-    while True:
-        try:
-            await stack.until_ready()
-            return
-        except (aiohttp.ClientError, ConnectionError):
-            await asyncio.sleep(0.1)
-
-
 def children_of(pid: int) -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]

@@ -23,6 +23,7 @@ async def small(engine: ChatServer) -> AsyncIterator[Stack]:
             "ORCHESTRATOR_CONCURRENCY": "2",
             "QUEUE_LIMIT_TURNS": "12",
             "CONTEXT_PASSAGES": "0",
+            "SYNTHESIS_TIMEOUT_SECONDS": "4",
         }
     )
     await asyncio.to_thread(stack.start)
@@ -66,7 +67,7 @@ async def test_a_waiting_turn_hears_its_place_as_it_moves(small: Stack, slow: Ch
     assert places[0] == 0, "not known yet when it was accepted"
     assert len(places) >= 3
     assert places[1:] == sorted(places[1:], reverse=True)
-    assert max(places) == 5
+    assert max(places) in (3, 4, 5), "it is told every second; the first two may have gone by then"
     for turn_id in ids:
         await ended(small, turn_id)
 
@@ -86,3 +87,16 @@ async def test_one_users_many_turns_do_not_make_another_user_wait_behind_them(
     later = [other for other in turns if other["ended_at"] > turn["ended_at"]]
     assert turn["status"] == "saved"
     assert len(later) >= 5, "of ten that came before it"
+
+
+async def test_an_answer_that_takes_too_long_fails_with_its_reason_and_what_was_said(
+    small: Stack, slow: ChatServer
+) -> None:
+    slow.script.append("silence mid-stream")
+
+    turn = await ended(small, await accept(small, "One two three four"))
+
+    assert turn["status"] == "failed"
+    assert turn["error"].startswith("timeout: synthesis did not end within 4 s (SYNTHESIS_TIMEOUT_SECONDS)")
+    assert turn["output"] == "One two"
+    await until_sent(lambda: not slow.running, seconds=5)

@@ -14,7 +14,7 @@ from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQue
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.places import Places
-from services.orchestrator.ports import Held, LeaseLost
+from services.orchestrator.ports import Held, LeaseLost, MakeEvent
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.run import TurnRun
 from services.orchestrator.steps import TimeLimits
@@ -88,13 +88,12 @@ class Announced:
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
         self.events.setdefault(turn_id, {}).setdefault(event.index, event)
 
-    async def join(
-        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
-    ) -> list[AnyLiveEvent]:
+    async def join(self, turn_id: str, known: Sequence[AnyLiveEvent], make: MakeEvent) -> list[AnyLiveEvent]:
         events = {**{event.index: event for event in known}, **self.events.get(turn_id, {})}
         joined = without_gaps(events)
-        joined.append(make(len(joined)))
-        await self.emit(turn_id, joined[-1])
+        if (event := make(joined)) is not None:
+            await self.emit(turn_id, event)
+            joined.append(event)
         return joined
 
     def of(self, turn_id: str) -> list[str]:

@@ -95,6 +95,8 @@ class Joining:
         while (frame := self.pending.pop(self.wanted, None)) is not None:
             run.append(frame)
             self.wanted += 1
+            if frame.is_last:  # Whatever stands behind it is nothing that a reader waits for.
+                break
         return run
 
     def forget(self) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import nats.errors
 import nats.js.errors
 
+from services.orchestrator.ports import MakeEvent
 from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
 from shared.dead_letters import GivenUp, bury
@@ -65,9 +66,7 @@ class BusAnnouncements:
     async def emit(self, turn_id: str, event: AnyLiveEvent) -> None:
         await self._bus.emit(turn_id, event)
 
-    async def join(
-        self, turn_id: str, known: Sequence[AnyLiveEvent], make: Callable[[int], AnyLiveEvent]
-    ) -> list[AnyLiveEvent]:
+    async def join(self, turn_id: str, known: Sequence[AnyLiveEvent], make: MakeEvent) -> list[AnyLiveEvent]:
         subject = live_subject(turn_id)
         events = {event.index: event for event in known}
         last_sequence = 0
@@ -79,7 +78,9 @@ class BusAnnouncements:
                         event = decode_live(stored.body)
                         events.setdefault(event.index, event)
             joined = without_gaps(events)
-            next_event = make(len(joined))
+            next_event = make(joined)
+            if next_event is None:
+                return joined
             try:
                 await publish_behind(self._bus, subject, encode(next_event), last_sequence=last_sequence)
             except Conflict:
