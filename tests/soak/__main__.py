@@ -9,9 +9,9 @@ from time import monotonic
 import msgspec
 from nats.aio.client import Client
 
-from tests.soak import cluster
 from tests.soak.audit import Finding, audit
 from tests.soak.bus_client import BusClient, Outcomes, connected
+from tests.soak.cluster import Leaders
 from tests.soak.http_client import HttpClient
 from tests.soak.installation import Installation, installed
 from tests.soak.kills import Killer
@@ -36,12 +36,13 @@ class Soak:
         self.kills: Counter[str] = Counter()
         self.wrong: list[Finding] = []
         """What the audit of the stores cannot see."""
+        self.figures: list[tuple[str, str]] = []
         self.seconds = ""
 
     async def run(self) -> int:
         begun = monotonic()
         async with AsyncExitStack() as exits:
-            installation = await exits.enter_async_context(installed(cluster=False))
+            installation = await exits.enter_async_context(installed(cluster=self.options.cluster))
             folder = installation.stack.data_dir
             say(f"data in {folder}; ready after {monotonic() - begun:.0f} s")
             bus = await connected(installation.nats_urls)
@@ -61,8 +62,12 @@ class Soak:
         return status
 
     async def _load(self, installation: Installation, http: HttpClient, bus: Client) -> None:
-        killer = Killer(self.options, installation)
         outcomes = Outcomes(bus)
+        killer: Killer | Leaders = (
+            Leaders(self.options, installation, bus, outcomes, self.ledger)
+            if self.options.cluster
+            else Killer(self.options, installation)
+        )
         load = Load(self.options, http, BusClient(bus, outcomes, self.ledger), self.ledger)
         begun = monotonic()
         aside = [
@@ -76,7 +81,8 @@ class Soak:
         finally:
             for task in (*aside, killing):
                 task.cancel()
-        self.kills = killer.counts
+        self.kills, self.figures = killer.counts, killer.figures
+        self.wrong += killer.findings
         self.seconds = f"{monotonic() - begun:.0f} of load"
 
     async def _look(self, installation: Installation, http: HttpClient, bus: Client) -> None:
@@ -90,7 +96,7 @@ class Soak:
         self.stores = await read_stores(installation.stack, bus)
         self.wrong += await Later(http, self.ledger, self.stores, self.options.seed).findings()
 
-    async def _progress(self, killer: Killer) -> None:
+    async def _progress(self, killer: Killer | Leaders) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
             ended = sum(turn.has_ended for turn in self.ledger.asked)
@@ -108,7 +114,8 @@ class Soak:
         for line in details(findings, self.stores):
             print(line)
         print(f"\nseed {self.options.seed}; a seed repeats a run's choices, not its timing\n")
-        print("\n".join(tell(self.ledger, self.stores, self.kills, findings, self.seconds)))
+        figures = [*self.figures, ("seconds", self.seconds)]
+        print("\n".join(tell(self.ledger, self.stores, self.kills, findings, figures)))
         return 1 if any(findings.values()) or at_fault(self.stores.folders) else 0
 
 
@@ -118,12 +125,14 @@ def say(text: str) -> None:
 
 def main() -> None:
     options = Options.from_environment()
+    if options.cluster:  # Its disturbances are two, and its own.
+        options = msgspec.structs.replace(options, kills=0)
     print(
         f"{options.turns} turns, {options.kills} kills, seed {options.seed}, {options.clients} clients; "
         f"load for {options.load_seconds:.0f} s",
         flush=True,
     )
-    sys.exit(asyncio.run(cluster.run(options) if options.cluster else Soak(options).run()))
+    sys.exit(asyncio.run(Soak(options).run()))
 
 
 main()

@@ -15,16 +15,22 @@ from tests.soak.ledger import LAST_TYPES, Asked, Ledger, see_event
 from tests.soak.plan import TurnPlan
 from tests.soak.streams import read_from
 
-_PUBLISH_SECONDS = 5.0
 _POLL_SECONDS = 0.25
 
 
-async def connected(urls: list[str]) -> Client:
+async def connected(urls: list[str], *, in_order: bool = False) -> Client:
+    """Finds its way back for ever; `in_order`: to the first of the servers as long as that one lives."""
+
     async def quiet(_: Exception) -> None:
         """The server is killed now and then."""
 
     return await nats.connect(
-        urls, max_reconnect_attempts=-1, reconnect_time_wait=0.25, error_cb=quiet, connect_timeout=5
+        urls,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        connect_timeout=5,
+        dont_randomize=in_order,
+        error_cb=quiet,
     )
 
 
@@ -50,9 +56,18 @@ class Outcomes:
 
 
 class BusClient:
-    def __init__(self, bus: Client, outcomes: Outcomes, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        bus: Client,
+        outcomes: Outcomes,
+        ledger: Ledger,
+        *,
+        publish_seconds: float = 5.0,
+        again_seconds: float = 0.5,
+    ) -> None:
         self._bus = bus
-        self._jetstream = bus.jetstream(timeout=_PUBLISH_SECONDS)
+        self._again_seconds = again_seconds
+        self._jetstream = bus.jetstream(timeout=publish_seconds)
         self._outcomes = outcomes
         self._ledger = ledger
 
@@ -63,7 +78,7 @@ class BusClient:
                 asked.tell(plan.turn_id, await self._publish(plan))
                 asked.accept()
                 return
-            await asyncio.sleep(chance.uniform(0.1, 0.5))
+            await asyncio.sleep(chance.uniform(0.2, 1.0) * self._again_seconds)
 
     async def _publish(self, plan: TurnPlan) -> int:
         body = {

@@ -5,6 +5,7 @@ from collections import Counter
 from random import Random
 from time import monotonic
 
+from tests.soak.audit import Finding
 from tests.soak.installation import Installation
 from tests.soak.plan import Options
 
@@ -21,6 +22,8 @@ class Killer:
         self._chance = Random(f"{options.seed}/parts")
         self._times: list[tuple[float, str]] = []
         self.last = ""
+        self.figures: list[tuple[str, str]] = []
+        self.findings: list[Finding] = []
 
     @property
     def counts(self) -> Counter[str]:

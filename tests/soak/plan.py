@@ -77,10 +77,10 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw_turns(options: Options) -> list[TurnPlan]:
-    return [_draw(options, number) for number in range(options.turns)]
+    return [draw(options, number) for number in range(options.turns)]
 
 
-def _draw(options: Options, number: int) -> TurnPlan:
+def draw(options: Options, number: int) -> TurnPlan:
     chance = Random(f"{options.seed}/plan {number}")
     client = number % options.clients
     user = USERS[client % len(USERS)]

@@ -12,7 +12,11 @@ _WORST = ("unavailable", "internal")
 
 
 def tell(
-    ledger: Ledger, stores: Stores, kills: Counter[str], findings: dict[str, list[Finding]], seconds: str
+    ledger: Ledger,
+    stores: Stores,
+    kills: Counter[str],
+    findings: dict[str, list[Finding]],
+    figures: list[tuple[str, str]],
 ) -> list[str]:
     accepted = ledger.accepted
     ended = Counter(folder.status for folder in stores.folders)
@@ -34,7 +38,7 @@ def tell(
         ),
         ("kills", _count(sum(kills.values()), kills)),
         ("clients' errors, tried again", _plain(ledger.errors)),
-        ("seconds", seconds),
+        *figures,
         *((f"**{name}**", str(len(found))) for name, found in findings.items()),
     ]
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
