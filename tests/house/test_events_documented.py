@@ -10,7 +10,7 @@ import pytest
 from shared import events, letters, replies
 from shared.endpoints import Problem, reply_type
 from shared.events import LIVE_EVENTS, STORED_EVENTS, Event, LiveEvent
-from shared.replies import Abort, Generate, Request, StillGenerating
+from shared.replies import Abort, Aborted, Generate, Request, StillGenerating
 from shared.streams import DURABLES, STREAMS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
@@ -55,7 +55,7 @@ def test_a_part_of_messages_is_documented(kind: type[msgspec.Struct]) -> None:
 
 
 def test_an_abort_and_a_refusal_are_documented() -> None:
-    assert tables(section_of(f"`{Abort.subject}`")) == [fields(Abort)]
+    assert tables(section_of(f"`{Abort.subject}`")) == [fields(Abort), fields(Aborted)]
     assert fields(Problem) in tables(PAGE)
 
 
