@@ -51,8 +51,8 @@ def whole_turn(last: int) -> list[AnyLiveEvent]:
 async def send(bus: Bus, *events: LiveEvent) -> None:
     """Live and stored, as the orchestrator's events are."""
     for event in events:
-        await bus.connection.publish(live_subject(TURN), encode(event))
-    await bus.connection.flush()
+        # With the acknowledgement: a flush alone says that the server has it, not yet that the stream does.
+        await bus.store(live_subject(TURN), encode(event), {})
 
 
 async def read_all(reader: BusReader, silence: float = 0.2) -> list[int]:
