@@ -25,6 +25,7 @@ from shared.replies import (
 
 _LOOKS, _LOOK_SECONDS = 10, 0.05
 """A turn that was stored a moment ago may still be on its way here."""
+_LOOKS_AT_AN_END = 3
 AskHolder = Callable[[str, Control], Awaitable[Controlled]]
 """Asks the process that holds a turn; raises Transient where it does not answer."""
 
@@ -61,8 +62,13 @@ class Controls:
         raise await self._not_found(request.turn_id)
 
     async def find_running(self, request: FindRunning) -> RunningReply:
-        turn = self._dispatcher.queue.running_of((request.user, request.session_id))
-        return RunningReply(turn=None if turn is None else self._unended(turn))
+        for _ in range(_LOOKS_AT_AN_END):
+            turn = self._dispatcher.queue.running_of((request.user, request.session_id))
+            if turn is None:
+                return RunningReply(turn=None)
+            # Its readers hear of its end a moment before its lease is free.
+            await asyncio.sleep(_LOOK_SECONDS / 2)
+        return RunningReply(turn=self._unended(turn))
 
     def _unended(self, turn: Waiting) -> UnendedTurn:
         runs = self._dispatcher.queue.is_running(turn)

@@ -200,7 +200,7 @@ class Dispatcher:
         """Lets a newer turn of a session that is busy here do what it asked for."""
         lease = self.queue.lease_of(session)
         run = self._runs.get(lease.turn_id) if lease is not None else None
-        if run is None or lease is None or lease.state != "held":
+        if run is None or run.record is not None or lease is None or lease.state != "held":
             return
         for newer in self.queue.behind(session, lease.turn_number):
             match newer.request.if_busy:
