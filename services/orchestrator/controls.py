@@ -62,13 +62,14 @@ class Controls:
         raise await self._not_found(request.turn_id)
 
     async def find_running(self, request: FindRunning) -> RunningReply:
+        session = (request.user, request.session_id)
         for _ in range(_LOOKS_AT_AN_END):
-            turn = self._dispatcher.queue.running_of((request.user, request.session_id))
-            if turn is None:
-                return RunningReply(turn=None)
-            # Its readers hear of its end a moment before its lease is free.
+            if self._dispatcher.queue.running_of(session) is None:
+                break
+            # A turn's readers hear of its end a moment before its lease is free.
             await asyncio.sleep(_LOOK_SECONDS / 2)
-        return RunningReply(turn=self._unended(turn))
+        turn = self._dispatcher.queue.running_of(session)
+        return RunningReply(turn=None if turn is None else self._unended(turn))
 
     def _unended(self, turn: Waiting) -> UnendedTurn:
         runs = self._dispatcher.queue.is_running(turn)

@@ -43,9 +43,9 @@ class Unrun:
 
     async def cancel(self, turn: Turn) -> TurnRecord:
         """Raises Transient where a store is away; then nothing is promised."""
-        # An engine may still be at work for a process that died; and what anybody else who takes the turn at
-        # this moment says of it is void beside a later attempt.
-        await self._tools.model.abort(request_id_of(turn))
+        if turn.phases:  # An engine may still be at work for a process that died.
+            await self._tools.model.abort(request_id_of(turn))
+        # What anybody else who takes the turn at this very moment says of it is void beside a later attempt.
         turn = msgspec.structs.replace(turn, stopped="cancelled", attempt=turn.attempt + 1)
         turn = await self._all_that_was_sent(turn)
         return await self._end(await write_down(turn, "cancelled", self._tools))
