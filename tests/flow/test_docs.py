@@ -1,6 +1,7 @@
 """The pages tell the truth: what they name exists, and the programs in docs/nats.md run as they stand."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -84,9 +85,7 @@ async def test_the_page_of_routes_names_them_all(stack: Stack) -> None:
     assert set(re.findall(r"^\| `([A-Z]+) (/v1\S*)` \|", page, re.MULTILINE)) == routes
 
 
-async def test_a_turn_and_a_search_by_bare_nats_run_as_the_page_has_them(
-    stack: Stack, tmp_path: Path
-) -> None:
+async def test_the_programs_by_bare_nats_run_as_the_page_has_them(stack: Stack, tmp_path: Path) -> None:
     fact = "My brother Tomas lives in Riga."
 
     said = await _run("say.py", stack, tmp_path)
@@ -98,6 +97,15 @@ async def test_a_turn_and_a_search_by_bare_nats_run_as_the_page_has_them(
     assert re.fullmatch(r"turn \d+: .+\nturn\.saved: \[\]\n", said)
     assert fact in answered.splitlines()[0]
     assert f'"quote": "{fact}"' in answered.splitlines()[-1]
+
+    turn_id = json.loads(answered.splitlines()[-1].removeprefix("turn.saved: "))[0]["turn_id"]
+    controlled = await _run("control.py", stack, tmp_path, turn_id, "cancel")
+    told = await _run("told.py", stack, tmp_path, turn_id)
+
+    assert json.loads(controlled) | {"found": "saved", "done": False} == json.loads(controlled)
+    assert [int(line.split()[0]) for line in told.splitlines()] == list(range(len(told.splitlines())))
+    assert told.splitlines()[0].startswith("0 turn.queued")
+    assert told.splitlines()[-1].split()[1] == "turn.saved"
 
 
 async def _run(name: str, stack: Stack, folder: Path, *arguments: str) -> str:
