@@ -55,6 +55,12 @@ def test_a_quotation_cannot_end_itself() -> None:
     assert content.endswith("</memory>\n\nHello")
 
 
+def test_what_was_said_in_a_turn_that_was_cancelled_stands_before_what_was_said_next() -> None:
+    messages = messages_of(turn("And where?", history=[row(40, "Who?", "Mira."), row(41, "Tell me of her.")]))
+
+    assert [message.content for message in messages[1:]] == ["Who?", "Mira.", "Tell me of her.\n\nAnd where?"]
+
+
 @given(text, st.lists(st.tuples(text, text), max_size=3), st.lists(st.tuples(text, text), max_size=3))
 def test_the_beginning_is_the_same_whatever_is_said(
     said: str, earlier: list[tuple[str, str]], found: list[tuple[str, str]]
@@ -69,7 +75,8 @@ def test_the_beginning_is_the_same_whatever_is_said(
     )
 
     assert messages[0] == Message("system", SYSTEM)
-    assert [message.role for message in messages[1:]] == ["user", "assistant"] * len(earlier) + ["user"]
+    answered = sum(bool(answer) for _, answer in earlier)
+    assert [message.role for message in messages[1:]] == ["user", "assistant"] * answered + ["user"]
     assert messages[-1].content.endswith(said)
     assert sum(message.content.count("</memory>") for message in messages[-1:]) - said.count(
         "</memory>"

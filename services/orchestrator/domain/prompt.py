@@ -14,15 +14,22 @@ SYSTEM = (
 
 
 def messages_of(turn: Turn) -> list[Message]:
-    """The system message comes first and never changes, so that a server's prefix cache holds it."""
+    """The system message comes first and never changes, so that a server's prefix cache holds it.
+
+    User and assistant take turns, as chat templates want it: what was said and never answered, since its
+    turn was cancelled, stands before what was said next.
+    """
     messages = [Message("system", SYSTEM)]
+    unanswered: list[str] = []
     for earlier in turn.history:
-        messages.append(Message("user", earlier.input))
-        if earlier.output:  # A turn that was cancelled before its first word has none.
+        unanswered.append(earlier.input)
+        if earlier.output:
+            messages.append(Message("user", "\n\n".join(unanswered)))
             messages.append(Message("assistant", earlier.output))
+            unanswered.clear()
     in_session = {earlier.turn_id for earlier in turn.history}
     elsewhere = [passage for passage in turn.passages if passage.turn_id not in in_session]
-    messages.append(Message("user", _with_memory(turn.said, elsewhere)))
+    messages.append(Message("user", _with_memory("\n\n".join((*unanswered, turn.said)), elsewhere)))
     return messages
 
 
