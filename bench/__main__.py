@@ -1,4 +1,4 @@
-"""python -m bench [--quick] [NAME ...]: measures, prints one table, and writes bench/results.json."""
+"""python -m bench [--quick] [--keep] [NAME ...]: measures, prints a table, and writes bench/results.json."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench import indexing, round_trip, search, stream, turns
+from bench import cancel, indexing, memory, readers, resume, round_trip, search, stream, turns
 from bench.figures import Figure, table, write_results
 
 Measure = Callable[[Path, bool], Awaitable[list[Figure]]]
@@ -20,6 +20,10 @@ MEASURES: dict[str, Measure] = {
     "turns": turns.measure,
     "indexing": indexing.measure,
     "search": search.measure,
+    "cancel": cancel.measure,
+    "resume": resume.measure,
+    "readers": readers.measure,
+    "memory": memory.measure,
 }
 
 
@@ -37,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASURES)}")
     parser.add_argument("--quick", action="store_true", help="a few seconds each; the figures say little")
+    parser.add_argument("--keep", action="store_true", help="write results.json also where names are given")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in MEASURES]
     if unknown:
@@ -49,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pandora-bench-") as folder, chdir(folder):
         figures = uvloop.run(_measure(names, Path(folder), arguments.quick))
     print(f"\n{table(figures)}")
-    if names == list(MEASURES) and not arguments.quick:
+    if (names == list(MEASURES) or arguments.keep) and not arguments.quick:
         write_results(figures)
 
 

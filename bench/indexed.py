@@ -63,6 +63,10 @@ class Indexed:
         self._seen.add(decode(TurnIndexed, message.data).turn_id)
         self._news.set()
 
+    def count(self, turn_ids: Iterable[str]) -> int:
+        """How many of them are indexed."""
+        return len(self._seen.intersection(turn_ids))
+
     async def wait_for(self, turn_ids: Iterable[str]) -> None:
         wanted = set(turn_ids)
         async with asyncio.timeout(_WAIT_SECONDS):

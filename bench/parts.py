@@ -13,8 +13,9 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from cli.settings import SETTINGS
 from deploy.local.parts import NotReady, Part, probe_http
-from deploy.local.settings import StackSettings, load_stack
+from deploy.local.settings import load_stack
 from deploy.local.stack import declare_parts
 from shared.runtime import Readiness
 from tests.stack import free_ports
@@ -40,16 +41,19 @@ class Installation:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         ports = {name: str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
-        self.environment = {
-            **bare_environment(),
-            **ports,
-            "PANDORA_DATA_DIR": str(folder),
-            "LOG_LEVEL": "WARNING",
-            **settings,
-        }
+        self._own = {"PANDORA_DATA_DIR": str(folder), "LOG_LEVEL": "WARNING", **ports, **settings}
+        self.environment = {**bare_environment(), **self._own}
         with _environment(self.environment):
             self.settings = load_stack()
             self._parts = declare_parts(self.settings)
+        self._pids: dict[str, int] = {}
+
+    def beside(self, **settings: str) -> "Installation":
+        """The same installation with another port or two, for one more process of a service."""
+        return Installation(self.folder, **{**self._own, **settings})
+
+    def pid_of(self, part: str) -> int:
+        return self._pids[part]
 
     @property
     def gateway_port(self) -> int:
@@ -93,6 +97,7 @@ class Installation:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._pids[name] = process.pid
         try:
             yield
         finally:
@@ -152,9 +157,7 @@ async def _prepared(part: Part) -> None:
 
 def bare_environment() -> dict[str, str]:
     """Whatever this machine's Pandora is set to, the figures are those of the defaults."""
-    names = {
-        field.upper() for kind in msgspec.structs.fields(StackSettings) for field in kind.type.model_fields
-    }
+    names = {field.upper() for kind in SETTINGS.values() for field in kind.model_fields}
     kept = {name: value for name, value in os.environ.items() if name.upper() not in names}
     return {**kept, "PYTHONPATH": str(ROOT)}
 

@@ -17,6 +17,8 @@ from shared.replies import Generate, Message, Recipes, RecipesReply
 from shared.runtime import Health, health_app, main, serve_http
 from shared.streams import ORCHESTRATOR_TURN_REQUESTED, declare_streams
 
+_QUEUE_LIMIT = 1_000_000
+
 
 class Relay:
     """Hands each turn's words to the engine and ends the turn with what came."""
@@ -71,7 +73,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         serve_http(health_app(health), settings.bind_host, settings.orchestrator_port, "ORCHESTRATOR_PORT"),
         Bus.connect("orchestrator", settings) as bus,
     ):
-        await declare_streams(bus.jetstream, first_turn_number=1)
+        # An acknowledged turn stays in the queue: only the real orchestrator takes it out.
+        await declare_streams(bus.jetstream, first_turn_number=1, queue_limit=_QUEUE_LIMIT)
         health.depends_on("nats", bus.check)
         relay = Relay(bus, settings.engine_silence_seconds)
         await bus.serve("Turns without memory", [Endpoint(Recipes, relay.recipes)])

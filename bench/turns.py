@@ -89,7 +89,7 @@ class _Bench:
             concurrent=CONCURRENT,
             marker=MARKER,
         )
-        await self._indexed.wait_for(_saved_id(answer) for answer in done.answers)
+        await self._indexed.wait_for(saved_id(answer) for answer in done.answers)
         return perf_counter() - start
 
     async def first_token(self) -> tuple[float, float]:
@@ -104,11 +104,12 @@ class _Bench:
         finally:
             client.close()
         # The indexer embeds the saved turn now; the next question must not wait for it.
-        await self._indexed.wait_for([_saved_id(answer)])
+        await self._indexed.wait_for([saved_id(answer)])
         return answer.first_seconds, embedding
 
 
-def _saved_id(answer: Answer) -> str:
+def saved_id(answer: Answer) -> str:
+    """Raises RuntimeError where the turn was not saved."""
     if b"event: turn.saved" not in answer.body or (found := _ID.search(answer.body)) is None:
         raise RuntimeError(answer.body[-500:].decode(errors="replace"))
     return found.group(1).decode()

@@ -39,6 +39,15 @@ def test_results_hold_the_five_fields_that_machines_read(tmp_path: Path) -> None
     ]
 
 
+def test_results_of_one_part_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    write_results([plain("a.x", 1, "ms"), plain("a.y", 2, "ms"), plain("b.x", 3, "ms")], tmp_path / "r")
+
+    write_results([plain("a.x", 9, "ms")], tmp_path / "r")
+
+    results = msgspec.json.decode((tmp_path / "r").read_bytes())
+    assert [(result["name"], result["value"]) for result in results] == [("b.x", 3), ("a.x", 9)]
+
+
 def test_the_table_says_what_was_missed() -> None:
     lines = table([plain("late", 9.0, "ms", goal=8.0)]).splitlines()
 
