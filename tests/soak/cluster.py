@@ -20,7 +20,7 @@ KILLED_SECONDS = 10.0
 STEPPED_DOWN_SECONDS = 1.0
 """Until the next publish is acknowledged, at most."""
 _PUBLISH_SECONDS = 0.4
-_AGAIN_SECONDS = 0.02
+_AGAIN_SECONDS = 0.1
 _WHOLE_SECONDS = 60.0
 _POLL_SECONDS = 0.25
 
