@@ -142,7 +142,6 @@ def orphans(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
         yield from (Finding(turn, f"{name} of no accepted turn") for turn in set(ids) - known)
     yield from (Finding(turn, "is left in TURNS") for turn in stores.queued)
     yield from (Finding(turn, f"its lease is {state}") for turn, state in stores.leases if state == "held")
-    yield from (Finding(name, "is half written") for name in stores.unfinished)
     yield from (Finding("", f"dead letter: {letter}") for letter in stores.dead)
     for folder in stores.folders:
         if folder.documents != DOCUMENTS:

@@ -37,6 +37,7 @@ def tell(
             _quantiles([turn.seconds for turn in accepted if turn.has_ended]),
         ),
         ("kills", _count(sum(kills.values()), kills)),
+        ("half-written folders left by kills", str(len(stores.unfinished))),
         ("clients' errors, tried again", _plain(ledger.errors)),
         *figures,
         *((f"**{name}**", str(len(found))) for name, found in findings.items()),

@@ -55,7 +55,7 @@ class Stores(msgspec.Struct, kw_only=True):
     """Ids in turn.indexed."""
     folders: list[Folder] = []
     unfinished: list[str] = []
-    """Folders that are half written."""
+    """Half-written folders of processes that were killed: no reader sees them, and they go after an hour."""
     pointers: dict[str, str] = {}
     """turn id -> the folder that `by_id` names."""
     rows: list[Row] = []

@@ -126,11 +126,10 @@ def test_whatever_belongs_to_nobody_or_was_left_behind_is_an_orphan(
     stores.rows.append(Row("stranger", 2))
     stores.queued = ["t"]
     stores.leases.append(("t", "held"))
-    stores.unfinished = [".writing-1"]
     stores.dead = ["dead.indexer-turn-saved"]
     stores.folders[0].documents.remove("response.md")
 
-    assert found(asked, stores) == {"orphans": 6}
+    assert found(asked, stores) == {"orphans": 5}
 
 
 def test_a_cancel_says_what_became_of_the_turn(asked: list[Asked], stores: Stores) -> None:
