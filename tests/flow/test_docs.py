@@ -20,7 +20,17 @@ _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
 _PATH = re.compile(r"(?<![\w/.-])((?:services|shared|cli|deploy|docs|tests|bench|\.ci)/[\w./-]*)")
 _NAME_IN_FILE = re.compile(r"(?:\]\(|`)([\w./-]+\.py)[)`]\s+`([A-Za-z_][\w.]*)`")
-_OURS = {"PYTHON", "PATH", "CI"}
+_OURS = {
+    "PYTHON",
+    "PATH",
+    "CI",
+    "SOAK_TURNS",
+    "SOAK_KILLS",
+    "SOAK_SEED",
+    "SOAK_CLIENTS",
+    "SOAK_CLUSTER",
+    "BENCH_TURNS",
+}
 """Variables that are no settings of Pandora: make, the shell and continuous integration read them."""
 _SECONDS = 60.0
 

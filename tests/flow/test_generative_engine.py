@@ -80,7 +80,8 @@ async def test_an_abort_ends_the_generation_and_keeps_what_was_said(
     assert (view["status"], view["output"]) == ("cancelled", said)
     assert 3 <= len(said.split()) < 200
     assert server.left_early == left_before + 1
-    assert not await generative.rows("SELECT 1 FROM pandora.turns WHERE turn_id = $1", accepted["id"])
+    query = "SELECT 1 FROM pandora.turns WHERE turn_id = $1 AND status = 'saved'"
+    assert not await generative.rows(query, accepted["id"])
 
 
 async def test_what_the_server_refuses_fails_the_turn_with_its_words(
@@ -133,5 +134,5 @@ async def test_an_engine_that_dies_in_the_middle_is_asked_again_and_no_reader_jo
 
 async def _abort(stack: Stack, turn_id: str) -> None:
     client = await nats.connect(stack.nats_url)
-    await client.publish("inference.abort", json.dumps({"request_id": turn_id}).encode())
+    await client.publish("inference.abort", json.dumps({"request_id": f"{turn_id}:1"}).encode())
     await client.close()

@@ -40,7 +40,7 @@ def test_memory_is_quoted_before_the_users_words_with_the_number_of_its_turn() -
 
 
 def test_what_the_session_says_anyway_is_not_quoted_again() -> None:
-    said = turn("And?", history=[row(7, "Mira keeps bees.")], passages=[passage(7, "Mira keeps bees.")])
+    said = turn("And?", history=[row(7, "Mira keeps bees.", "Noted.")], passages=[passage(7, "Bees.")])
 
     assert messages_of(said)[-1].content == "And?"
 
