@@ -67,6 +67,8 @@ def invalid(error: msgspec.ValidationError) -> Refused:
     """`Expected `str`, got `int` - at `$.input`` -> 422 with field `input`."""
     text = str(error)
     match = _FIELD.search(text)
+    if text.startswith("Invalid enum value"):
+        text += "; /docs lists what it may be"
     return Refused(422, text, (match.group(1) or match.group(2) or None) if match else None)
 
 
