@@ -8,7 +8,7 @@ from services.orchestrator.domain.turn import Turn
 from services.orchestrator.ports import Documents
 from shared.replies import TurnRecord, TurnRow
 
-_TURNS = 20_000
+_TURNS = 1_000
 
 
 class RecentTurns:

@@ -186,3 +186,12 @@ def test_whatever_waits_every_turn_runs_once_and_each_session_in_order(names: li
         by_session.setdefault(claim.session, []).append(claim.turn_number)
     assert all(numbers == sorted(numbers) for numbers in by_session.values())
     assert len(line) == 0
+
+
+def test_sessions_that_are_free_for_long_are_forgotten() -> None:
+    line = queue()
+    for number in range(1, 5001):
+        line.see_lease(("alice", f"s{number}"), free(number), revision=number)
+
+    assert line.lease_of(("alice", "s1")) is None
+    assert line.lease_of(("alice", "s5000")) is not None

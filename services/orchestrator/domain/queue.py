@@ -5,7 +5,7 @@ has room takes the turn that `next_claim` names; that only one gets it, the leas
 """
 
 import heapq
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ import msgspec
 
 from shared.events import TurnRequested
 
-_FREE_LEASES = 10_000
+_FREE_LEASES = 2_000
 SessionKey = tuple[str, str]
 """(user, session id): one user's session is never another's, whatever its name."""
 
@@ -80,7 +80,8 @@ class TurnQueue:
         self._claiming: set[SessionKey] = set()
         self._ready: dict[str, list[tuple[int, SessionKey]]] = {}
         """Heaps by user; an entry is only true where `_next_number` of its session still says the same."""
-        self._free: deque[SessionKey] = deque()
+        self._free: dict[SessionKey, None] = {}
+        """Sessions that nobody runs a turn of, the one that became free first at the front."""
         self._served: dict[str, int] = {}
         self._services = 0
 
@@ -117,6 +118,7 @@ class TurnQueue:
         self._held[session[0]] += (lease.state == "held") - (known is not None and known[0].state == "held")
         self._leases[session] = (lease, revision)
         self._claiming.discard(session)
+        self._free.pop(session, None)
         if lease.state == "free":
             self.remove(lease.turn_number)
             self._note_free(session)
@@ -125,6 +127,7 @@ class TurnQueue:
     def forget_lease(self, session: SessionKey) -> None:
         """The server keeps nothing of the session any more."""
         known = self._leases.pop(session, None)
+        self._free.pop(session, None)
         if known is not None and known[0].state == "held":
             self._held[session[0]] -= 1
         self._claiming.discard(session)
@@ -132,12 +135,9 @@ class TurnQueue:
 
     def _note_free(self, session: SessionKey) -> None:
         """Bounded: the server forgets free leases as well."""
-        self._free.append(session)
+        self._free[session] = None
         if len(self._free) > _FREE_LEASES:
-            oldest = self._free.popleft()
-            lease = self.lease_of(oldest)
-            if oldest not in self._free and lease is not None and lease.state == "free":
-                self.forget_lease(oldest)
+            self.forget_lease(next(iter(self._free)))
 
     def forget_leases(self) -> None:
         for session in list(self._leases):
