@@ -169,6 +169,31 @@ _BUS = [
     ),
 ]
 
+_DELIVERY = [
+    graph(
+        "Waiting turns",
+        "suffix: turns",
+        "Turns in the queue that nobody runs yet. Every orchestrator sees all of them.",
+        [query("max(pandora_waiting_turns)", "waiting")],
+    ),
+    graph(
+        "Turns that changed hands",
+        "suffix: turns/s",
+        "Turns that an orchestrator went on with after another one died or stopped, and those that one had "
+        "to let go since it was taken for dead.",
+        [
+            query(or_zero(rate("pandora_taken_over_turns_total")), "taken over"),
+            query(or_zero(rate("pandora_fenced_turns_total")), "let go"),
+        ],
+    ),
+    graph(
+        "Slow readers",
+        "suffix: readers/s",
+        "Event streams whose reader fell so far behind that it was moved to what is stored.",
+        [query(or_zero(rate("pandora_sse_slow_readers_total")), "moved")],
+    ),
+]
+
 OVERVIEW = dashboard(
     "pandora-overview",
     "Pandora / Overview",
@@ -178,6 +203,7 @@ OVERVIEW = dashboard(
         ("Engine", 8, _ENGINE),
         ("Memory", 8, _MEMORY),
         ("Search and HTTP", 8, _SEARCH),
+        ("Delivery", 8, _DELIVERY),
         ("The bus", 8, _BUS),
     ],
 )

@@ -84,7 +84,8 @@ http: "{_HOST}:{settings.nats_monitor_port + shift}"
 max_payload: 8MB
 jetstream {{
   store_dir: {json.dumps(str(store), ensure_ascii=False)}
-  max_memory_store: 512MB
+  # Streams are on disk; in memory are only the places of those who read them (shared/tail.py).
+  max_memory_store: 64MB
   sync_interval: "10s"
 }}
 {_cluster_block(settings, shift) if clustered else ""}"""

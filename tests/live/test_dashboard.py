@@ -23,6 +23,9 @@ _ZERO_IS_NORMAL = {
     "Engine queue",
     "Not yet acknowledged",
     "Errors",
+    "Waiting turns",
+    "Turns that changed hands",
+    "Slow readers",
 }
 
 
