@@ -22,14 +22,14 @@ _TURN_SECONDS = 90.0
 class Replica:
     """One more process of a service, beside those of a stack."""
 
-    def __init__(self, stack: Stack, service: str) -> None:
+    def __init__(self, stack: Stack, service: str, **settings: str) -> None:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._log = (stack.data_dir / f"replica-{service}-{port}.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"services.{service}"],
             cwd=ROOT if service != "gateway" else stack.data_dir,
-            env={**stack.environment, _PORT[service]: str(port), "PYTHONPATH": str(ROOT)},
+            env={**stack.environment, _PORT[service]: str(port), "PYTHONPATH": str(ROOT), **settings},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -56,8 +56,8 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(stack: Stack, service: str) -> AsyncIterator[Replica]:
-    started = Replica(stack, service)
+async def replica(stack: Stack, service: str, **settings: str) -> AsyncIterator[Replica]:
+    started = Replica(stack, service, **settings)
     try:
         await started.until_ready()
         yield started

@@ -1,0 +1,55 @@
+"""A process that is cut off from the bus, while everything else goes on without it."""
+
+import asyncio
+from collections import Counter
+
+from tests.contracts.engines_server import ChatServer
+from tests.faults.proxy import proxy_to
+from tests.faults.replicas import accept, are_whole, ended, read_on, replica, text_of, until_sent
+from tests.faults.test_kills import outcomes_of, running_turns
+from tests.stack import Stack
+
+LONG = " ".join(f"word{number}" for number in range(20))
+
+
+async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_once(
+    faulty: Stack, slow: ChatServer
+) -> None:
+    async with (
+        proxy_to(faulty.ports["nats"]) as proxy,
+        replica(faulty, "orchestrator", NATS_URL=f"nats://127.0.0.1:{proxy.port}") as second,
+    ):
+        before = len(slow.bodies)
+        ids = [await accept(faulty, LONG) for _ in range(6)]
+        await until_sent(lambda: len(slow.bodies) >= before + 6)
+        cut_off = await running_turns(second.url)
+
+        proxy.cut()
+        turns = [await ended(faulty, turn_id) for turn_id in ids]
+        proxy.heal()
+        await second.until_ready()
+        await asyncio.sleep(2.0)
+
+        assert 0 < cut_off < 6, "each of the two had some of them"
+        assert [turn["status"] for turn in turns] == ["saved"] * 6
+        assert sum(turn["attempt"] > 1 for turn in turns) == cut_off
+        for turn_id in ids:
+            events = await read_on([faulty.gateway_url], faulty, turn_id)
+            assert are_whole(events)
+            assert text_of(events) == LONG
+            assert Counter(await outcomes_of(faulty, turn_id))["turn.saved"] == 1
+
+
+async def test_a_reader_whose_connection_is_cut_goes_on_where_it_was(faulty: Stack, slow: ChatServer) -> None:
+    async with proxy_to(faulty.ports["gateway"]) as proxy:
+        turn_id = await accept(faulty, LONG)
+        reading = asyncio.create_task(read_on([f"http://127.0.0.1:{proxy.port}"], faulty, turn_id))
+        for _ in range(3):
+            await asyncio.sleep(0.4)
+            proxy.cut()
+            proxy.heal()
+        events = await reading
+
+    assert are_whole(events)
+    assert text_of(events) == LONG
+    assert events[-1]["type"] == "turn.saved"
