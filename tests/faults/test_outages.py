@@ -67,6 +67,7 @@ async def test_a_running_turn_outlives_an_outage_of_nats_and_new_ones_are_refuse
     pid = faulty.pid_of("nats")
 
     os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(0.5)  # Its threads stop one by one.
     refused: list[tuple[int, Any]] = []
     try:
         begun = time.monotonic()
