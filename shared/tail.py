@@ -28,7 +28,7 @@ _A_STATUS = "100"
 class Tail:
     """Calls `take` with each message, in the stream's order, each once; `caught_up` once all are read.
 
-    `lost` is called where the stream is gone or was emptied: nothing that was taken is true any more.
+    `lost` is called where the stream was made anew: nothing that was taken stands in it any more.
     `missing` is awaited where the server knows no such stream.
     """
 
@@ -49,6 +49,7 @@ class Tail:
         self._missing = missing
         self._headers_only = headers_only
         self._last = 0
+        self._created: object = None
         self._consumer: str | None = None
         self.caught_up = asyncio.Event()
 
@@ -97,11 +98,12 @@ class Tail:
                 await subscription.unsubscribe()
 
     async def _check_history(self) -> None:
-        state = (await self._bus.jetstream.stream_info(self._stream)).state
-        if state.last_seq < self._last:
-            log.warning("%s was emptied: reading it from its beginning", self._stream)
+        info = await self._bus.jetstream.stream_info(self._stream)
+        if info.created != self._created and self._created is not None:
+            log.warning("%s was made anew: reading it from its beginning", self._stream)
             self._last = 0
             self._lost()
+        self._created = info.created
 
     def _config(self, inbox: str) -> ConsumerConfig:
         return ConsumerConfig(

@@ -149,7 +149,10 @@ class Dispatcher:
     async def _run(self, claim: Claim, held: Held) -> None:
         turn = await self._turn_of(claim, held)
         if turn is None:
-            log.error("turn %d is neither in the queue nor in its lease", claim.turn_number)
+            log.error("turn %d is in no queue, lease or folder; its session is freed", claim.turn_number)
+            lease = msgspec.structs.replace(held.lease, state="free")
+            freed = await self._leases.save(held, lease, None)
+            self.see_lease(claim.session, lease, freed.revision)
             return
         if claim.is_takeover:
             metrics.turns_taken_over.inc()
@@ -162,25 +165,38 @@ class Dispatcher:
         try:
             with metrics.turns_running.track_inprogress():
                 await run.run()
+        except Exception:
+            # Nobody expected it. The lease must not stay with a process that does nothing for it.
+            metrics.errors.labels("dispatch").inc()
+            log.exception("turn %d is handed back", turn.turn_number)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            await run.give_back()
         finally:
             del self._runs[turn.turn_id]
         self.see_lease(claim.session, run.held.lease, run.held.revision)
         self._count_seconds((self._clock() - turn.started_at).total_seconds())
 
     async def _turn_of(self, claim: Claim, held: Held) -> Turn | None:
-        now = self._clock()
+        """As it was saved, else as it stands in the queue, else as it ended: it left the queue after that."""
+        lease = held.lease
         if claim.is_takeover and (saved := await self._leases.turn_of(claim.session)) is not None:
-            return msgspec.structs.replace(saved, attempt=held.lease.attempt)
-        if claim.waiting is None:
-            return None
+            return msgspec.structs.replace(saved, attempt=lease.attempt)
+        now = self._clock()
+        if claim.waiting is not None:
+            request, requested_at = claim.waiting.request, claim.waiting.requested_at
+        else:
+            ended = await self._unrun.request_of(claim.turn_id, claim.session)
+            if ended is None:
+                return None
+            request, requested_at = ended, now
         return Turn(
-            request=claim.waiting.request,
+            request=request,
             turn_number=claim.turn_number,
-            requested_at=claim.waiting.requested_at,
+            requested_at=requested_at,
             started_at=now,
             phase_started_at=now,
-            attempt=held.lease.attempt,
-            earlier=held.lease.recent,
+            attempt=lease.attempt,
+            earlier=lease.recent,
         )
 
     def _has_waited(self, claim: Claim) -> bool:

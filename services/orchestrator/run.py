@@ -79,7 +79,7 @@ class TurnRun:
         try:
             self.record = await self._to_its_end()
             if self.record is None:
-                await self._give_back("handed_back", self.turn)
+                await self.give_back()
             else:
                 await self._tell(self.record)
                 await self._give_back("free", None)
@@ -271,6 +271,10 @@ class TurnRun:
         """While the next phase begins: the lock keeps the order, and the next save would fail as well."""
         self._checkpoint = asyncio.create_task(self._save(self.turn))
         self._checkpoint.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def give_back(self) -> None:
+        """For anybody to go on with, at once, as the next attempt. Raises LeaseLost."""
+        await self._give_back("handed_back", self.turn)
 
     async def _give_back(self, state: Any, turn: Turn | None) -> None:
         async with self._writing:

@@ -8,7 +8,7 @@ import msgspec
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.live import output_of
-from services.orchestrator.domain.queue import Waiting
+from services.orchestrator.domain.queue import SessionKey, Waiting
 from services.orchestrator.domain.turn import Turn, outcome_of
 from services.orchestrator.phases.save import write_down
 from services.orchestrator.phases.synthesis import request_id_of
@@ -16,7 +16,7 @@ from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Outcomes
 from shared import metrics
 from shared.errors import Transient
-from shared.events import Queued
+from shared.events import Queued, TurnRequested
 from shared.replies import TurnRecord
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,16 @@ class Unrun:
             requested_at=waiting.requested_at,
             started_at=now,
             phase_started_at=now,
+        )
+
+    async def request_of(self, turn_id: str, session: SessionKey) -> TurnRequested | None:
+        """Of a turn that has ended and left the queue, whose holder died before it could free its lease."""
+        record = await read_record(self._tools.documents, turn_id)
+        if record is None:
+            return None
+        user, session_id = session
+        return TurnRequested(
+            turn_id=turn_id, session_id=session_id, user=user, input=record.input, recipe=record.recipe
         )
 
     async def cancel(self, turn: Turn) -> TurnRecord:

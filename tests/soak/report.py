@@ -8,7 +8,7 @@ from tests.soak.ledger import Ledger
 from tests.soak.stores import Folder, Stores
 
 _SHOWN = 12
-_WORST = ("unavailable", "internal")
+_WORST = ("unavailable", "internal", "refused", "timeout")
 
 
 def tell(
@@ -24,7 +24,7 @@ def tell(
     rows = [
         ("turns accepted", _count(len(accepted), Counter(turn.way for turn in accepted))),
         ("ended", _count(sum(ended.values()), ended)),
-        ("failed as unavailable or internal", str(len(at_fault(stores.folders)))),
+        ("failed as unavailable, internal, refused or timeout", str(len(at_fault(stores.folders)))),
         ("other failures", _plain(Counter(_reason(folder) for folder in _failed(stores.folders)))),
         ("runs that turns took", _plain(Counter(_attempts(folder) for folder in stores.folders))),
         (

@@ -11,6 +11,7 @@ from services.orchestrator.domain.queue import Lease
 from services.orchestrator.stopping import Stopping
 from shared.errors import Refused
 from shared.events import (
+    Event,
     Steered,
     TurnCancelled,
     TurnFailed,
@@ -91,6 +92,30 @@ async def test_a_turn_whose_folder_was_written_is_only_told_by_whoever_takes_it_
     assert len(told.asked) == 1
 
 
+async def test_a_lease_whose_turn_has_left_the_queue_is_freed_by_whoever_takes_it_over(room: Room) -> None:
+    """Its holder told of the end, and died before it could free the session; it had saved nothing."""
+    second = room.second(Parrot())
+    await room.put(second, 7)
+    await until(lambda: room.board.written[KITCHEN][0].state == "free")
+    room.board.write(KITCHEN, Lease(state="held", holder="dead", turn_id="t7", turn_number=9), None)
+
+    second.see_dead({"dead"})
+    saved = await room.put(second, 10)
+
+    assert isinstance(saved, TurnSaved)
+    assert room.office.told == 2
+
+
+async def test_a_lease_of_a_turn_that_nobody_knows_does_not_block_its_session(room: Room) -> None:
+    second = room.second(Parrot())
+    room.board.write(KITCHEN, Lease(state="held", holder="dead", turn_id="t7", turn_number=7), None)
+
+    second.see_dead({"dead"})
+    saved = await room.put(second, 10)
+
+    assert isinstance(saved, TurnSaved)
+
+
 async def test_a_stop_hands_back_what_it_cannot_end_and_another_takes_it_at_once(room: Room) -> None:
     ended = room.put(room.first, 7)
     await talker(room).talks.wait()
@@ -102,6 +127,24 @@ async def test_a_stop_hands_back_what_it_cannot_end_and_another_takes_it_at_once
 
     assert isinstance(saved, TurnSaved)
     assert room.announced.of("t7").count("output.restarted") == 1
+
+
+async def test_a_turn_that_breaks_its_process_in_a_way_nobody_expected_is_tried_again(room: Room) -> None:
+    second = room.second(Parrot())
+    told = room.office.publish
+    failures = iter([RuntimeError("a bug")])
+
+    async def publish(event: Event) -> None:
+        for error in failures:
+            raise error
+        await told(event)
+
+    room.office.publish = publish  # type: ignore[method-assign]
+
+    saved = await room.put(second, 7)
+
+    assert isinstance(saved, TurnSaved)
+    await until(lambda: room.board.written[KITCHEN][0].state == "free")
 
 
 async def test_a_running_turn_is_cancelled_and_keeps_what_was_said(room: Room) -> None:

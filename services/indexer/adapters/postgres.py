@@ -119,6 +119,7 @@ _UNREACHABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # The connection broke in the middle of a query, and asyncpg lost its place.
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # It starts, stops, or was told to end the query.
     asyncpg.InsufficientResourcesError,  # It has no connection or no room left.

@@ -8,7 +8,7 @@ import msgspec
 from services.orchestrator.domain.context import choose_passages, relevant_hits, sources_of
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Tools
-from shared.errors import Transient
+from shared.errors import Refused, Transient
 from shared.events import SourcesFound
 from shared.replies import Hit, TurnRow
 
@@ -27,7 +27,7 @@ async def gather(turn: Turn, tools: Tools) -> Turn:
             budget_tokens=tools.limits.context_budget_tokens,
         )
         turn = msgspec.structs.replace(turn, passages=passages)
-    except Transient as error:
+    except (Transient, Refused) as error:  # An answer without memory is better than none, whatever ails it.
         log.warning("turn %d goes on without memory: %s", turn.turn_number, error)
         stored = []
         turn = msgspec.structs.replace(turn, memory_was_away=True)
