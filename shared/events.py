@@ -285,6 +285,11 @@ def live_subject(turn_id: str) -> str:
     return f"turn.stream.{turn_id}"
 
 
+def joining_subject(turn_id: str) -> str:
+    """Stored as if it were sent on `live_subject`, and heard by nobody: for what may still be refused."""
+    return f"turn.join.{turn_id}"
+
+
 # --- bytes -------------------------------------------------------------------------------------------------
 
 T = TypeVar("T")

@@ -12,7 +12,14 @@ from typing import Final
 import msgspec
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    SubjectTransform,
+)
 from nats.js.errors import APIError, NotFoundError
 
 from shared.errors import SettingsError, Transient
@@ -80,7 +87,10 @@ OUTCOMES = StreamConfig(
 LIVE = StreamConfig(
     name="LIVE",
     description="The live events of recent turns, for readers that join late.",
-    subjects=["turn.stream.*"],
+    subjects=["turn.stream.*", "turn.join.*"],
+    # Who listens hears also what the stream refuses. What is stored only if nothing came in between goes by a
+    # subject that nobody listens to (`shared.events.joining_subject`).
+    subject_transform=SubjectTransform(src="turn.join.*", dest="turn.stream.{{wildcard(1)}}"),
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
     max_age=15 * 60,

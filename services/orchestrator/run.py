@@ -31,6 +31,7 @@ MOST_FAILURES = 8
 MOST_ATTEMPTS = 30
 """Processes that may have died over a turn; each hand-back counts as well."""
 _LONGEST_PAUSE_SECONDS = 30.0
+_CHECKPOINT_SECONDS = 0.1
 _SESSION_TURNS = 10
 """Ids of the session's last turns that travel with its lease."""
 
@@ -268,8 +269,18 @@ class TurnRun:
             self.held = await self._leases.save(self.held, self._lease("held", turn), turn)
 
     def _save_aside(self) -> None:
-        """While the next phase begins: the lock keeps the order, and the next save would fail as well."""
-        self._checkpoint = asyncio.create_task(self._save(self.turn))
+        """While the next phase runs: the lock keeps the order, and the next save would fail as well.
+
+        A moment later, since the phases of a fast turn are over before a checkpoint between them is of use.
+        """
+        turn = self.turn
+
+        async def save() -> None:
+            await asyncio.sleep(_CHECKPOINT_SECONDS)
+            if self.turn.next_phase == turn.next_phase:
+                await self._save(self.turn)
+
+        self._checkpoint = asyncio.create_task(save())
         self._checkpoint.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def give_back(self) -> None:

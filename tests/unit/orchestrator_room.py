@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from services.orchestrator.adapters.folder import FolderDocuments
-from services.orchestrator.adapters.nats import without_gaps
 from services.orchestrator.archive import Archive
 from services.orchestrator.controls import Controls
 from services.orchestrator.dispatch import Dispatcher
+from services.orchestrator.domain.live import story_of
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.tools import Limits, Tools
@@ -89,8 +89,7 @@ class Announced:
         self.events.setdefault(turn_id, {}).setdefault(event.index, event)
 
     async def join(self, turn_id: str, known: Sequence[AnyLiveEvent], make: MakeEvent) -> list[AnyLiveEvent]:
-        events = {**{event.index: event for event in known}, **self.events.get(turn_id, {})}
-        joined = without_gaps(events)
+        joined = story_of([*known, *self.events.get(turn_id, {}).values()])
         if (event := make(joined)) is not None:
             await self.emit(turn_id, event)
             joined.append(event)

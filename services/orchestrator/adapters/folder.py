@@ -64,6 +64,9 @@ class FolderDocuments:
         return True
 
     async def read(self, turn_id: str, name: str) -> str | None:
+        # Asked of every turn at its beginning, when nearly none is there: not worth a thread.
+        if not (self._by_id / turn_id).exists():
+            return None
         return await asyncio.to_thread(self._read, turn_id, name)
 
     def _read(self, turn_id: str, name: str) -> str | None:

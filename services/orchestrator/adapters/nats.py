@@ -8,6 +8,7 @@ from contextlib import aclosing
 import nats.errors
 import nats.js.errors
 
+from services.orchestrator.domain.live import story_of
 from services.orchestrator.ports import MakeEvent
 from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
@@ -16,10 +17,10 @@ from shared.errors import Poison, Transient
 from shared.events import (
     AnyLiveEvent,
     Event,
-    OutputDelta,
     TurnRequested,
     decode_live,
     encode,
+    joining_subject,
     live_subject,
 )
 from shared.keys import Conflict, publish_behind
@@ -68,31 +69,26 @@ class BusAnnouncements:
 
     async def join(self, turn_id: str, known: Sequence[AnyLiveEvent], make: MakeEvent) -> list[AnyLiveEvent]:
         subject = live_subject(turn_id)
-        events = {event.index: event for event in known}
+        sent = list(known)
         last_sequence = 0
         while True:
             async for page in replay(self._bus, str(LIVE.name), subject, first_sequence=last_sequence + 1):
                 last_sequence = page[-1].sequence
                 for stored in page:
                     with contextlib.suppress(Poison):  # Anybody may publish on the subject.
-                        event = decode_live(stored.body)
-                        events.setdefault(event.index, event)
-            joined = without_gaps(events)
+                        sent.append(decode_live(stored.body))
+            joined = story_of(sent)
             next_event = make(joined)
             if next_event is None:
                 return joined
             try:
-                await publish_behind(self._bus, subject, encode(next_event), last_sequence=last_sequence)
+                await publish_behind(
+                    self._bus, joining_subject(turn_id), encode(next_event), last_sequence=last_sequence
+                )
             except Conflict:
                 continue  # Somebody sent one more; the next one goes behind that.
+            await self.emit(turn_id, next_event)  # Now that it holds, for those who listen.
             return [*joined, next_event]
-
-
-def without_gaps(events: dict[int, AnyLiveEvent]) -> list[AnyLiveEvent]:
-    """What a server lost in a crash was text that is void by now; nothing stands for it."""
-    return [
-        events.get(index) or OutputDelta(index=index, text="") for index in range(max(events, default=-1) + 1)
-    ]
 
 
 class BusModel:
