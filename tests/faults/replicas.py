@@ -110,7 +110,10 @@ async def ended(stack: Stack, turn_id: str, *, user: str = "alice") -> dict[str,
     """The turn as it ended."""
     async with asyncio.timeout(_TURN_SECONDS):
         while True:
-            status, turn = await stack.call("GET", f"/v1/turns/{turn_id}", user=user)
+            try:
+                status, turn = await stack.call("GET", f"/v1/turns/{turn_id}", user=user)
+            except aiohttp.ClientError:  # Its gateway is not back yet.
+                status, turn = 503, {}
             if status == 200 and turn["status"] in ("saved", "failed", "cancelled"):
                 found: dict[str, Any] = turn
                 return found
