@@ -89,7 +89,7 @@ def read_templates() -> Templates:
     return Templates(
         topics=[
             topic
-            for name in ("topics", "topics_more")
+            for name in ("topics_who_where", "topics_when_name", "topics_number_what")
             for topic in _read(name, dict[str, list[Topic]])["topic"]
         ],
         hops=_read("hops", dict[str, list[Hop]])["hop"],
