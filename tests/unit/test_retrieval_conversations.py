@@ -136,3 +136,9 @@ def test_an_answer_stands_right_behind_its_question(
     for _, grades in of_type(asked, "neighbour"):
         (evidence,) = grades
         assert before[evidence].text.endswith("?")
+
+
+def test_evidence_stands_anywhere_in_its_session(asked: list[tuple[Query, dict[str, int]]]) -> None:
+    places = sorted(int(id_.rsplit("-", 1)[1]) for _, grades in asked for id_ in grades)
+
+    assert places[len(places) // 4] < 8 < places[3 * len(places) // 4]

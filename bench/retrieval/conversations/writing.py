@@ -47,6 +47,7 @@ def _told(
     for slot in range(SLOTS):
         for place, partner in enumerate(partners):
             said = [block for block in blocks if block.slot == slot and block.partner == partner]
+            random_.shuffle(said)
             session += 1
             day = slot * _SLOT_DAYS + place * _SLOT_DAYS // len(partners) + random_.randrange(14)
             at = _BEGINNING + timedelta(days=day, minutes=random_.randrange(900))
