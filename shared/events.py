@@ -11,7 +11,7 @@ Readers ignore fields that they do not know; a missing required field is `Poison
 old reader takes a new version, never a changed meaning (the golden files in tests/contracts hold us to it).
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
@@ -279,6 +279,17 @@ AnyLiveEvent = (
 LIVE_EVENTS: tuple[type[LiveEvent], ...] = get_args(AnyLiveEvent)
 LAST_EVENTS = (Saved, Failed, Cancelled)
 """One of these ends every turn's stream."""
+
+
+def output_of(events: Sequence[AnyLiveEvent]) -> str:
+    """The text so far, without what a restart has made void."""
+    texts: list[str] = []
+    for event in events:
+        if isinstance(event, OutputDelta):
+            texts.append(event.text)
+        elif isinstance(event, OutputRestarted):
+            texts.clear()
+    return "".join(texts)
 
 
 def live_subject(turn_id: str) -> str:

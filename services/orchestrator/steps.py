@@ -7,7 +7,6 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from services.orchestrator.domain.live import output_of
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import PhaseRun, Turn
 from services.orchestrator.phases.gather import gather
@@ -25,6 +24,7 @@ from shared.events import (
     Queued,
     Steered,
     Usage,
+    output_of,
 )
 from shared.tracing import tracer
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from services.orchestrator.archive import read_record
-from services.orchestrator.domain.live import output_of
 from services.orchestrator.domain.queue import SessionKey, Waiting
 from services.orchestrator.domain.turn import Turn, outcome_of
 from services.orchestrator.phases.save import write_down
@@ -16,7 +15,7 @@ from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Outcomes
 from shared import metrics
 from shared.errors import Transient
-from shared.events import Queued, TurnRequested
+from shared.events import Queued, TurnRequested, output_of
 from shared.replies import TurnRecord
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ def given_up(number: int, durable: str = "indexer-turn-saved", **more: object) -
         "last_error": "the last",
         **more,
     }
-    return GivenUp(durable=durable, sequence=number, **fields)  # type: ignore[arg-type]
+    return GivenUp(durable=durable, sequence=number, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 async def test_a_letter_is_shown_with_all_that_is_known_of_it(asking: Bus) -> None:

@@ -79,13 +79,13 @@ async def test_the_leader_of_the_queue_is_killed_and_turns_go_on(cluster: Stack)
     begun = monotonic()
     async with asyncio.timeout(BACK_SECONDS):
         second = await cluster.ask("Where does Mira keep her bees?")
-    print(f"{leader} killed; the next turn was answered after {monotonic() - begun:.1f} s")  # noqa: T201
+    print(f"{leader} killed; the next turn was answered after {monotonic() - begun:.1f} s")  # noqa: T201  # the figure of docs/delivery.md
 
     # What was acknowledged is there, in order, and the server that was killed is one of the three again.
     assert second["turn_number"] > first["turn_number"]
     await cluster.until_indexed(second["turn_id"])
     async with asyncio.timeout(30):
-        while f"{leader} is ready again" not in cluster.terminal():  # noqa: ASYNC110
+        while f"{leader} is ready again" not in cluster.terminal():  # noqa: ASYNC110  # a file
             await asyncio.sleep(0.1)
     assert await stored_turns(cluster) == [first["turn_id"], second["turn_id"]]
     status = await status_of(cluster)

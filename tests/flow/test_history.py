@@ -56,5 +56,5 @@ def cancelled(session_id: str, number: int, said: str, answered: str, **more: st
         output=answered,
         recipe="direct",
         model="extractive",
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # fields by name
     )

@@ -12,7 +12,7 @@ values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_si
 
 def given_up(**more: object) -> GivenUp:
     fields: dict[str, object] = {"subject": "turn.saved", "body": b"{}", "reason": "no valid event", **more}
-    return GivenUp(durable="indexer-turn-saved", sequence=7, **fields)  # type: ignore[arg-type]
+    return GivenUp(durable="indexer-turn-saved", sequence=7, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 @given(st.dictionaries(names, values, max_size=8), st.binary(max_size=2 * ROOM), values)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.domain.live import output_of, story_of
-from shared.events import AnyLiveEvent, OutputDelta, OutputRestarted
+from services.orchestrator.domain.live import story_of
+from shared.events import AnyLiveEvent, OutputDelta, OutputRestarted, output_of
 
 
 def delta(index: int, text: str = "x", attempt: int = 1) -> OutputDelta:

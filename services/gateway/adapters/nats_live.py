@@ -18,6 +18,7 @@ from shared.replies import GetEvents
 from shared.streams import LIVE
 
 _PAGE = 256
+_FIRST = 16
 _GAP_SECONDS = 0.05
 """An event that was sent a moment ago may not be stored yet. Each look into a gap waits twice as long."""
 _LOOKS_INTO_A_GAP = 2
@@ -34,13 +35,13 @@ class BusLiveTurns:
         self._readers: set[BusReader] = set()
 
     async def events(self, turn_id: str) -> list[AnyLiveEvent]:
-        async with aclosing(self._replay(turn_id)) as pages:
+        async with aclosing(self._replay(turn_id, _PAGE)) as pages:
             bodies = [stored.body async for page in pages for stored in page]
         events = (_event_of(frame.body) for frame in frames_in_order(bodies))
         return [event for event in events if event is not None]
 
     async def owner(self, turn_id: str) -> str | None:
-        async with aclosing(self._replay(turn_id)) as pages:
+        async with aclosing(self._replay(turn_id, _FIRST)) as pages:
             first: list[Stored] = await anext(pages, [])  # It is among the first, or it has expired.
         events = map(_event_of, (stored.body for stored in first))
         return next((event.user for event in events if isinstance(event, Queued)), None)
@@ -74,8 +75,8 @@ class BusLiveTurns:
     def _reconnects(self) -> int:
         return int(self._bus.connection.stats["reconnects"])
 
-    def _replay(self, turn_id: str) -> AsyncGenerator[list[Stored], None]:
-        return replay(self._bus, str(LIVE.name), live_subject(turn_id), page=_PAGE)
+    def _replay(self, turn_id: str, page: int) -> AsyncGenerator[list[Stored], None]:
+        return replay(self._bus, str(LIVE.name), live_subject(turn_id), page=page)
 
 
 class BusReader:

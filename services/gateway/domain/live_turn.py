@@ -7,13 +7,12 @@ from shared.events import (
     AnyLiveEvent,
     Cancelled,
     Failed,
-    OutputDelta,
-    OutputRestarted,
     Queued,
     Saved,
     Source,
     SourcesFound,
     Usage,
+    output_of,
 )
 from shared.replies import TurnStatus, UnendedTurn
 
@@ -67,17 +66,6 @@ def view_of_events(events: Sequence[AnyLiveEvent]) -> TurnView:
 def sources_of(events: Sequence[AnyLiveEvent]) -> list[Source]:
     sources = [event.sources for event in events if isinstance(event, SourcesFound)]
     return sources[-1] if sources else []
-
-
-def output_of(events: Sequence[AnyLiveEvent]) -> str:
-    """The text so far, without what a restart has made void."""
-    texts: list[str] = []
-    for event in events:
-        if isinstance(event, OutputDelta):
-            texts.append(event.text)
-        elif isinstance(event, OutputRestarted):
-            texts.clear()
-    return "".join(texts)
 
 
 def status_of(events: Sequence[AnyLiveEvent]) -> TurnStatus:
