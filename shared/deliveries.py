@@ -220,7 +220,7 @@ class Batches(Generic[E]):
             return
         for event, answer in batch:
             if not answer.done():
-                answer.set_result([out for out in follow_ups if out.turn_id == event.turn_id])
+                answer.set_result([out for out in follow_ups if out.about == event.about])
 
 
 @asynccontextmanager

@@ -22,7 +22,8 @@ from shared.errors import Poison
 
 # The lookahead refuses a final newline, which `$` alone lets pass in Python; ids become parts of subjects.
 TurnId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="A UUIDv7 as text.")]
-SESSION_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)"
+SESSION_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$(?!\n)"
+"""Whatever other programs call their sessions, without control characters: imports keep their names."""
 SessionId = Annotated[str, msgspec.Meta(pattern=SESSION_PATTERN)]
 User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
 Score = float
@@ -69,8 +70,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     subject: ClassVar[str]
     version: ClassVar[int] = 1
 
-    turn_id: TurnId
-
     @classmethod
     def ce_type(cls) -> str:
         return f"pandora.{cls.subject}.v{cls.version}"
@@ -80,11 +79,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return f"/schemas/{cls.subject}/v{cls.version}"
 
     @property
+    def about(self) -> str:
+        """The id of what it happened to."""
+        raise NotImplementedError
+
+    @property
     def message_id(self) -> str:
-        return f"{self.turn_id}:{self.subject}"
+        return f"{self.about}:{self.subject}"
 
 
-class TurnRequested(Event, frozen=True, kw_only=True):
+class TurnEvent(Event, frozen=True, kw_only=True):
+    """Something that happened to a turn."""
+
+    turn_id: TurnId
+
+    @property
+    def about(self) -> str:
+        return self.turn_id
+
+
+class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     """anyone -> orchestrator: a user said something and wants an answer."""
 
     subject: ClassVar[str] = "turn.requested"
@@ -98,7 +112,7 @@ class TurnRequested(Event, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class TurnSaved(Event, frozen=True, kw_only=True):
+class TurnSaved(TurnEvent, frozen=True, kw_only=True):
     """orchestrator -> indexer, anyone: the turn is written down; this is all that an index needs of it."""
 
     subject: ClassVar[str] = "turn.saved"
@@ -127,7 +141,7 @@ class TurnSaved(Event, frozen=True, kw_only=True):
     """The index of the turn's last live event."""
 
 
-class TurnFailed(Event, frozen=True, kw_only=True):
+class TurnFailed(TurnEvent, frozen=True, kw_only=True):
     """orchestrator -> anyone: the turn ended without an answer, and why."""
 
     subject: ClassVar[str] = "turn.failed"
@@ -140,7 +154,7 @@ class TurnFailed(Event, frozen=True, kw_only=True):
     failed_at: datetime
 
 
-class TurnCancelled(Event, frozen=True, kw_only=True):
+class TurnCancelled(TurnEvent, frozen=True, kw_only=True):
     """orchestrator -> indexer, anyone: stopped on request; what was generated is kept."""
 
     subject: ClassVar[str] = "turn.cancelled"
@@ -159,7 +173,7 @@ class TurnCancelled(Event, frozen=True, kw_only=True):
     model: str = ""
 
 
-class TurnIndexed(Event, frozen=True, kw_only=True):
+class TurnIndexed(TurnEvent, frozen=True, kw_only=True):
     """indexer -> anyone: search finds the turn from now on."""
 
     subject: ClassVar[str] = "turn.indexed"

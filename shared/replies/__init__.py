@@ -4,6 +4,13 @@ Every request names the user that it is asked for; the answering service filters
 exists on which one user's words reach another.
 """
 
+from shared.replies.imports import (
+    MOST_MESSAGES,
+    ImportedMessage,
+    ImportMessages,
+    ImportReply,
+    MessageId,
+)
 from shared.replies.inference import (
     Abort,
     Aborted,
@@ -16,6 +23,7 @@ from shared.replies.inference import (
     StillGenerating,
 )
 from shared.replies.memory import (
+    KINDS,
     Count,
     CountReply,
     Hit,
@@ -29,6 +37,8 @@ from shared.replies.memory import (
     Search,
     SearchReply,
     SessionRow,
+    Signal,
+    Speaker,
     TurnRow,
 )
 from shared.replies.request import (
@@ -57,6 +67,8 @@ from shared.replies.turns import (
 )
 
 __all__ = [
+    "KINDS",
+    "MOST_MESSAGES",
     "Abort",
     "Aborted",
     "Control",
@@ -75,6 +87,9 @@ __all__ = [
     "GetEvents",
     "GetTurn",
     "Hit",
+    "ImportMessages",
+    "ImportReply",
+    "ImportedMessage",
     "Kind",
     "ListDocuments",
     "ListSessions",
@@ -82,6 +97,7 @@ __all__ = [
     "ListTurns",
     "ListTurnsReply",
     "Message",
+    "MessageId",
     "Models",
     "ModelsReply",
     "Neighbours",
@@ -95,6 +111,8 @@ __all__ = [
     "Search",
     "SearchReply",
     "SessionRow",
+    "Signal",
+    "Speaker",
     "StillGenerating",
     "TurnRecord",
     "TurnRow",

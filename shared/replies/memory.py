@@ -1,35 +1,54 @@
 """index.*: what the indexer answers."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 import msgspec
 
 from shared.events import Score, SessionId, TurnId, User
 from shared.replies.request import Request
 
-Kind = Literal["turn"]
+Kind = Literal["turn", "memory", "research", "content"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+Speaker = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """One reason for a hit's place: its score is the sum of value times weight over all of them."""
+
+    value: float
+    weight: float
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Something that memory holds about the query, best first."""
 
     kind: Kind
+    """`turn` also for an imported message, which was said in a turn elsewhere."""
     id: str
+    """The turn's, the imported message's, the memory's ..."""
     score: Score
     """0 to 1, comparable within one answer only."""
     text: str
-    turn_id: str
-    turn_number: int
     session_id: str
     at: datetime
-    input: str
-    output: str
-    quoted: bool
-    similarity: float
-    """Cosine of query and text, -1 to 1; 0 where only words found it."""
-    words: float
-    """BM25 of query and text; 0 where only meaning found it."""
+    message_ids: list[str]
+    """The messages that the hit stands on, best first. Of a turn: `<turn_id>:user`, `<turn_id>:assistant`."""
+    highlights: list[str] = []
+    """Sentences of the text that share words with the query, best first."""
+    speaker: str = ""
+    """Who said the best of the messages."""
+    turn_id: str | None = None
+    turn_number: int | None = None
+    input: str = ""
+    output: str = ""
+    quoted: bool = False
+    similarity: float = 0.0
+    """Cosine of query and the best message, -1 to 1; 0 where only words found it."""
+    words: float = 0.0
+    """BM25 of query and the best message; 0 where only meaning found it."""
+    explain: dict[str, Signal] | None = None
+    """Where it was asked for: every signal of the best message."""
 
 
 class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +63,13 @@ class Search(Request[SearchReply], frozen=True, kw_only=True):
     user: User
     query: str
     limit: int = 10
-    kinds: list[Kind] = msgspec.field(default_factory=lambda: ["turn"])
+    kinds: list[Kind] = msgspec.field(default_factory=lambda: list(KINDS))
     session_id: SessionId | None = None
+    speaker: Speaker | None = None
+    """As it was imported, in any case; one's own turns have `user` and `assistant`."""
+    since: datetime | None = None
+    until: datetime | None = None
+    explain: bool = False
     without_echoes: bool = False
     """Leaves out questions whose answer only quoted other turns: they know nothing of their own."""
 
