@@ -87,7 +87,7 @@ def test_messages_of_a_session_come_one_after_the_other(messages: dict[str, Docu
     for message in messages.values():
         sessions.setdefault(message.metadata.session_id, []).append(message.metadata.at)
 
-    assert len(sessions) > 20 * 20
+    assert len(sessions) >= 10 * 16 + 10 * 24
     assert all(times == sorted(times) for times in sessions.values())
 
 

@@ -1,5 +1,6 @@
 """What one user's conversations tell, in blocks that are not yet in sessions, and what is asked about it."""
 
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -10,10 +11,19 @@ from bench.retrieval.conversations.templates import Advice, Hop, Oblique, Templa
 ASSISTANT = "Pandora"
 SLOTS = 8
 """Stretches of time; in each, the user talks once with everybody."""
+FRIENDS = 2
+"""A cast of so many has no assistant: two friends, who stay with a topic while they talk."""
+FRIENDS_SLOTS = 16
 OF_KINDS = ("who", "where", "when", "name", "number", "what")
 QUESTIONS = {"changed": 2, "neighbour": 2, "paraphrase": 2, "two_messages": 2, "assistant": 1}
 """How many of a user's questions are of a type; of each kind of `OF_KINDS`, one."""
+FRIENDS_QUESTIONS = {"changed": 2, "neighbour": 2, "paraphrase": 2, "two_messages": 2, "dated": 1}
+MONTH = "{month}"
+"""In a question: when its evidence was said, known once the sessions have their dates."""
+_NOW = re.compile(r" (now|at present)\b")
 _THEMES = 10
+_FRIENDS_THEMES = 14
+_SAME_SESSION = 0.7
 _CHATS = 14
 _ERRANDS = 6
 _TOLD_UNASKED = 0.8
@@ -47,27 +57,41 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Scriptwriter:
-    """One user (the first of the cast) with two others, and the assistant."""
+    """One user (the first of the cast) with two others and the assistant, or with one friend alone.
+
+    Of two friends a third person asks, who names whom he means; and what is said of a topic is mostly said in
+    one session.
+    """
 
     def __init__(self, templates: Templates, random_: Random, cast: Sequence[str]) -> None:
         self._templates = templates
         self._random = random_
         self._cast = cast
+        self._friends = len(cast) == FRIENDS
+        self._slots = FRIENDS_SLOTS if self._friends else SLOTS
+        self._questions = FRIENDS_QUESTIONS if self._friends else QUESTIONS
         self._strangers = [name for name in templates.pools["first"] if name not in cast]
+        self._homes: dict[str, int] = {}
+        """Of two friends' topics: the slot in which they mostly speak of it."""
+        self._home: int | None = None
         self.blocks: list[Block] = []
         self.questions: list[Question] = []
 
     def write(self) -> None:
         """Fills `blocks` and `questions`."""
         themes = self._themes()
+        if self._friends:
+            self._homes = {topic.key: self._random.randrange(self._slots) for topic in themes}
         self._tell_facts(themes)
         for topic in themes:
             self._talk_around(topic)
-        asked = QUESTIONS["two_messages"]
+        self._home = None
+        asked = self._questions["two_messages"]
         for number, hop in enumerate(self._random.sample(self._templates.hops, asked + 2)):
             self._tell_hop(hop, asked=number < asked)
-        for number, advice in enumerate(self._random.sample(self._templates.advice, 4)):
-            self._tell_advice(advice, asked=number < QUESTIONS["assistant"])
+        if not self._friends:
+            for number, advice in enumerate(self._random.sample(self._templates.advice, 4)):
+                self._tell_advice(advice, asked=number < QUESTIONS["assistant"])
         self._chat()
 
     def _tell_facts(self, themes: Sequence[Topic]) -> None:
@@ -75,8 +99,8 @@ class Scriptwriter:
         facts = [(topic, person) for topic in themes for person in self._cast]
         self._random.shuffle(facts)
         values = {topic.key: self._values(topic.pool) for topic in themes}
-        told_otherwise = ("changed", "paraphrase", "neighbour")
-        for type_ in (*OF_KINDS, *(name for name in told_otherwise for _ in range(QUESTIONS[name]))):
+        told_otherwise = ("changed", "dated", "paraphrase", "neighbour")
+        for type_ in (*OF_KINDS, *(t for t in told_otherwise for _ in range(self._questions.get(t, 0)))):
             topic, person = next(fact for fact in facts if _fits(type_, fact[0]))
             facts.remove((topic, person))
             self._tell(topic, person, values[topic.key], type_)
@@ -88,13 +112,16 @@ class Scriptwriter:
         """Of every kind one at least."""
         topics = self._random.sample(self._templates.topics, len(self._templates.topics))
         of_kinds = [next(topic for topic in topics if topic.kind == kind) for kind in OF_KINDS]
-        return [*of_kinds, *(topic for topic in topics if topic not in of_kinds)][:_THEMES]
+        return [*of_kinds, *(topic for topic in topics if topic not in of_kinds)][
+            : _FRIENDS_THEMES if self._friends else _THEMES
+        ]
 
     def _tell(self, topic: Topic, person: str, values: list[str], type_: str | None) -> None:
         """`type_`: of the question about it; None: nobody asks."""
         style = type_ or self._random.choice(("says", "says", "neighbour", "paraphrase"))
         asks, key, old = topic.questions, f"{topic.key}.{person}", f"{topic.key}.{person}.old"
         partner, value = self._partner_of(person), values.pop()
+        self._home = self._homes.get(topic.key)
         aside, cue = self._cue(style)
         match style:
             case "neighbour":
@@ -103,15 +130,25 @@ class Scriptwriter:
             case "paraphrase" if topic.oblique is not None:
                 asks = topic.oblique.asks
                 self._say(person, partner, self._filled(topic.oblique.says, v=value), key)
-            case "changed":
+            case "changed" | "dated":
                 asks = [question for question in asks if " did " not in question]  # Of the present.
                 self._say(person, partner, self._in_full(topic.says, v=values.pop()), old, half=0)
                 told = self._in_full(topic.changed, aside, v=value)
                 self._say(person, self._partner_of(person), told, key, half=1)
             case _:
                 self._say(person, partner, self._in_full(topic.says, aside, v=value), key)
-        if type_ is not None:
-            self._ask(type_, asks, person, {key: 2, old: 0} if style == "changed" else {key: 2}, cue)
+        match type_:
+            case None:
+                pass
+            case "dated":  # Of what was so at the time.
+                asks = [
+                    f"In {MONTH}, {_NOW.sub('', question[0].lower() + question[1:])}" for question in asks
+                ]
+                self._ask(type_, asks, person, {old: 2, key: 0}, month=MONTH)
+            case "changed":
+                self._ask(type_, asks, person, {key: 2, old: 0}, cue)
+            case _:
+                self._ask(type_, asks, person, {key: 2}, cue)
 
     def _cue(self, style: str) -> tuple[str, str]:
         """Mostly, a remark to go with what is told in full, and the memory of it to go with the question."""
@@ -154,7 +191,7 @@ class Scriptwriter:
                 (pair[i % 2], self._filled([text], to=pair[1 - i % 2])) for i, text in enumerate(exchange)
             ]
             self._add(partner, [(speaker, text, "") for speaker, text in lines])
-        for ask, reply in self._random.sample(self._templates.talk.errands, _ERRANDS):
+        for ask, reply in self._random.sample(self._templates.talk.errands, 0 if self._friends else _ERRANDS):
             friend = self._random.choice(self._templates.pools["friend"])
             pair_of = [self._filled([text], friend=friend) for text in (ask, reply)]
             self._add(ASSISTANT, [(self._cast[0], pair_of[0], ""), (ASSISTANT, pair_of[1], "")])
@@ -162,6 +199,7 @@ class Scriptwriter:
     def _talk_around(self, topic: Topic) -> None:
         """Near misses: of everybody, about the same thing, and never an answer."""
         talk = self._templates.talk
+        self._home = self._homes.get(topic.key)
         for miss in topic.misses:
             person = self._random.choice(self._cast)
             self._say(person, self._partner_of(person), self._filled([miss]))
@@ -200,15 +238,25 @@ class Scriptwriter:
 
     def _add(self, partner: str, lines: list[tuple[str, str, str]], *, half: int | None = None) -> None:
         """`half` of all time; None: at any time."""
-        begin, end = (0, SLOTS) if half is None else (half * SLOTS // 2, (half + 1) * SLOTS // 2)
-        slot = self._random.randrange(begin, end)
+        slots = range(self._slots)
+        if half is not None:
+            slots = slots[half * self._slots // 2 : (half + 1) * self._slots // 2]
+        slot = self._random.choice(slots)
+        if self._home is not None and self._home in slots and self._random.random() < _SAME_SESSION:
+            slot = self._home
         self.blocks.append(Block(slot, partner, [Line(*line) for line in lines]))
 
     def _ask(
-        self, type_: str, asks: Sequence[str], person: str, grades: dict[str, int], cue: str = ""
+        self,
+        type_: str,
+        asks: Sequence[str],
+        person: str,
+        grades: dict[str, int],
+        cue: str = "",
+        **given: str,
     ) -> None:
-        about_oneself = person == self._cast[0] and self._random.random() < 0.6
-        words = grammar(None if about_oneself else person)
+        about_oneself = not self._friends and person == self._cast[0] and self._random.random() < 0.6
+        words = grammar(None if about_oneself else person) | given
         self.questions.append(Question(type_, self._filled(asks, **words) + cue, grades))
 
     def _filled(self, templates: Sequence[str], **given: str) -> str:
@@ -220,7 +268,8 @@ class Scriptwriter:
 
     def _partner_of(self, person: str) -> str:
         """With whom the user is talking when this person says something."""
-        return self._random.choice([*self._cast[1:], ASSISTANT]) if person == self._cast[0] else person
+        others = self._cast[1:] if self._friends else [*self._cast[1:], ASSISTANT]
+        return self._random.choice(others) if person == self._cast[0] else person
 
     def _other(self, person: str, partner: str) -> str:
         return self._cast[0] if person == partner else partner
@@ -228,7 +277,7 @@ class Scriptwriter:
 
 def _fits(type_: str, topic: Topic) -> bool:
     match type_:
-        case "changed":
+        case "changed" | "dated":
             return bool(topic.changed)
         case "paraphrase":
             return isinstance(topic.oblique, Oblique)
