@@ -1,0 +1,199 @@
+"""Puts what the searches found into one order: a weighted sum of signals that a person can check.
+
+Four searches give their best: by meaning and by words, each of a message alone and of a message with those
+beside it. Scores are added, not ranks (docs/adr/0003-scores-are-added-not-ranks.md). What else is known of a
+message, and of what is asked, adds a little.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+import numpy
+from numpy.typing import NDArray
+
+from services.indexer.domain.asked import Asked, Period
+from shared.replies import Signal
+
+Kind = Literal["turn", "memory", "research"]
+Role = Literal["user", "assistant", "other"]
+Column = NDArray[numpy.float64]
+"""One value a candidate."""
+
+_BEST_OF_SESSION = 5
+_LONG_ENOUGH = 10
+"""Words; a message of more says no more for that."""
+_USED_MUCH = 10
+_BESIDE = timedelta(days=3)
+"""At least so far from the time that is asked for, a message may still be about it."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that at least one search found. None: not among that search's best."""
+
+    key: str
+    kind: str
+    session_id: str
+    """Empty: said in no session."""
+    ordinal: int
+    speaker: str
+    role: Role
+    at: datetime
+    asks: bool
+    """It is only a question: `asked.is_question`."""
+    length: int
+    """In words."""
+    uses: int
+    """How often it was used lately."""
+    meaning: float | None
+    """Cosine of the question and the message, -1 to 1."""
+    meaning_near: float | None
+    """The same of the message together with those right before and after it."""
+    words: float | None
+    """BM25 of the question and `speaker: message`, 0 and above."""
+    words_near: float | None
+    """The same of the three messages together."""
+    tells_time: bool = False
+    """`asked.tells_time`."""
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every signal there is, and how much it counts. Values are 0 to 1 and the weights add up to 1."""
+
+    meaning: float = 0.16
+    """Cosine, between the lowest and the highest of this search."""
+    meaning_near: float = 0.16
+    words: float = 0.16
+    """BM25, between 0 and the highest of this search."""
+    words_near: float = 0.16
+    session: float = 0.08
+    """The best five messages of its session, by meaning and by words."""
+    speaker: float = 0.08
+    """The question names who said it."""
+    role: float = 0.04
+    """The user said it, and the question is about me; or the assistant, and it is about you."""
+    tells: float = 0.04
+    """It is not only a question."""
+    length: float = 0.02
+    """It has ten words or more; in part, where it has fewer."""
+    period: float = 0.04
+    """It was said at the time that the question names; in part, shortly before or after."""
+    time: float = 0.02
+    """It tells a time, and the question asks for one."""
+    newest: float = 0.02
+    """Of what was found it is the latest, and the question asks for what is so now."""
+    uses: float = 0.02
+    """It was of use ten times lately; in part, where less often."""
+
+
+WEIGHTS = Weights()
+SIGNALS = Weights.__struct_fields__
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    key: str
+    score: float
+    """0 to 1; comparable within one search. The sum of value times weight over `explain`."""
+    explain: dict[str, Signal]
+
+
+def rank(
+    asked: Asked, candidates: Sequence[Candidate], *, now: datetime, weights: Weights = WEIGHTS
+) -> list[Ranked]:
+    """All of them, best first; of equal ones the lower key. A higher score in any search never ranks a
+    message lower.
+    """
+    columns = signals(asked, candidates, now=now)
+    of_signals = {name: float(getattr(weights, name)) for name in SIGNALS}
+    scores = numpy.zeros(len(candidates))
+    for name, weight in of_signals.items():
+        scores += weight * columns[name]
+    values = zip(*(columns[name].tolist() for name in SIGNALS), strict=True)
+    ranked = [
+        Ranked(
+            candidate.key,
+            score,
+            {n: Signal(v, w) for (n, w), v in zip(of_signals.items(), own, strict=True)},
+        )
+        for candidate, score, own in zip(candidates, scores.tolist(), values, strict=True)
+    ]
+    return sorted(ranked, key=lambda one: (-one.score, one.key))
+
+
+def signals(asked: Asked, candidates: Sequence[Candidate], *, now: datetime) -> dict[str, Column]:
+    """Of every signal its value for each candidate, 0 to 1."""
+    meaning, found_by_meaning = _column([c.meaning for c in candidates])
+    near, found_near = _column([c.meaning_near for c in candidates])
+    words, _ = _column([c.words for c in candidates])
+    words_near, _ = _column([c.words_near for c in candidates])
+    named = {speaker.casefold() for speaker in asked.speakers}
+    role = "assistant" if asked.about_assistant else "user" if asked.about_me else ""
+    return {
+        "meaning": _spread(meaning, found_by_meaning),
+        "meaning_near": _spread(near, found_near),
+        "words": _share(words),
+        "words_near": _share(words_near),
+        "session": (_of_session(candidates, near) + _of_session(candidates, words_near)) / 2,
+        "speaker": _values(c.speaker.casefold() in named for c in candidates),
+        "role": _values(c.role == role for c in candidates),
+        "tells": _values(not c.asks for c in candidates),
+        "length": _values(min(c.length / _LONG_ENOUGH, 1.0) for c in candidates),
+        "period": _values(_nearness(c.at, asked.periods) for c in candidates),
+        "time": _values(asked.wants_time and c.tells_time for c in candidates),
+        "newest": _newest(candidates, now) if asked.wants_newest else numpy.zeros(len(candidates)),
+        "uses": _values(min(c.uses / _USED_MUCH, 1.0) for c in candidates),
+    }
+
+
+def _column(scores: Sequence[float | None]) -> tuple[Column, NDArray[numpy.bool_]]:
+    """The scores, 0 for a missing one, and which are there."""
+    found = numpy.array([score is not None for score in scores], dtype=bool)
+    return numpy.array([score or 0.0 for score in scores], dtype=numpy.float64), found
+
+
+def _values(values: Iterable[float]) -> Column:
+    return numpy.array([float(value) for value in values], dtype=numpy.float64)
+
+
+def _spread(scores: Column, found: NDArray[numpy.bool_]) -> Column:
+    """Each score's place between the lowest and the highest; a missing one is at the bottom."""
+    if not found.any():
+        return numpy.zeros(len(scores))
+    low, high = scores[found].min(), scores[found].max()
+    return numpy.where(found, (scores - low) / (high - low) if high > low else 1.0, 0.0)
+
+
+def _share(scores: Column) -> Column:
+    """Each score's share of the highest; what is below 0 counts as 0."""
+    high = scores.max(initial=0.0)
+    return numpy.maximum(scores, 0.0) / high if high > 0 else numpy.zeros(len(scores))
+
+
+def _of_session(candidates: Sequence[Candidate], scores: Column) -> Column:
+    """Of each candidate's session the sum of the best few scores, as a share of the best session's.
+
+    Of the searches' own scores, so that a message whose score rises takes its session along and no other.
+    """
+    of_sessions: dict[str, list[float]] = defaultdict(list)
+    for candidate, score in zip(candidates, scores.tolist(), strict=True):
+        if candidate.session_id:
+            of_sessions[candidate.session_id].append(max(score, 0.0))
+    sums = {id_: sum(sorted(own)[-_BEST_OF_SESSION:]) for id_, own in of_sessions.items()}
+    return _share(_values(sums.get(candidate.session_id, 0.0) for candidate in candidates))
+
+
+def _nearness(at: datetime, periods: Sequence[Period]) -> float:
+    """1 within a period, and down to 0 in half its length, or `_BESIDE`, before and after it."""
+    best = 0.0
+    for begin, end in periods:
+        away = max(begin - at, at - end, timedelta())
+        best = max(best, 1.0 - away / max(_BESIDE, (end - begin) / 2))
+    return best
+
+
+def _newest(candidates: Sequence[Candidate], now: datetime) -> Column:
+    """1 for the latest of them, 0 for the first; what lies ahead counts as said now."""
+    times = numpy.array([min(candidate.at, now).timestamp() for candidate in candidates])
+    return _spread(times, numpy.ones(len(times), dtype=bool)) if len(times) else times
