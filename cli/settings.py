@@ -14,12 +14,12 @@ from shared.settings import CommonSettings, PostgresSettings, describe, load
 
 
 class ClientSettings(CommonSettings):
-    """Where `pandora ask` and `pandora dead` find the gateway."""
+    """Where `pandora ask`, `pandora dead` and `pandora import` find the gateway."""
 
     pandora_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="address of the gateway that `pandora ask` and `pandora dead` use; unset: the local one",
+        description="address of the gateway that ask, dead and import use; unset: the local one",
     )
     pandora_api_key: SecretStr | None = Field(None, description="key that they send to the gateway")
 
@@ -32,7 +32,7 @@ SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "indexer": IndexerSettings,
     "inference": InferenceSettings,
     "launcher (pandora up)": LocalSettings,
-    "client (pandora ask, dead)": ClientSettings,
+    "client (pandora ask, dead, import)": ClientSettings,
 }
 """Who reads which class. A setting belongs to the first that has it."""
 

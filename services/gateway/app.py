@@ -14,11 +14,14 @@ from services.gateway.adapters.nats_keys import BusPromises
 from services.gateway.adapters.nats_live import BusLiveTurns
 from services.gateway.adapters.nats_turns import BusTurns
 from services.gateway.admin import admin_api, admins_only
+from services.gateway.domain.naming import Naming
 from services.gateway.gateway import Gateway
+from services.gateway.importing import Imports
 from services.gateway.intake import Intake
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.routes import api
+from services.gateway.search import search_api
 from services.gateway.settings import GatewaySettings
 from services.gateway.site import docs, docs_asset
 from shared.bus import VERSION, Bus
@@ -72,6 +75,12 @@ def gateway_over(bus: Bus, live: BusLiveTurns, settings: GatewaySettings) -> Gat
 
 def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
     users = settings.users_by_key()
+    naming = Naming(settings.admins())
+    imports = Imports(
+        gateway,
+        limit_bytes=settings.import_limit_bytes,
+        timeout_seconds=settings.import_timeout_seconds,
+    )
 
     # Takes the gateway for nothing but the order: two dependencies that do not depend on each other are
     # resolved in a task group, which costs more than both.
@@ -79,10 +88,12 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, admin_api, docs, docs_asset],
+        route_handlers=[api, search_api, admin_api, docs, docs_asset],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
             "user": Provide(user),
+            "naming": Provide(lambda: naming, sync_to_thread=False),
+            "imports": Provide(lambda: imports, sync_to_thread=False),
             "admin": Provide(admins_only(settings.admins())),
         },
         exception_handlers=EXCEPTION_HANDLERS,

@@ -46,8 +46,8 @@ class Gateway:
         """From here on no turn is taken, and every reader of events is sent elsewhere."""
         self._streams.stop()
 
-    async def ask(self, request: Request[R]) -> R:
-        return await self._turns.ask(request)
+    async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:
+        return await self._turns.ask(request, timeout_seconds)
 
     @staticmethod
     def checked_id(turn_id: str) -> str:

@@ -21,7 +21,9 @@ class Turns(Protocol):
         """
         ...
 
-    async def ask(self, request: Request[R]) -> R: ...
+    async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:
+        """Raises Refused, and Transient where there is no answer in time."""
+        ...
 
 
 class Promises(Protocol):

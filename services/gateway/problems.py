@@ -22,6 +22,7 @@ _TITLES = {
     405: "The method is not allowed here",
     409: "Not possible as things stand",
     413: "The request is too large",
+    415: "The body has a form that is not read here",
     422: "The request is not valid",
     429: "Too many requests",
     500: "Something broke",

@@ -13,11 +13,9 @@ from services.gateway.domain.views import (
     AcceptedTurn,
     DocumentLink,
     DocumentList,
-    NewSearch,
     NewSteering,
     NewTurn,
     ProblemDetails,
-    SearchResult,
     SessionList,
     TurnList,
     TurnView,
@@ -33,7 +31,6 @@ from shared.replies import (
     ListDocuments,
     ListSessions,
     ListTurns,
-    Search,
 )
 
 _TEXTS = {
@@ -173,21 +170,6 @@ async def get_sessions(gateway: Gateway, user: str, limit: Limit = 50) -> Sessio
     return SessionList(sessions=(await gateway.ask(ListSessions(user=user, limit=limit))).sessions)
 
 
-@post(
-    "/search",
-    dto=StrictBody[NewSearch],
-    return_dto=None,
-    status_code=HTTP_200_OK,
-    responses=REFUSALS,
-    summary="What memory holds",
-)
-async def search(data: NewSearch, gateway: Gateway, user: str) -> SearchResult:
-    reply = await gateway.ask(
-        Search(user=user, query=data.query, limit=data.limit, kinds=data.kinds, session_id=data.session_id)
-    )
-    return SearchResult(hits=reply.hits)
-
-
 def _index_of(last_event_id: str | None) -> int:
     if not last_event_id:
         return -1
@@ -208,6 +190,5 @@ api = Router(
         get_document,
         get_turns,
         get_sessions,
-        search,
     ],
 )

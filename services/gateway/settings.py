@@ -28,6 +28,12 @@ class GatewaySettings(CommonSettings):
     input_limit_bytes: int = Field(
         256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
     )
+    import_limit_bytes: int = Field(
+        64 * 1024 * 1024, ge=1, le=1024**4, description="longest body of an import"
+    )
+    import_timeout_seconds: float = Field(
+        120.0, gt=0, le=3600, description="longest wait until up to 256 imported messages are stored"
+    )
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
     sse_buffer_events: int = Field(
         1000,

@@ -32,5 +32,5 @@ class BusTurns:
             await self._bus.store(live_subject(turn.turn_id), encode(queued), {})
         return number
 
-    async def ask(self, request: Request[R]) -> R:
-        return await self._bus.ask(request)
+    async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:
+        return await self._bus.ask(request, timeout_seconds)

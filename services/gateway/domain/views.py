@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import IfBusy, SessionId, Source, Timings, Usage, WhyCancelled
-from shared.replies import Hit, Kind, SessionRow, TurnRecord, TurnRow, TurnStatus
+from shared.events import IfBusy, SessionId, Source, Timings, Usage, User, WhyCancelled
+from shared.replies import KINDS, Hit, Kind, SessionRow, Speaker, TurnRecord, TurnRow, TurnStatus
 
 Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up to 32 strings of one's own")]
 
@@ -97,15 +97,48 @@ class SessionList(msgspec.Struct, kw_only=True, frozen=True):
     sessions: list[SessionRow]
 
 
+_Since = Annotated[str, msgspec.Meta(description="ISO 8601, without a zone UTC; a date alone: its beginning")]
+_Until = Annotated[str, msgspec.Meta(description="ISO 8601, without a zone UTC; a date alone: its end")]
+
+
 class NewSearch(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     query: Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
-    kinds: list[Kind] = msgspec.field(default_factory=lambda: ["turn"])
+    kinds: Annotated[list[Kind], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(KINDS)
+    )
     session_id: SessionId | None = None
+    speaker: Annotated[Speaker | None, msgspec.Meta(description="who said it, in any case")] = None
+    since: _Since | None = None
+    until: _Until | None = None
+    explain: Annotated[
+        bool, msgspec.Meta(description="each hit with every signal that gave it its place")
+    ] = False
+    user: Annotated[User | None, msgspec.Meta(description="whose memory; for admins")] = None
 
 
 class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
     hits: list[Hit]
+
+
+class BadLineView(msgspec.Struct, kw_only=True, frozen=True):
+    line: int
+    """Its number in the body, from 1."""
+    reason: str
+
+
+class Imported(msgspec.Struct, kw_only=True, frozen=True):
+    """What became of the lines of an import: each good one is stored, and search finds it."""
+
+    lines: int
+    """That are not blank: the new, the changed, the known and the bad ones."""
+    new: int
+    changed: int
+    """Known by their id, and now with another text."""
+    known: int
+    bad: list[BadLineView]
+    """The first 1,000."""
+    bad_lines: int
 
 
 class DocumentLink(msgspec.Struct, kw_only=True, frozen=True):

@@ -1,0 +1,135 @@
+"""Imports: reads a body as it comes, has its good lines stored, and says what became of each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+import msgspec
+from litestar.exceptions import InternalServerException
+
+from services.gateway.domain.imports import BadLine, LineCutter, LineReader, Said, plan_requests
+from services.gateway.domain.views import BadLineView, Imported
+from services.gateway.gateway import Gateway
+from shared.errors import Refused, Transient
+from shared.replies import ImportMessages, ImportReply
+
+_MOST_BAD: Final = 1000
+_ROUND_LINES = 2048
+_ROUND_BYTES = 8 * 1024 * 1024
+"""What is held of a body at a time; the sender waits meanwhile."""
+_AT_ONCE = 4
+
+
+class _Tally:
+    """How far an import is."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.bad: list[BadLineView] = []
+        self.bad_lines = 0
+        self.stored = ImportReply(new=0, changed=0, known=0)
+        self.failed = False
+
+    def add_bad(self, number: int, reason: str) -> None:
+        self.bad_lines += 1
+        if len(self.bad) < _MOST_BAD:
+            self.bad.append(BadLineView(line=number, reason=reason))
+
+    def add(self, reply: ImportReply) -> None:
+        done = self.stored
+        self.stored = ImportReply(
+            new=done.new + reply.new, changed=done.changed + reply.changed, known=done.known + reply.known
+        )
+
+    @property
+    def count(self) -> int:
+        return self.stored.new + self.stored.changed + self.stored.known
+
+    def result(self) -> Imported:
+        return Imported(
+            lines=self.lines, bad=self.bad, bad_lines=self.bad_lines, **msgspec.structs.asdict(self.stored)
+        )
+
+
+class Imports:
+    """The gateway's way to bring messages in."""
+
+    def __init__(self, gateway: Gateway, *, limit_bytes: int, timeout_seconds: float) -> None:
+        self._gateway = gateway
+        self._limit = limit_bytes
+        self._timeout = timeout_seconds
+
+    async def take(self, body: AsyncIterator[bytes], reader: LineReader, announced: int | None) -> Imported:
+        """Ends when every good line is stored. Raises Refused: 413, or 503 where the rest must come again."""
+        if announced is not None and announced > self._limit:
+            raise Refused(413, f"{self._too_large(announced)}. Nothing is stored; send it in parts")
+        tally = _Tally()
+        waiting: list[Said] = []
+        async for lines in self._lines(body, tally):
+            waiting += _good(lines, reader, tally)
+            if len(waiting) >= _ROUND_LINES or sum(one.size for one in waiting) >= _ROUND_BYTES:
+                await self._store(waiting, tally)
+                waiting = []
+        await self._store(waiting, tally)
+        return tally.result()
+
+    async def _lines(
+        self, body: AsyncIterator[bytes], tally: _Tally
+    ) -> AsyncIterator[Iterable[tuple[int, bytes]]]:
+        cutter, size = LineCutter(), 0
+        try:
+            async for chunk in body:
+                size += len(chunk)
+                if size > self._limit:
+                    raise Refused(413, f"{self._too_large(size)}. {_so_far(tally)}; send it in parts")
+                yield cutter.feed(chunk)
+        except InternalServerException as error:  # what Litestar makes of a sender that has left
+            raise Refused(400, f"the body broke off. {_so_far(tally)}; send all of it again") from error
+        yield cutter.end()
+
+    def _too_large(self, size: int) -> str:
+        return f"the body has {size} bytes or more; at most {self._limit} are taken (IMPORT_LIMIT_BYTES)"
+
+    async def _store(self, said: list[Said], tally: _Tally) -> None:
+        gate = asyncio.Semaphore(_AT_ONCE)
+        sent = [self._send(lane, gate, tally) for lane in plan_requests(said)]
+        for failure in await asyncio.gather(*sent, return_exceptions=True):
+            match failure:
+                case Transient():
+                    raise Refused(
+                        503,
+                        f"{failure}. {_so_far(tally)}; send the same again in a moment: it goes on "
+                        "from there and stores nothing twice",
+                    ) from failure
+                case Refused():
+                    detail = f"{failure.detail}. {_so_far(tally)}"
+                    raise Refused(failure.status, detail, failure.field) from failure
+                case BaseException():
+                    raise failure
+
+    async def _send(self, lane: list[ImportMessages], gate: asyncio.Semaphore, tally: _Tally) -> None:
+        """A lane ends with its first failure, and with that of any other."""
+        for request in lane:
+            async with gate:
+                if tally.failed:
+                    return
+                try:
+                    tally.add(await self._gateway.ask(request, self._timeout))
+                except BaseException:
+                    tally.failed = True
+                    raise
+
+
+def _good(lines: Iterable[tuple[int, bytes]], reader: LineReader, tally: _Tally) -> list[Said]:
+    found = []
+    for number, line in lines:
+        tally.lines += 1
+        try:
+            found.append(reader.read(line))
+        except BadLine as bad:
+            tally.add_bad(number, str(bad))
+    return found
+
+
+def _so_far(tally: _Tally) -> str:
+    return f"{tally.count} of the first {tally.lines} lines are stored"
