@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Request, Router, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from services.gateway.bodies import StrictBody
@@ -74,7 +74,7 @@ async def search(data: NewSearch, gateway: Gateway, user: str, naming: Naming) -
     responses=REFUSALS | FORBIDDEN | UNREAD,
     summary="Bring in messages that were said elsewhere",
     description="The body is NDJSON, one message a line: `session_id`, `message_id`, `speaker`, `text`; "
-    "`at` and `user` may be left out. Answers when all good lines are stored. The same again changes nothing.",
+    "`at` and `user` may be left out. Answers when every good line is stored. Again, it changes nothing.",
 )
 async def post_imports(
     request: Request[Any, Any, Any],
@@ -83,7 +83,7 @@ async def post_imports(
     user: str,
     for_user: Annotated[
         str | None,
-        Parameter(query="user", description="whose the lines without `user` are; for admins"),
+        QueryParameter(name="user", description="whose the lines without `user` are; for admins"),
     ] = None,
 ) -> Imported:
     if request.headers.get("content-encoding", "identity") != "identity":

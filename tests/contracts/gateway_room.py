@@ -1,8 +1,8 @@
-"""A gateway over HTTP in front of a real nats-server, and an orchestrator of a few lines behind it."""
+"""A gateway over HTTP in front of a real nats-server, with an orchestrator and an indexer of a few lines."""
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
 from shared.bus import Bus
 from shared.endpoints import Endpoint, Send
-from shared.errors import Refused
+from shared.errors import Refused, Transient
 from shared.events import AnyLiveEvent, Queued, encode
 from shared.replies import (
     Control,
@@ -27,9 +27,15 @@ from shared.replies import (
     FindUnended,
     GetEvents,
     GetTurn,
+    Hit,
+    ImportedMessage,
+    ImportMessages,
+    ImportReply,
     Recipes,
     RecipesReply,
     RunningReply,
+    Search,
+    SearchReply,
     TurnRecord,
     UnendedTurn,
 )
@@ -87,6 +93,58 @@ class Orchestrator:
         return Controlled(turn_id=request.turn_id, found="queued", done=True)
 
 
+class Indexer:
+    """Holds messages as they come, finds those that hold the query, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str, str], ImportedMessage] = {}
+        self.imports: list[ImportMessages] = []
+        self.searches: list[Search] = []
+        self.takes = 1_000_000
+        """Requests to store; all behind them are too many for it."""
+        self.busy: set[tuple[str, str]] = set()
+        """Sessions of the requests in hand."""
+
+    def endpoints(self) -> list[Endpoint]:
+        return [Endpoint(ImportMessages, self.store), Endpoint(Search, self.search)]
+
+    async def store(self, request: ImportMessages, _: Send) -> ImportReply:
+        if len(self.imports) >= self.takes:
+            raise Transient("the database is away")
+        self.imports.append(request)
+        sessions = {(request.user, message.session_id) for message in request.messages}
+        assert not sessions & self.busy, "messages of one session must come one request after the other"
+        self.busy |= sessions
+        await asyncio.sleep(0.01)
+        self.busy -= sessions
+        new = changed = 0
+        for message in request.messages:
+            key = (request.user, message.session_id, message.message_id)
+            before = self.held.get(key)
+            new += before is None
+            changed += before is not None and before.text != message.text
+            self.held[key] = message
+        return ImportReply(new=new, changed=changed, known=len(request.messages) - new - changed)
+
+    async def search(self, request: Search, _: Send) -> SearchReply:
+        self.searches.append(request)
+        hits = [
+            Hit(
+                kind="turn",
+                id=message.message_id,
+                score=1.0,
+                text=message.text,
+                session_id=message.session_id,
+                at=message.at,
+                message_ids=[message.message_id],
+                speaker=message.speaker,
+            )
+            for (user, _, _), message in self.held.items()
+            if user == request.user and request.query in message.text
+        ]
+        return SearchReply(hits=hits[: request.limit])
+
+
 T = TypeVar("T", UnendedTurn, TurnRecord)
 
 
@@ -119,10 +177,12 @@ class Client:
     async def open(
         self, method: str, path: str, body: object = None, *, user: str = "alice", **headers: str
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A body that is no JSON is bytes, or sends some as they come."""
         sent = {"x-api-key": KEYS[user]} | {name.replace("_", "-"): value for name, value in headers.items()}
+        plain = {"data": body} if isinstance(body, bytes | AsyncIterable) else {"json": body}
         async with (
             asyncio.timeout(20),
-            self._http.request(method, self._url + path, json=body, headers=sent) as response,
+            self._http.request(method, self._url + path, headers=sent, **plain) as response,
         ):
             yield response
 
