@@ -19,29 +19,55 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 import msgspec
 
 from shared.errors import Poison
+from shared.memories import MemoryId, Statement
 
 # The lookahead refuses a final newline, which `$` alone lets pass in Python; ids become parts of subjects.
 TurnId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="A UUIDv7 as text.")]
-SESSION_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$(?!\n)"
-"""Whatever other programs call their sessions, without control characters: imports keep their names."""
+SESSION_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$(?!\n)"
 SessionId = Annotated[str, msgspec.Meta(pattern=SESSION_PATTERN)]
+ANY_SESSION_PATTERN = r"^[^\x00-\x1f\x7f]{1,128}$(?!\n)"
+AnySessionId = Annotated[str, msgspec.Meta(pattern=ANY_SESSION_PATTERN)]
+"""Imported sessions keep the names that they had elsewhere."""
 User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
 Score = float
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
 """What a new turn does while another turn of its session runs: wait, not run at all, stop the other and keep
 its partial answer in the session, or stop it and drop it from the session."""
+SourceKind = Literal["turn", "memory", "research", "content"]
 WhyCancelled = Literal["cancelled", "interrupted", "replaced"]
 
 LOCAL_USER = "local"
 """The one user of an installation without keys."""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier turn that an answer stands on, with the words that were used."""
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something is known from: a turn, an imported message, a memory."""
 
-    turn_id: str
-    turn_number: int
+    kind: SourceKind = "turn"
+    id: str = ""
+    """As in a search's hit."""
+    turn_id: str | None = None
+    turn_number: int | None = None
+    message_ids: list[str] = []
+    """Best first."""
+    session_id: str = ""
+    speaker: str = ""
+    """Who said it, of an imported message."""
+    at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Short, for people and models: `turn 12`; `Caroline, 8 May 2023`; `memory`."""
+        if self.turn_number is not None:
+            return f"turn {self.turn_number}"
+        said = self.speaker or self.kind
+        return said if self.at is None else f"{said}, {self.at.day} {self.at:%B %Y}"
+
+
+class Source(Origin, frozen=True, kw_only=True):
+    """Something that an answer stands on, with the words that were used: mostly an earlier turn."""
+
     score: Score
     quote: str
 
@@ -184,7 +210,40 @@ class TurnIndexed(TurnEvent, frozen=True, kw_only=True):
     indexed_at: datetime
 
 
-STORED_EVENTS: tuple[type[Event], ...] = (TurnRequested, TurnSaved, TurnFailed, TurnCancelled, TurnIndexed)
+class MemoryEvent(Event, frozen=True, kw_only=True):
+    """Somebody states what shall last beyond the turn."""
+
+    memory_id: MemoryId
+    """The statement's own: the same id is the same statement, however often it comes."""
+    user: User
+    statement: Statement
+
+    @property
+    def about(self) -> str:
+        return self.memory_id
+
+
+class MemorySaved(MemoryEvent, frozen=True, kw_only=True):
+    """anyone -> indexer: remember this."""
+
+    subject: ClassVar[str] = "memory.saved"
+
+
+class MemoryExtracted(MemoryEvent, frozen=True, kw_only=True):
+    """orchestrator -> indexer: a saved turn says this, as the reflector reads it."""
+
+    subject: ClassVar[str] = "memory.extracted"
+
+
+STORED_EVENTS: tuple[type[Event], ...] = (
+    TurnRequested,
+    TurnSaved,
+    TurnFailed,
+    TurnCancelled,
+    TurnIndexed,
+    MemorySaved,
+    MemoryExtracted,
+)
 
 
 # --- live events -------------------------------------------------------------------------------------------

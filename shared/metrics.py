@@ -51,8 +51,8 @@ embed_seconds = Histogram(
     "pandora_embed_seconds", "One call of the embedding model.", ["kind"], buckets=_FAST
 )
 search_seconds = Histogram("pandora_search_seconds", "One search without its embedding.", buckets=_FAST)
-index_rows = Gauge("pandora_index_rows", "Saved turns in PostgreSQL.")
-index_points = Gauge("pandora_index_points", "Points in Qdrant.")
+index_rows = Gauge("pandora_index_rows", "Messages in PostgreSQL.")
+index_points = Gauge("pandora_index_points", "Points in Qdrant; a long message has several.")
 
 # The engine.
 engine_running = Gauge("pandora_engine_running_requests", "Generations under way.")

@@ -8,23 +8,31 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import asyncpg
 
 from services.indexer.adapters.migrations import migrate
-from services.indexer.adapters.postgres import PostgresTurnTable
-from services.indexer.adapters.qdrant_edge import EdgeTurnIndex
-from services.indexer.adapters.qdrant_server import ServerTurnIndex
+from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_messages import PostgresMessageTable
+from services.indexer.adapters.postgres_turns import PostgresTurnTable
+from services.indexer.adapters.qdrant_edge import EdgePassageIndex
+from services.indexer.adapters.qdrant_server import ServerPassageIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
+from services.indexer.generation import Generation
 from services.indexer.handlers import Indexer
+from services.indexer.hits import MessageHits
+from services.indexer.ports import Embedder
+from services.indexer.remembering import Remembering
+from services.indexer.searching import Searching
 from services.indexer.settings import IndexerSettings
 from shared.bus import Bus
 from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
 from shared.events import TurnCancelled, TurnSaved
-from shared.replies import Count, ListSessions, ListTurns, Neighbours, Search
+from shared.replies import Count, ImportMessages, Kind, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
 from shared.streams import INDEXER_TURN_CANCELLED, INDEXER_TURN_SAVED, wait_for_streams
 
 __all__ = ["migrate", "serve"]
 
+COLLECTIONS: dict[Kind, str] = {"turn": "turns", "memory": "memories", "research": "research"}
 _WATCH_SECONDS = 5.0
 
 
@@ -36,19 +44,25 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         embedder = await stack.enter_async_context(_embedder(settings))
         bus = await stack.enter_async_context(Bus.connect("indexer", settings))
         await until_there("PostgreSQL", lambda: _migrated(settings))
-        table = await stack.enter_async_context(
-            PostgresTurnTable.connect(
+        database = await stack.enter_async_context(
+            Database.connect(
                 settings.dsn,
                 connections=settings.postgres_pool_connections,
                 timeout=settings.request_timeout_seconds,
             )
         )
-        index = await stack.enter_async_context(_index(settings, embedder.dimension))
+        indexes = {
+            kind: await stack.enter_async_context(_index(settings, kind, embedder)) for kind in COLLECTIONS
+        }
         health.depends_on("nats", bus.check)
-        health.depends_on("postgres", table.check)
-        health.depends_on("qdrant", index.check)
+        health.depends_on("postgres", database.check)
+        health.depends_on("qdrant", indexes["turn"].check)
 
-        indexer = Indexer(table, index, embedder)
+        turns, messages = PostgresTurnTable(database), PostgresMessageTable(database)
+        generation = Generation(settings.generation, embedder, indexes)
+        remembering = Remembering(messages, generation)
+        indexer = Indexer(turns, messages, remembering, generation)
+        searching = Searching(messages, {"turn": MessageHits(messages, turns)}, generation)
         batches = Batches(
             indexer.on_turns_saved,
             limit=settings.index_batch_turns,
@@ -58,7 +72,7 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         workers = [asyncio.create_task(batches.run()) for _ in range(2)]
         stack.push_async_callback(_cancel, workers)
         # Before the streams are there: who declares them may have to ask which turn number is the highest.
-        await bus.serve("Rows, points and search", _endpoints(indexer))
+        await bus.serve("Rows, points and search", _endpoints(indexer, searching))
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)
         cancelled = Consumer(
@@ -74,9 +88,10 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         await health.run_until_stopped()
 
 
-def _endpoints(indexer: Indexer) -> list[Endpoint]:
+def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:
     return [
-        Endpoint(Search, lambda request, send: indexer.search(request)),
+        Endpoint(Search, lambda request, send: searching.search(request)),
+        Endpoint(ImportMessages, lambda request, send: indexer.import_messages(request)),
         Endpoint(ListTurns, lambda request, send: indexer.list_turns(request)),
         Endpoint(ListSessions, lambda request, send: indexer.list_sessions(request)),
         Endpoint(Neighbours, lambda request, send: indexer.neighbours(request)),
@@ -95,14 +110,23 @@ def _embedder(settings: IndexerSettings) -> AbstractAsyncContextManager[Sentence
 
 
 @asynccontextmanager
-async def _index(settings: IndexerSettings, dimension: int) -> AsyncIterator[EdgeTurnIndex | ServerTurnIndex]:
+async def _index(
+    settings: IndexerSettings, kind: Kind, embedder: Embedder
+) -> AsyncIterator[EdgePassageIndex | ServerPassageIndex]:
+    name, dimension = COLLECTIONS[kind], embedder.dimension
     if settings.qdrant_url is None:
-        async with EdgeTurnIndex.open(settings.pandora_data_dir / "qdrant" / "turns", dimension) as embedded:
+        folder = settings.pandora_data_dir / "qdrant" / settings.generation / name
+        async with EdgePassageIndex.open(folder, dimension, kind) as embedded:
             yield embedded
     else:
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        async with ServerTurnIndex.connect(
-            settings.qdrant_url, api_key=key, dimension=dimension, timeout=settings.request_timeout_seconds
+        async with ServerPassageIndex.connect(
+            settings.qdrant_url,
+            api_key=key,
+            timeout=settings.request_timeout_seconds,
+            collection=f"{name}-{settings.generation}",
+            dimension=dimension,
+            kind=kind,
         ) as server:
             yield server
 

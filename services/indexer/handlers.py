@@ -3,48 +3,49 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.indexer.domain.fusion import fuse
 from services.indexer.domain.history import is_history
-from services.indexer.domain.passages import passage_of
-from services.indexer.ports import Embedder, TurnIndex, TurnTable
+from services.indexer.domain.messages import message_of_import, messages_of
+from services.indexer.generation import Generation
+from services.indexer.ports import MessageTable, TurnTable
+from services.indexer.remembering import Remembering
+from services.indexer.searching import MOST_HITS, checked_limit
 from shared import metrics
 from shared.errors import Refused
 from shared.events import Event, TurnCancelled, TurnIndexed, TurnSaved
 from shared.replies import (
+    MOST_MESSAGES,
     Count,
     CountReply,
-    Hit,
+    ImportMessages,
+    ImportReply,
     ListSessions,
     ListSessionsReply,
     ListTurns,
     ListTurnsReply,
     Neighbours,
     NeighboursReply,
-    Search,
-    SearchReply,
 )
 
-MOST_HITS = 100
 _LARGEST_BIGINT = 2**63 - 1
-_CANDIDATES = 50
-"""Asked of each of the two searches; more did not find more of the evidence."""
 
 
 class Indexer:
-    """Keeps rows and points of saved turns, rows of cancelled ones, and answers every read and search."""
+    """Keeps rows and points of what was said, rows of cancelled turns, and answers every list."""
 
-    def __init__(self, table: TurnTable, index: TurnIndex, embedder: Embedder) -> None:
-        self._table = table
-        self._index = index
-        self._embedder = embedder
+    def __init__(
+        self, turns: TurnTable, messages: MessageTable, remembering: Remembering, generation: Generation
+    ) -> None:
+        self._turns = turns
+        self._messages = messages
+        self._remembering = remembering
+        self._generation = generation
 
     async def on_turns_saved(self, events: Sequence[TurnSaved]) -> Sequence[Event]:
         """One embedding call, one write to each store; writing a turn again changes nothing."""
-        passages = [passage_of(event) for event in events]
-        vectors = await self._embedder.embed([passage.text for passage in passages])
-        # Rows last: search shows nothing without its row, so a turn is found as soon as it is listed.
-        await self._index.upsert(passages, vectors)
-        await self._table.upsert(events)
+        await self._remembering.add([message for event in events for message in messages_of(event)])
+        # Rows of turns last: a turn is found as soon as it is listed.
+        await self._turns.upsert(events)
+        await self._count_uses(events)
         now = datetime.now(UTC)
         metrics.index_batch_turns.observe(len(events))
         for event in events:
@@ -63,53 +64,28 @@ class Indexer:
     async def on_turn_cancelled(self, event: TurnCancelled) -> Sequence[Event]:
         """Kept for its session's history alone. Nobody is told `turn.indexed`: search never finds it."""
         if is_history(event):
-            await self._table.upsert([event])
+            await self._turns.upsert([event])
         return []
 
-    async def search(self, request: Search) -> SearchReply:
-        limit = _checked_limit(request.limit)
-        if not request.query.strip():
-            raise Refused(422, "query is empty; say what to look for", "query")
-        vector = await self._embedder.embed_query(request.query)
-        with metrics.timed(metrics.search_seconds):
-            candidates = await self._index.search(
-                request.user,
-                vector,
-                request.query,
-                session_id=request.session_id,
-                without_echoes=request.without_echoes,
-                limit=max(_CANDIDATES, limit),
-            )
-            ranked = fuse(candidates, limit)
-            # The row has the last word on whose turn it is: a point without the user's row is no hit.
-            rows = await self._table.get(request.user, [r.turn_id for r in ranked])
-        return SearchReply(
-            hits=[
-                Hit(
-                    kind="turn",
-                    id=r.turn_id,
-                    score=round(r.score, 6),
-                    text=row.input if row.quoted else f"{row.input}\n{row.output}",
-                    turn_id=row.turn_id,
-                    turn_number=row.turn_number,
-                    session_id=row.session_id,
-                    at=row.at,
-                    input=row.input,
-                    output=row.output,
-                    quoted=row.quoted,
-                    similarity=round(r.similarity, 6),
-                    words=round(r.words, 6),
-                )
-                for r in ranked
-                if (row := rows.get(r.turn_id)) is not None
-            ]
-        )
+    async def import_messages(self, request: ImportMessages) -> ImportReply:
+        if len(request.messages) > MOST_MESSAGES:
+            raise Refused(422, f"more than {MOST_MESSAGES} messages; send them in parts", "messages")
+        added = await self._remembering.add([message_of_import(request.user, m) for m in request.messages])
+        return ImportReply(new=added.new, changed=len(added.changed), known=added.known)
+
+    async def _count_uses(self, events: Sequence[TurnSaved]) -> None:
+        """What answers stood on before is a little likelier to be asked for again."""
+        for event in events:
+            used = [message_id for source in event.sources for message_id in source.message_ids]
+            if used:
+                uses = await self._messages.used(event.user, used)
+                await self._generation.indexes["turn"].set_uses(uses)
 
     async def list_turns(self, request: ListTurns) -> ListTurnsReply:
-        limit = _checked_limit(request.limit)
+        limit = checked_limit(request.limit)
         if request.before is not None and not 0 < request.before <= _LARGEST_BIGINT:
             raise Refused(422, "before is no turn number; use the next_cursor of the last page", "before")
-        turns = await self._table.turns(
+        turns = await self._turns.turns(
             request.user, session_id=request.session_id, before=request.before, limit=limit + 1
         )
         more = len(turns) > limit
@@ -118,21 +94,18 @@ class Indexer:
 
     async def list_sessions(self, request: ListSessions) -> ListSessionsReply:
         return ListSessionsReply(
-            sessions=await self._table.sessions(request.user, limit=_checked_limit(request.limit))
+            sessions=await self._turns.sessions(request.user, limit=checked_limit(request.limit))
         )
 
     async def neighbours(self, request: Neighbours) -> NeighboursReply:
-        return NeighboursReply(turns=await self._table.neighbours(request.user, request.turn_ids[:MOST_HITS]))
+        return NeighboursReply(turns=await self._turns.neighbours(request.user, request.turn_ids[:MOST_HITS]))
 
     async def count(self, request: Count) -> CountReply:
-        rows, highest = await self._table.count()
-        points = await self._index.count()
-        metrics.index_rows.set(rows)
+        rows, highest = await self._turns.count()
+        messages, unindexed = await self._messages.count()
+        points = await self._generation.indexes["turn"].count()
+        metrics.index_rows.set(messages)
         metrics.index_points.set(points)
-        return CountReply(rows=rows, points=points, highest_turn_number=highest)
-
-
-def _checked_limit(limit: int) -> int:
-    if not 1 <= limit <= MOST_HITS:
-        raise Refused(422, f"limit is {limit}; it must be between 1 and {MOST_HITS}", "limit")
-    return limit
+        return CountReply(
+            rows=rows, messages=messages, unindexed=unindexed, points=points, highest_turn_number=highest
+        )

@@ -1,13 +1,17 @@
 """What the indexer needs of its stores and of its model, in its own words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
+import msgspec
 import numpy
 from numpy.typing import NDArray
 
-from services.indexer.domain.fusion import Candidate
+from services.indexer.domain.messages import Message, StoredMessage
 from services.indexer.domain.passages import Passage
+from services.indexer.domain.ranking import Candidate
 from shared.events import TurnCancelled, TurnSaved
 from shared.replies import SessionRow, TurnRow
 
@@ -28,27 +32,100 @@ class Embedder(Protocol):
         ...
 
 
-class TurnIndex(Protocol):
-    """Finds turns by meaning and by words. Every question is asked for one user."""
+class IndexQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What one collection is asked, always for one user."""
 
-    async def upsert(self, passages: Sequence[Passage], vectors: Vectors) -> None:
-        """Writes each passage over what stood at its id; searchable when it returns."""
+    user: str
+    vector: Vectors
+    words: str
+    session_id: str | None = None
+    speaker: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    without_echoes: bool = False
+    limit: int = 100
+    """Of each of the four lists."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Points of one user: all of them, those of a session, or those of some messages."""
+
+    user: str
+    session_id: str | None = None
+    messages: Sequence[UUID] | None = None
+
+
+class PassageIndex(Protocol):
+    """One collection: finds passages by meaning and by words, alone and with what stands beside them."""
+
+    async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
+        """Writes each passage over what stood at its id; searchable when it returns.
+
+        `vectors` and `near` have the shape (passages, dimension).
+        """
         ...
 
-    async def search(
-        self,
-        user: str,
-        vector: Vectors,
-        text: str,
-        *,
-        session_id: str | None,
-        without_echoes: bool,
-        limit: int,
-    ) -> list[Candidate]:
-        """The `limit` nearest by cosine and the `limit` best by BM25, joined by id, not ranked."""
+    async def search(self, query: IndexQuery) -> list[Candidate]:
+        """The best of each of the four lists, joined by message, not ranked."""
         ...
 
-    async def count(self) -> int: ...
+    async def remove(self, selection: Selection) -> None:
+        """No search finds them when it returns."""
+        ...
+
+    async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
+        """Of those passages that are there."""
+        ...
+
+    async def set_uses(self, uses: Mapping[UUID, int]) -> None:
+        """By message."""
+        ...
+
+    async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
+        """The messages of the next points by id, and the id to go on after; None at the end."""
+        ...
+
+    async def count(self) -> int:
+        """Points."""
+        ...
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What became of messages that were handed in."""
+
+    new: int
+    changed: Sequence[UUID]
+    """Known before, with another text; the one that came now is kept."""
+    known: int
+
+
+class MessageTable(Protocol):
+    """The rows of messages."""
+
+    async def add(self, messages: Sequence[Message]) -> Added:
+        """Writes them behind what their sessions hold; in order. A known one with another text is replaced.
+
+        Raises Poison where a row cannot be stored.
+        """
+        ...
+
+    async def unindexed(self, ids: Sequence[UUID]) -> list[StoredMessage]:
+        """Those that have no points yet and the two before and after each, by user, session and place."""
+        ...
+
+    async def mark_indexed(self, ids: Sequence[UUID]) -> None: ...
+
+    async def get(self, user: str, ids: Sequence[UUID]) -> dict[UUID, StoredMessage]: ...
+
+    async def speakers(self, user: str) -> list[str]: ...
+
+    async def used(self, user: str, message_ids: Sequence[str]) -> dict[UUID, int]:
+        """Counts one more use of each of these; the uses that they have now."""
+        ...
+
+    async def count(self) -> tuple[int, int]:
+        """(messages of all users, those of them that have no points yet)."""
+        ...
 
 
 class TurnTable(Protocol):

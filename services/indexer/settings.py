@@ -1,9 +1,11 @@
 """Settings of the indexer."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from services.indexer.domain.passages import PASSAGES_VERSION
 from shared.settings import PostgresSettings
 
 
@@ -41,3 +43,9 @@ class IndexerSettings(PostgresSettings):
         0.02, ge=0, le=5, description="longest wait for more turns to index together"
     )
     postgres_pool_connections: int = Field(8, ge=1, le=100, description="connections to PostgreSQL")
+
+    @property
+    def generation(self) -> str:
+        """Names the collections: the model, and the version of what is made of a text."""
+        model = re.sub(r"[^a-z0-9]+", "-", self.embedding_model.lower()).strip("-")[-48:]
+        return f"{model}-v{PASSAGES_VERSION}"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final
 
 import msgspec
 
-from shared.events import SessionId, User
+from shared.events import AnySessionId, User
 from shared.replies.memory import Speaker
 from shared.replies.request import Request
 
@@ -17,7 +17,7 @@ MessageId = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{1,256}$(?!\n
 class ImportedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a conversation that was led elsewhere."""
 
-    session_id: SessionId
+    session_id: AnySessionId
     message_id: MessageId
     """The same within its user and session is the same message."""
     speaker: Speaker

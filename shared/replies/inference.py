@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from shared.events import Score, Source, Usage
+from shared.events import Origin, Score, Source, Usage
 from shared.replies.request import Request
 
 
@@ -15,15 +15,14 @@ class Message(msgspec.Struct, frozen=True):
     content: str
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class Passage(Origin, frozen=True, kw_only=True):
     """A piece of memory that was put before the model."""
 
-    turn_id: str
-    turn_number: int
     score: Score
     similarity: float
     input: str
-    output: str
+    """What a user said; of an imported message and of a memory, its text."""
+    output: str = ""
     quoted: bool = False
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 
 import msgspec
 
-from shared.events import Score, SessionId, TurnId, User
+from shared.events import AnySessionId, Score, SessionId, SourceKind, TurnId, User
 from shared.replies.request import Request
 
-Kind = Literal["turn", "memory", "research", "content"]
+Kind = SourceKind
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Speaker = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
@@ -64,7 +64,7 @@ class Search(Request[SearchReply], frozen=True, kw_only=True):
     query: str
     limit: int = 10
     kinds: list[Kind] = msgspec.field(default_factory=lambda: list(KINDS))
-    session_id: SessionId | None = None
+    session_id: AnySessionId | None = None
     speaker: Speaker | None = None
     """As it was imported, in any case; one's own turns have `user` and `assistant`."""
     since: datetime | None = None
@@ -144,10 +144,14 @@ class Neighbours(Request[NeighboursReply], frozen=True, kw_only=True):
 
 
 class CountReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Cancelled turns have a row and no point: they are not counted, so that rows and points are equal."""
-
     rows: int
+    """Saved turns."""
+    messages: int = 0
+    """Of turns and of imports."""
+    unindexed: int = 0
+    """Messages that search does not find yet."""
     points: int
+    """One a message, several of a long one."""
     highest_turn_number: int
 
 

@@ -1,119 +1,12 @@
-"""The rows of turns in PostgreSQL."""
+"""A pool of connections to PostgreSQL, and what its errors mean."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
-import msgspec
 
-from services.indexer.domain.passages import embedding_id
 from shared.errors import Poison, Transient
-from shared.events import TurnCancelled, TurnSaved
-from shared.replies import SessionRow, TurnRow
-
-_UPSERT = """
-INSERT INTO pandora.turns (
-    turn_number, turn_id, user_id, session_id, timestamp, topic, intent, keywords, quality,
-    turn_dir, embedding_id, recipe, model, input, output, quoted, status
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-ON CONFLICT (turn_id) DO NOTHING
-"""
-_COLUMNS = """turn_id, turn_number, session_id, timestamp, topic, intent, keywords, quality, model, recipe,
-    input, output, quoted, status"""
-_GET = f"""
-SELECT {_COLUMNS} FROM pandora.turns WHERE user_id = $1 AND turn_id = ANY($2) AND status = 'saved'
-"""  # noqa: S608 - constants
-_LIST = f"""
-SELECT {_COLUMNS} FROM pandora.turns
-WHERE user_id = $1 AND ($2::text IS NULL OR session_id = $2) AND ($3::bigint IS NULL OR turn_number < $3)
-ORDER BY turn_number DESC LIMIT $4
-"""  # noqa: S608 - constants
-_NEIGHBOURS = f"""
-SELECT DISTINCT {_COLUMNS} FROM (
-    SELECT beside.* FROM pandora.turns AS hit
-    CROSS JOIN LATERAL (
-        (SELECT * FROM pandora.turns WHERE user_id = $1 AND session_id = hit.session_id
-            AND status = 'saved' AND turn_number < hit.turn_number ORDER BY turn_number DESC LIMIT 1)
-        UNION ALL
-        (SELECT * FROM pandora.turns WHERE user_id = $1 AND session_id = hit.session_id
-            AND status = 'saved' AND turn_number > hit.turn_number ORDER BY turn_number LIMIT 1)
-    ) AS beside
-    WHERE hit.user_id = $1 AND hit.turn_id = ANY($2)
-) AS found ORDER BY turn_number
-"""  # noqa: S608 - constants
-_SESSIONS = """
-SELECT session_id, count(*) AS turns, min(timestamp) AS first_at, max(timestamp) AS last_at,
-    coalesce((array_agg(topic ORDER BY turn_number DESC) FILTER (WHERE status = 'saved'))[1], '')
-        AS last_topic
-FROM pandora.turns WHERE user_id = $1 GROUP BY session_id ORDER BY max(turn_number) DESC LIMIT $2
-"""
-_COUNT = """
-SELECT count(*) FILTER (WHERE status = 'saved'), coalesce(max(turn_number), 0) FROM pandora.turns
-"""
-
-
-class PostgresTurnTable:
-    """TurnTable over a pool of connections."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-
-    @classmethod
-    @asynccontextmanager
-    async def connect(
-        cls, dsn: str, *, connections: int, timeout: float
-    ) -> AsyncIterator["PostgresTurnTable"]:
-        pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=connections, command_timeout=timeout, timeout=timeout
-        )
-        try:
-            yield cls(pool)
-        finally:
-            await pool.close()
-
-    async def upsert(self, turns: Sequence[TurnSaved | TurnCancelled]) -> None:
-        # In one order: two indexers that write the same turns wait for each other, and never in a circle.
-        rows = [_row(turn) for turn in sorted(turns, key=lambda turn: turn.turn_number)]
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.executemany(_UPSERT, rows)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            raise Poison(f"PostgreSQL refuses the row: {error}") from error
-        except _UNREACHABLE as error:
-            raise Transient(f"PostgreSQL is not reachable: {error}", retry_in=2.0) from error
-
-    async def get(self, user: str, turn_ids: Sequence[str]) -> dict[str, TurnRow]:
-        return {row.turn_id: row for row in await self._turns(_GET, user, list(turn_ids))}
-
-    async def turns(
-        self, user: str, *, session_id: str | None, before: int | None, limit: int
-    ) -> list[TurnRow]:
-        return await self._turns(_LIST, user, session_id, before, limit)
-
-    async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        return await self._turns(_NEIGHBOURS, user, list(turn_ids))
-
-    async def sessions(self, user: str, *, limit: int) -> list[SessionRow]:
-        return [SessionRow(**dict(record)) for record in await self._fetch(_SESSIONS, user, limit)]
-
-    async def count(self) -> tuple[int, int]:
-        record = (await self._fetch(_COUNT))[0]
-        return int(record[0]), int(record[1])
-
-    async def check(self) -> None:
-        await self._fetch("SELECT 1")
-
-    async def _turns(self, query: str, *arguments: object) -> list[TurnRow]:
-        return [_turn(record) for record in await self._fetch(query, *arguments)]
-
-    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
-        try:
-            records: list[Any] = await self._pool.fetch(query, *arguments)
-        except _UNREACHABLE as error:
-            raise Transient(f"PostgreSQL is not reachable: {error}") from error
-        return records
-
 
 _UNREACHABLE = (
     OSError,
@@ -128,63 +21,53 @@ _UNREACHABLE = (
 )
 
 
-def _row(turn: TurnSaved | TurnCancelled) -> tuple[object, ...]:
-    return _saved_row(turn) if isinstance(turn, TurnSaved) else _cancelled_row(turn)
+class Database:
+    """Every call raises Transient while PostgreSQL is away, and Poison for rows that it can never store."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, dsn: str, *, connections: int, timeout: float) -> AsyncIterator["Database"]:
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=connections, command_timeout=timeout, timeout=timeout
+        )
+        try:
+            yield cls(pool)
+        finally:
+            await pool.close()
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        with _errors_named():
+            records: list[Any] = await self._pool.fetch(query, *arguments)
+        return records
+
+    async def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """The statement for each row, all or none."""
+        async with self.transaction() as connection:
+            await connection.executemany(statement, rows)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        with _errors_named():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection
+
+    async def check(self) -> None:
+        await self.fetch("SELECT 1")
 
 
-def _saved_row(turn: TurnSaved) -> tuple[object, ...]:
-    return (
-        turn.turn_number,
-        turn.turn_id,
-        turn.user,
-        turn.session_id,
-        turn.saved_at,
-        _storable(turn.topic),
-        turn.intent,
-        msgspec.json.encode([_storable(keyword) for keyword in turn.keywords]).decode(),
-        turn.quality,
-        turn.turn_dir,
-        embedding_id(turn.turn_id),
-        turn.recipe,
-        turn.model,
-        _storable(turn.input),
-        _storable(turn.output),
-        turn.quoted,
-        "saved",
-    )
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise Poison(f"PostgreSQL refuses the row: {error}") from error
+    except _UNREACHABLE as error:
+        raise Transient(f"PostgreSQL is not reachable: {error}", retry_in=2.0) from error
 
 
-def _cancelled_row(turn: TurnCancelled) -> tuple[object, ...]:
-    """Nobody judged what it is about, its event does not name its folder, and it has no point."""
-    topic, intent, keywords, quality, turn_dir, point = "", "", "[]", 0.0, "", None
-    return (
-        turn.turn_number,
-        turn.turn_id,
-        turn.user,
-        turn.session_id,
-        turn.cancelled_at,
-        topic,
-        intent,
-        keywords,
-        quality,
-        turn_dir,
-        point,
-        turn.recipe,
-        turn.model,
-        _storable(turn.input),
-        _storable(turn.output),
-        False,
-        "cancelled",
-    )
-
-
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """PostgreSQL's text holds every character but NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _turn(record: Any) -> TurnRow:
-    fields = dict(record)
-    fields["at"] = fields.pop("timestamp")
-    fields["keywords"] = msgspec.json.decode(fields["keywords"], type=list[str])
-    return TurnRow(**fields)

@@ -3,24 +3,28 @@
 import asyncio
 import fcntl
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
 import qdrant_edge as edge
 
 from services.indexer.adapters import words
-from services.indexer.domain.fusion import Candidate
+from services.indexer.adapters.candidates import NEAR, TEXT, WORDS, WORDS_NEAR, dense_of, joined
 from services.indexer.domain.passages import ECHO, Passage
-from services.indexer.ports import Vectors
+from services.indexer.domain.ranking import Candidate
+from services.indexer.ports import IndexQuery, Selection, Vectors
 from shared.errors import SettingsError
+from shared.replies import Kind
 
 log = logging.getLogger(__name__)
-WORDS = "words"
 _OPTIMIZE_AFTER_POINTS = 2_000
 _INDEXES: dict[str, object] = {
     "user": edge.KeywordIndexParams(is_tenant=True),
+    "message": edge.PayloadSchemaType.Uuid,
     "session_id": edge.PayloadSchemaType.Keyword,
+    "speaker": edge.PayloadSchemaType.Keyword,
     "intent": edge.PayloadSchemaType.Keyword,
     "topic": edge.PayloadSchemaType.Text,
     "turn_number": edge.PayloadSchemaType.Integer,
@@ -30,21 +34,22 @@ _INDEXES: dict[str, object] = {
 }
 
 
-class EdgeTurnIndex:
-    """TurnIndex over one Qdrant Edge shard. The engine blocks, so each call runs in a thread."""
+class EdgePassageIndex:
+    """PassageIndex over one Qdrant Edge shard. The engine blocks, so each call runs in a thread."""
 
-    def __init__(self, shard: edge.EdgeShard) -> None:
+    def __init__(self, shard: edge.EdgeShard, kind: Kind) -> None:
         self._shard = shard
+        self._kind = kind
         self._writing = asyncio.Lock()
         self._unoptimized = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, dimension: int) -> AsyncIterator["EdgeTurnIndex"]:
+    async def open(cls, folder: Path, dimension: int, kind: Kind) -> AsyncIterator["EdgePassageIndex"]:
         """Raises SettingsError where another process has the folder open or its vectors have another size."""
         with _lock(folder):
             shard = await asyncio.to_thread(_open_shard, folder, dimension)
-            index = cls(shard)
+            index = cls(shard, kind)
             upkeep = asyncio.create_task(index._keep_optimized())
             try:
                 yield index
@@ -54,47 +59,64 @@ class EdgeTurnIndex:
                     await upkeep
                 await asyncio.to_thread(_close_shard, shard)
 
-    async def upsert(self, passages: Sequence[Passage], vectors: Vectors) -> None:
-        async with self._writing:
-            await asyncio.to_thread(self._upsert, passages, vectors)
-        self._unoptimized += len(passages)
+    async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
+        points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
+        await self._update(edge.UpdateOperation.upsert_points(points))
+        self._unoptimized += len(points)
 
-    def _upsert(self, passages: Sequence[Passage], vectors: Vectors) -> None:
-        points = [
-            edge.Point(
-                passage.id,
-                {"": vector.tolist(), WORDS: words.document_weights(passage.text)},
-                passage.payload(),
-            )
-            for passage, vector in zip(passages, vectors, strict=True)
-        ]
-        self._shard.update(edge.UpdateOperation.upsert_points(points))
+    async def search(self, query: IndexQuery) -> list[Candidate]:
+        return await asyncio.to_thread(self._search, query)
 
-    async def search(
-        self,
-        user: str,
-        vector: Vectors,
-        text: str,
-        *,
-        session_id: str | None,
-        without_echoes: bool,
-        limit: int,
-    ) -> list[Candidate]:
-        only = _only(user, session_id, without_echoes)
-        return await asyncio.to_thread(self._search, vector, text, only, limit)
-
-    def _search(self, vector: Vectors, text: str, only: edge.Filter, limit: int) -> list[Candidate]:
+    def _search(self, query: IndexQuery) -> list[Candidate]:
+        only, vector, asked = _only(query), query.vector.tolist(), words.query_weights(query.words)
+        # How rare a word is, is asked of the user's own messages: others' say nothing about them.
+        own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_equals("user", query.user)])))
         queries = [
             edge.QueryRequest(
-                query=query, filter=only, limit=limit, with_payload=["turn_id"], with_vector=False
+                query=edge.Query.Nearest(value, using=name),
+                filter=only,
+                limit=query.limit,
+                with_payload=True,
+                with_vector=False,
+                params=params,
             )
-            for query in (
-                edge.Query.Nearest(vector.tolist()),
-                edge.Query.Nearest(words.query_weights(text), using=WORDS),
+            for name, value, params in (
+                (TEXT, vector, None),
+                (NEAR, vector, None),
+                (WORDS, asked, own),
+                (WORDS_NEAR, asked, own),
             )
         ]
-        dense, sparse = self._shard.query_batch(edge.QueryBatchRequest(queries))
-        return joined(_scores(dense), _scores(sparse))
+        return joined(self._kind, self._shard.query_batch(edge.QueryBatchRequest(queries)))
+
+    async def remove(self, selection: Selection) -> None:
+        chosen: list[edge.ConditionType] = [_equals("user", selection.user)]
+        if selection.session_id is not None:
+            chosen.append(_equals("session_id", selection.session_id))
+        if selection.messages is not None:
+            ids = [str(message) for message in selection.messages]
+            chosen.append(edge.FieldCondition(key="message", match=edge.MatchAny(ids)))
+        await self._update(edge.UpdateOperation.delete_points_by_filter(edge.Filter(must=chosen)))
+
+    async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
+        found = await asyncio.to_thread(
+            self._shard.retrieve, list(ids), with_payload=False, with_vector=[TEXT]
+        )
+        return {UUID(str(point.id)): dense_of(point.vector) for point in found}
+
+    async def set_uses(self, uses: Mapping[UUID, int]) -> None:
+        for message, count in uses.items():
+            await self._update(edge.UpdateOperation.set_payload([message], {"uses": count}))
+
+    async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
+        page = edge.ScrollRequest(offset=after, limit=limit, with_payload=["message"], with_vector=False)
+        points, following = await asyncio.to_thread(self._shard.scroll, page)
+        found = [UUID(str((point.payload or {})["message"])) for point in points]
+        return found, None if following is None else UUID(str(following))
+
+    async def _update(self, operation: edge.UpdateOperation) -> None:
+        async with self._writing:
+            await asyncio.to_thread(self._shard.update, operation)
 
     async def count(self) -> int:
         return await asyncio.to_thread(lambda: self._shard.count(edge.CountRequest(exact=True)))
@@ -112,23 +134,36 @@ class EdgeTurnIndex:
             await asyncio.to_thread(self._shard.optimize)
 
 
-def _only(user: str, session_id: str | None, without_echoes: bool) -> edge.Filter:
-    must: list[edge.ConditionType] = [edge.FieldCondition(key="user", match=edge.MatchValue(user))]
-    if session_id is not None:
-        must.append(edge.FieldCondition(key="session_id", match=edge.MatchValue(session_id)))
-    echo = edge.FieldCondition(key="is_echo", match=edge.MatchValue(ECHO))
-    return edge.Filter(must=must, must_not=[echo] if without_echoes else None)
+def _point(passage: Passage, vector: Vectors, near: Vectors) -> edge.Point:
+    return edge.Point(
+        passage.id,
+        {
+            TEXT: vector.tolist(),
+            NEAR: near.tolist(),
+            WORDS: words.document_weights(passage.text),
+            WORDS_NEAR: words.document_weights(passage.near_text),
+        },
+        passage.payload(),
+    )
 
 
-def joined(dense: dict[str, float], sparse: dict[str, float]) -> list[Candidate]:
-    return [
-        Candidate(turn_id, dense.get(turn_id), sparse.get(turn_id))
-        for turn_id in dense.keys() | sparse.keys()
-    ]
+def _only(query: IndexQuery) -> edge.Filter:
+    must: list[edge.ConditionType] = [_equals("user", query.user)]
+    if query.session_id is not None:
+        must.append(_equals("session_id", query.session_id))
+    if query.speaker is not None:
+        must.append(_equals("speaker", query.speaker.casefold()))
+    if query.since is not None or query.until is not None:
+        span = edge.RangeDateTime(
+            gte=None if query.since is None else query.since.isoformat(),
+            lte=None if query.until is None else query.until.isoformat(),
+        )
+        must.append(edge.FieldCondition(key="timestamp", range=span))
+    return edge.Filter(must=must, must_not=[_equals("is_echo", ECHO)] if query.without_echoes else None)
 
 
-def _scores(points: Sequence[edge.ScoredPoint]) -> dict[str, float]:
-    return {str((point.payload or {})["turn_id"]): point.score for point in points}
+def _equals(key: str, value: str) -> edge.FieldCondition:
+    return edge.FieldCondition(key=key, match=edge.MatchValue(value))
 
 
 @contextmanager
@@ -148,8 +183,13 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _open_shard(folder: Path, dimension: int) -> edge.EdgeShard:
     config = edge.EdgeConfig(
-        vectors=edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine),
-        sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        vectors={
+            name: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
+            for name in (TEXT, NEAR)
+        },
+        sparse_vectors={
+            name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in (WORDS, WORDS_NEAR)
+        },
     )
     if any(folder.iterdir()):
         try:

@@ -1,7 +1,8 @@
 """Points in a Qdrant server, where QDRANT_URL names one."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
 
 from qdrant_client import AsyncQdrantClient
 from qdrant_client import models as q
@@ -9,16 +10,18 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from qdrant_edge import SparseVector
 
 from services.indexer.adapters import words
-from services.indexer.adapters.qdrant_edge import WORDS, joined
-from services.indexer.domain.fusion import Candidate
+from services.indexer.adapters.candidates import NEAR, TEXT, WORDS, WORDS_NEAR, dense_of, joined
 from services.indexer.domain.passages import ECHO, Passage
-from services.indexer.ports import Vectors
+from services.indexer.domain.ranking import Candidate
+from services.indexer.ports import IndexQuery, Selection, Vectors
 from shared.errors import Transient
+from shared.replies import Kind
 
-COLLECTION = "turns"
 _INDEXES: dict[str, q.PayloadSchemaType | q.KeywordIndexParams] = {
     "user": q.KeywordIndexParams(type=q.KeywordIndexType.KEYWORD, is_tenant=True),
+    "message": q.PayloadSchemaType.UUID,
     "session_id": q.PayloadSchemaType.KEYWORD,
+    "speaker": q.PayloadSchemaType.KEYWORD,
     "intent": q.PayloadSchemaType.KEYWORD,
     "topic": q.PayloadSchemaType.TEXT,
     "turn_number": q.PayloadSchemaType.INTEGER,
@@ -28,19 +31,21 @@ _INDEXES: dict[str, q.PayloadSchemaType | q.KeywordIndexParams] = {
 }
 
 
-class ServerTurnIndex:
-    """TurnIndex over qdrant-client."""
+class ServerPassageIndex:
+    """PassageIndex over one collection of a Qdrant server, through qdrant-client."""
 
-    def __init__(self, client: AsyncQdrantClient) -> None:
+    def __init__(self, client: AsyncQdrantClient, collection: str, kind: Kind) -> None:
         self._client = client
+        self._collection = collection
+        self._kind = kind
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, url: str, *, api_key: str | None, dimension: int, timeout: float
-    ) -> AsyncIterator["ServerTurnIndex"]:
+        cls, url: str, *, api_key: str | None, timeout: float, collection: str, dimension: int, kind: Kind
+    ) -> AsyncIterator["ServerPassageIndex"]:
         client = AsyncQdrantClient(url, api_key=api_key, timeout=max(1, round(timeout)))
-        index = cls(client)
+        index = cls(client, collection, kind)
         try:
             await index.create(dimension)
             yield index
@@ -49,69 +54,119 @@ class ServerTurnIndex:
 
     async def create(self, dimension: int) -> None:
         """Makes the collection and its payload indexes where they are missing."""
-        try:
-            if await self._client.collection_exists(COLLECTION):
+        with _errors_named():
+            if await self._client.collection_exists(self._collection):
                 return
             await self._client.create_collection(
-                COLLECTION,
-                vectors_config=q.VectorParams(size=dimension, distance=q.Distance.COSINE),
-                sparse_vectors_config={WORDS: q.SparseVectorParams(modifier=q.Modifier.IDF)},
+                self._collection,
+                vectors_config={
+                    name: q.VectorParams(size=dimension, distance=q.Distance.COSINE) for name in (TEXT, NEAR)
+                },
+                sparse_vectors_config={
+                    name: q.SparseVectorParams(modifier=q.Modifier.IDF) for name in (WORDS, WORDS_NEAR)
+                },
             )
             for field, schema in _INDEXES.items():
-                await self._client.create_payload_index(COLLECTION, field, field_schema=schema)
-        except _UNREACHABLE as error:
-            raise Transient(f"Qdrant is not reachable: {error}") from error
+                await self._client.create_payload_index(self._collection, field, field_schema=schema)
 
-    async def upsert(self, passages: Sequence[Passage], vectors: Vectors) -> None:
-        points = [
-            q.PointStruct(
-                id=str(passage.id),
-                vector={"": vector.tolist(), WORDS: _sparse(words.document_weights(passage.text))},
-                payload=passage.payload(),
-            )
-            for passage, vector in zip(passages, vectors, strict=True)
-        ]
-        try:
-            await self._client.upsert(COLLECTION, points, wait=True)
-        except _UNREACHABLE as error:
-            raise Transient(f"Qdrant is not reachable: {error}", retry_in=2.0) from error
+    async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
+        points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
+        with _errors_named():
+            await self._client.upsert(self._collection, points, wait=True)
 
-    async def search(
-        self,
-        user: str,
-        vector: Vectors,
-        text: str,
-        *,
-        session_id: str | None,
-        without_echoes: bool,
-        limit: int,
-    ) -> list[Candidate]:
-        wanted = {"user": user} if session_id is None else {"user": user, "session_id": session_id}
-        only = q.Filter(
-            must=[_equals(key, value) for key, value in wanted.items()],
-            must_not=[_equals("is_echo", ECHO)] if without_echoes else None,
-        )
+    async def search(self, query: IndexQuery) -> list[Candidate]:
+        only, vector, asked = _only(query), query.vector.tolist(), _sparse(words.query_weights(query.words))
+        # How rare a word is, is asked of the user's own messages: others' say nothing about them.
+        own = q.SearchParams(idf=q.IdfCorpusParams(corpus=q.Filter(must=[_equals("user", query.user)])))
         requests = [
-            q.QueryRequest(query=query, using=using, filter=only, limit=limit, with_payload=["turn_id"])
-            for query, using in ((vector.tolist(), None), (_sparse(words.query_weights(text)), WORDS))
+            q.QueryRequest(
+                query=value, using=name, filter=only, limit=query.limit, with_payload=True, params=params
+            )
+            for name, value, params in (
+                (TEXT, vector, None),
+                (NEAR, vector, None),
+                (WORDS, asked, own),
+                (WORDS_NEAR, asked, own),
+            )
         ]
-        try:
-            dense, sparse = await self._client.query_batch_points(COLLECTION, requests)
-        except _UNREACHABLE as error:
-            raise Transient(f"Qdrant is not reachable: {error}") from error
-        return joined(_scores(dense), _scores(sparse))
+        with _errors_named():
+            answers = await self._client.query_batch_points(self._collection, requests)
+        return joined(self._kind, (answer.points for answer in answers))
+
+    async def remove(self, selection: Selection) -> None:
+        chosen: list[q.Condition] = [_equals("user", selection.user)]
+        if selection.session_id is not None:
+            chosen.append(_equals("session_id", selection.session_id))
+        if selection.messages is not None:
+            ids = [str(message) for message in selection.messages]
+            chosen.append(q.FieldCondition(key="message", match=q.MatchAny(any=ids)))
+        with _errors_named():
+            await self._client.delete(
+                self._collection, q.FilterSelector(filter=q.Filter(must=chosen)), wait=True
+            )
+
+    async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
+        with _errors_named():
+            found = await self._client.retrieve(
+                self._collection, [str(one) for one in ids], with_payload=False, with_vectors=[TEXT]
+            )
+        return {UUID(str(point.id)): dense_of(point.vector) for point in found}
+
+    async def set_uses(self, uses: Mapping[UUID, int]) -> None:
+        with _errors_named():
+            for message, count in uses.items():
+                await self._client.set_payload(self._collection, {"uses": count}, [str(message)])
+
+    async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
+        with _errors_named():
+            points, following = await self._client.scroll(
+                self._collection,
+                offset=None if after is None else str(after),
+                limit=limit,
+                with_payload=["message"],
+            )
+        found = [UUID(str((point.payload or {})["message"])) for point in points]
+        return found, None if following is None else UUID(str(following))
 
     async def count(self) -> int:
-        try:
-            return (await self._client.count(COLLECTION, exact=True)).count
-        except _UNREACHABLE as error:
-            raise Transient(f"Qdrant is not reachable: {error}") from error
+        with _errors_named():
+            return (await self._client.count(self._collection, exact=True)).count
 
     async def check(self) -> None:
         await self.count()
 
 
-_UNREACHABLE = (ApiException, ResponseHandlingException, OSError)
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    try:
+        yield
+    except (ApiException, ResponseHandlingException, OSError) as error:
+        raise Transient(f"Qdrant is not reachable: {error}", retry_in=2.0) from error
+
+
+def _point(passage: Passage, vector: Vectors, near: Vectors) -> q.PointStruct:
+    return q.PointStruct(
+        id=str(passage.id),
+        vector={
+            TEXT: vector.tolist(),
+            NEAR: near.tolist(),
+            WORDS: _sparse(words.document_weights(passage.text)),
+            WORDS_NEAR: _sparse(words.document_weights(passage.near_text)),
+        },
+        payload=passage.payload(),
+    )
+
+
+def _only(query: IndexQuery) -> q.Filter:
+    must: list[q.Condition] = [_equals("user", query.user)]
+    if query.session_id is not None:
+        must.append(_equals("session_id", query.session_id))
+    if query.speaker is not None:
+        must.append(_equals("speaker", query.speaker.casefold()))
+    if query.since is not None or query.until is not None:
+        span = q.DatetimeRange(gte=query.since, lte=query.until)
+        must.append(q.FieldCondition(key="timestamp", range=span))
+    return q.Filter(must=must, must_not=[_equals("is_echo", ECHO)] if query.without_echoes else None)
 
 
 def _equals(key: str, value: str) -> q.FieldCondition:
@@ -120,7 +175,3 @@ def _equals(key: str, value: str) -> q.FieldCondition:
 
 def _sparse(weights: SparseVector) -> q.SparseVector:
     return q.SparseVector(indices=list(weights.indices), values=list(weights.values))
-
-
-def _scores(response: q.QueryResponse) -> dict[str, float]:
-    return {str((point.payload or {})["turn_id"]): point.score for point in response.points}

@@ -1,68 +1,119 @@
-"""What of a turn is searched, and how it is stored beside its vector."""
+"""What of a message is searched, and how it is stored beside its vectors.
 
+A message is searched by itself and together with what was said right before and after it: an answer often
+means nothing without its question. A long message is searched in parts that overlap.
+"""
+
+from collections.abc import Iterator, Sequence
 from uuid import UUID, uuid5
 
 import msgspec
+import numpy
+from numpy.typing import NDArray
 
-from shared.events import TurnSaved
+from services.indexer.domain.asked import is_question, tells_time
+from services.indexer.domain.messages import StoredMessage
 
+PASSAGES_VERSION = 2
+"""Rises when another vector or other words are made of the same text: the points have to be made anew."""
 ECHO = "yes"
-_NAMESPACE = UUID("5f6d1f4e-6f0a-4a35-9d0b-6a1d0d3f7b11")
+_PART_WORDS = 160
+"""About 210 word pieces: MiniLM reads 256."""
+_OVERLAP_WORDS = 30
+_BESIDE = 0.5
+"""How much of the vector of what was said before and after."""
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as the index stores it: an id, the text that is searched, the payload of seed 003."""
+    """One part of a message, mostly all of it: one point in the index."""
 
-    id: UUID
-    turn_id: str
-    turn_number: int
-    user: str
-    session_id: str
-    topic: str
-    intent: str
-    timestamp: str
-    """RFC 3339."""
-    quality: float
-    is_echo: bool
-    """A question whose answer only quoted other turns: it knows nothing of its own."""
+    message: StoredMessage
+    part: int
     text: str
+    before: str = ""
+    after: str = ""
+    """The passages beside it in its session, as they are searched; empty at the ends."""
+
+    @property
+    def id(self) -> UUID:
+        """The message's own for its first part."""
+        return self.message.point_id if self.part == 0 else uuid5(self.message.point_id, str(self.part))
+
+    @property
+    def near_text(self) -> str:
+        return "\n".join(filter(None, (self.before, self.text, self.after)))
 
     def payload(self) -> dict[str, object]:
+        said = self.message
         return {
-            "turn_id": self.turn_id,
-            "turn_number": self.turn_number,
-            "user": self.user,
-            "session_id": self.session_id,
-            "topic": self.topic,
-            "intent": self.intent,
-            "timestamp": self.timestamp,
-            "quality": self.quality,
+            "message": str(said.point_id),
+            "user": said.user,
+            "session_id": said.session_id,
+            "ordinal": said.ordinal,
+            "speaker": said.speaker.casefold(),
+            "role": said.role,
+            "timestamp": said.at.isoformat(),
+            "asks": is_question(said.text),
+            "tells_time": tells_time(said.text),
+            "length": len(said.text.split()),
+            "uses": said.uses,
             # As a word: Qdrant Edge 0.9 reads a condition on true as one on the number 1.
-            "is_echo": ECHO if self.is_echo else "no",
+            "is_echo": ECHO if said.is_echo else "no",
+            **({"turn_id": said.turn_id, "turn_number": said.turn_number} if said.turn_id else {}),
+            **said.labels,
         }
 
 
-def embedding_id(turn_id: str) -> UUID:
-    """The same for the same turn, so that indexing it twice writes one point."""
-    return uuid5(_NAMESPACE, turn_id)
+def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
+    """The passages of consecutive messages of one session, in order, each with what stands beside it."""
+    parts = [(message, *part) for message in session for part in _parts(message)]
+    return [
+        Passage(
+            message=message,
+            part=number,
+            text=text,
+            before=parts[i - 1][2] if i > 0 else "",
+            after=parts[i + 1][2] if i + 1 < len(parts) else "",
+        )
+        for i, (message, number, text) in enumerate(parts)
+    ]
 
 
-def searchable_text(event: TurnSaved) -> str:
-    """What the user said and what was answered; a quoted answer only repeats older turns and is left out."""
-    return event.input if event.quoted or not event.output else f"{event.input}\n{event.output}"
+def runs_of(messages: Sequence[StoredMessage]) -> list[list[StoredMessage]]:
+    """Messages that are sorted by user, session and place, as stretches without a gap."""
+    runs: list[list[StoredMessage]] = []
+    for message in messages:
+        if runs and _follows(message, runs[-1][-1]):
+            runs[-1].append(message)
+        else:
+            runs.append([message])
+    return runs
 
 
-def passage_of(event: TurnSaved) -> Passage:
-    return Passage(
-        id=embedding_id(event.turn_id),
-        turn_id=event.turn_id,
-        turn_number=event.turn_number,
-        user=event.user,
-        session_id=event.session_id,
-        topic=event.topic,
-        intent=event.intent,
-        timestamp=event.saved_at.isoformat(),
-        quality=event.quality,
-        is_echo=event.quoted and event.intent == "question",
-        text=searchable_text(event),
-    )
+def _follows(message: StoredMessage, last: StoredMessage) -> bool:
+    same_session = (message.user, message.session_id) == (last.user, last.session_id)
+    return same_session and message.ordinal == last.ordinal + 1
+
+
+def near_vectors(vectors: NDArray[numpy.float32]) -> NDArray[numpy.float32]:
+    """Of consecutive passages of one session, shape (passages, dimension): each with half of those beside it.
+
+    The mean of vectors stands for the vector of the joined text: it costs no call of the model, and was
+    measured to find as much (docs/memory.md).
+    """
+    near = vectors.copy()
+    near[1:] += _BESIDE * vectors[:-1]
+    near[:-1] += _BESIDE * vectors[1:]
+    unit: NDArray[numpy.float32] = near / numpy.maximum(numpy.linalg.norm(near, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+def _parts(message: StoredMessage) -> Iterator[tuple[int, str]]:
+    heading = "" if message.role in ("user", "assistant") else f"{message.speaker}: "
+    words = message.text.split()
+    if len(words) <= _PART_WORDS:
+        yield 0, heading + message.text
+        return
+    step = _PART_WORDS - _OVERLAP_WORDS
+    for number, begin in enumerate(range(0, max(1, len(words) - _OVERLAP_WORDS), step)):
+        yield number, heading + " ".join(words[begin : begin + _PART_WORDS])

@@ -23,7 +23,7 @@ from services.inference.domain.words import (
     is_yes_no_question,
     sentences,
 )
-from shared.events import Source
+from shared.events import Origin, Source
 from shared.replies import Passage
 
 NOTHING_KNOWN: Final = "Nothing is known about that."
@@ -74,7 +74,7 @@ def find_answer(question: str, passages: Sequence[Passage]) -> Answer:
     chosen = _choose([(score, candidate) for score, candidate in scored if score >= THRESHOLD])
     if not chosen:
         return Answer(NOTHING_KNOWN if is_question(question) else NOTED, [])
-    said = " ".join(f"{candidate.text} (turn {candidate.passage.turn_number})" for candidate in chosen)
+    said = " ".join(f"{candidate.text} ({candidate.passage.name})" for candidate in chosen)
     return Answer(said if is_question(question) else f"Noted. {said}", _sources(chosen))
 
 
@@ -143,7 +143,7 @@ def _score(candidate: _Candidate, asked: _Question) -> float:
 
 def _choose(scored: Sequence[tuple[float, _Candidate]]) -> list[_Candidate]:
     """The best few, of equals the later turn first, each text once."""
-    ranked = sorted(scored, key=lambda pair: (pair[0], pair[1].passage.turn_number), reverse=True)
+    ranked = sorted(scored, key=lambda pair: (pair[0], *_newness(pair[1].passage)), reverse=True)
     chosen: dict[str, _Candidate] = {}
     for score, candidate in ranked:
         if score >= _CLOSE_TO_BEST * ranked[0][0]:
@@ -151,17 +151,20 @@ def _choose(scored: Sequence[tuple[float, _Candidate]]) -> list[_Candidate]:
     return list(chosen.values())[:_MOST_SENTENCES]
 
 
+def _newness(passage: Passage) -> tuple[float, int]:
+    return (passage.at.timestamp() if passage.at else 0.0, passage.turn_number or 0)
+
+
 def _sources(chosen: Sequence[_Candidate]) -> list[Source]:
-    """One source a turn, with all that was quoted of it."""
-    quotes: dict[str, list[_Candidate]] = {}
+    """One source a passage, with all that was quoted of it."""
+    quotes: dict[tuple[str, str], list[_Candidate]] = {}
     for candidate in chosen:
-        quotes.setdefault(candidate.passage.turn_id, []).append(candidate)
+        quotes.setdefault((candidate.passage.session_id, candidate.passage.id), []).append(candidate)
     return [
         Source(
-            turn_id=turn_id,
-            turn_number=quoted[0].passage.turn_number,
+            **{name: getattr(quoted[0].passage, name) for name in Origin.__struct_fields__},
             score=quoted[0].passage.score,
             quote=" ".join(candidate.text for candidate in quoted),
         )
-        for turn_id, quoted in quotes.items()
+        for quoted in quotes.values()
     ]

@@ -1,8 +1,9 @@
 """Which earlier turns are put before the model, and how much of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from shared.events import Source
+from shared.events import Origin, Source
 from shared.replies import Hit, Passage, TurnRow
 
 _CHARACTERS_A_TOKEN = 4
@@ -20,12 +21,12 @@ def choose_passages(
     left = budget_tokens * _CHARACTERS_A_TOKEN
     found = [_passage(hit) for hit in relevant_hits(hits)]
     beside = [passage_of_row(row) for row in neighbours if not is_echo(row)]
-    taken: set[str] = set()
+    taken: set[tuple[str, str]] = set()
     for passage in found + beside:
         size = len(passage.input) + len(passage.output)
-        if passage.turn_id in taken or size > left or len(chosen) >= most:
+        if (passage.session_id, passage.id) in taken or size > left or len(chosen) >= most:
             continue
-        taken.add(passage.turn_id)
+        taken.add((passage.session_id, passage.id))
         chosen.append(passage)
         left -= size
     return chosen
@@ -43,33 +44,35 @@ def is_echo(row: TurnRow) -> bool:
 
 def sources_of(passages: Sequence[Passage]) -> list[Source]:
     return [
-        Source(
-            turn_id=passage.turn_id,
-            turn_number=passage.turn_number,
-            score=passage.score,
-            quote=_shortened(passage.input),
-        )
+        Source(**_origin(passage), score=passage.score, quote=_shortened(passage.input))
         for passage in passages
     ]
 
 
 def _passage(hit: Hit) -> Passage:
     return Passage(
-        turn_id=hit.turn_id,
-        turn_number=hit.turn_number,
+        **_origin(hit),
         score=hit.score,
         similarity=hit.similarity,
-        input=hit.input,
+        input=hit.input or hit.text,
         output=hit.output,
         quoted=hit.quoted,
     )
 
 
+def _origin(known: Hit | Passage) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in Origin.__struct_fields__}
+
+
 def passage_of_row(row: TurnRow) -> Passage:
     """A turn that no search found: it stands beside one that was, or in the session."""
     return Passage(
+        id=row.turn_id,
         turn_id=row.turn_id,
         turn_number=row.turn_number,
+        message_ids=[f"{row.turn_id}:user", *([] if row.quoted else [f"{row.turn_id}:assistant"])],
+        session_id=row.session_id,
+        at=row.at,
         score=0.0,
         similarity=0.0,
         input=row.input,

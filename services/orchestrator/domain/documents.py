@@ -80,8 +80,9 @@ def _gathered(turn: Turn) -> str:
 
 def _passage(passage: Passage) -> str:
     answer = f"\n\n{_quotation(passage.output)}" if passage.output and not passage.quoted else ""
+    heading = passage.name[0].upper() + passage.name[1:]
     return (
-        f"### Turn {passage.turn_number} (score {passage.score:.3f}, similarity {passage.similarity:.3f})\n\n"
+        f"### {heading} (score {passage.score:.3f}, similarity {passage.similarity:.3f})\n\n"
         f"{_quotation(passage.input)}{answer}"
     )
 
@@ -96,7 +97,7 @@ def _answer(record: TurnRecord) -> str:
 
 
 def _sources(record: TurnRecord) -> str:
-    lines = [f"- turn {source.turn_number}: {source.quote}" for source in record.sources]
+    lines = [f"- {source.name}: {source.quote}" for source in record.sources]
     return "Sources:\n\n" + "\n".join(lines)
 
 

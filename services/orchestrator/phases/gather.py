@@ -53,5 +53,5 @@ async def _last_turns(turn: Turn, tools: Tools) -> list[TurnRow]:
 
 async def _neighbours(user: str, hits: list[Hit], tools: Tools) -> list[TurnRow]:
     """Only beside the best few: what stands next to a weak hit is weaker still."""
-    best = [hit.turn_id for hit in hits[:2]]
+    best = [hit.turn_id for hit in hits[:2] if hit.turn_id is not None]
     return await tools.memory.neighbours(user, best) if best else []

@@ -1,0 +1,31 @@
+"""Which sentences of a text show why it was found."""
+
+import re
+from functools import cache
+
+import snowballstemmer
+
+from shared.english import STOP_WORDS
+
+_MOST = 3
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_WORD = re.compile(r"\w+")
+
+
+def highlights(text: str, query: str) -> list[str]:
+    """At most three sentences that share words with the query, most of them first."""
+    asked = _stems(query)
+    sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+    shared = [(len(asked & _stems(sentence)), i) for i, sentence in enumerate(sentences)]
+    best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1]))
+    return [sentences[i] for _, i in best[:_MOST]]
+
+
+def _stems(text: str) -> set[str]:
+    stem = _stemmer().stemWord
+    return {stem(word) for word in _WORD.findall(text.lower()) if word not in STOP_WORDS}
+
+
+@cache
+def _stemmer() -> snowballstemmer.stemmer:
+    return snowballstemmer.stemmer("english")

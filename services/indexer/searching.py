@@ -1,0 +1,94 @@
+"""Answers what memory holds about a query."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from services.indexer.domain.asked import understand
+from services.indexer.domain.folding import fold
+from services.indexer.domain.highlights import highlights
+from services.indexer.domain.ranking import Candidate, Ranked, rank
+from services.indexer.generation import Generation
+from services.indexer.hits import Hits
+from services.indexer.ports import IndexQuery, MessageTable
+from shared import metrics
+from shared.errors import Refused
+from shared.replies import Hit, Kind, Search, SearchReply, Signal
+
+MOST_HITS = 100
+_CANDIDATES = 100
+"""Asked of each of the four lists; more did not find more of the evidence."""
+_ROWS_A_HIT = 3
+"""Read ahead, since messages that say the same become one hit."""
+
+
+class Searching:
+    """Asks every collection in question, ranks what they found together, and fills in the rows."""
+
+    def __init__(self, messages: MessageTable, hits: Mapping[Kind, Hits], generation: Generation) -> None:
+        self._messages = messages
+        self._hits = hits
+        self._generation = generation
+
+    async def search(self, request: Search) -> SearchReply:
+        limit = checked_limit(request.limit)
+        if not request.query.strip():
+            raise Refused(422, "query is empty; say what to look for", "query")
+        now = datetime.now(UTC)
+        asked = understand(request.query, await self._messages.speakers(request.user), now)
+        vector = await self._generation.embedder.embed_query(asked.text_for_meaning)
+        query = IndexQuery(
+            user=request.user,
+            vector=vector,
+            words=asked.text_for_words,
+            session_id=request.session_id,
+            speaker=request.speaker,
+            since=request.since,
+            until=request.until,
+            without_echoes=request.without_echoes,
+            limit=max(_CANDIDATES, limit),
+        )
+        with metrics.timed(metrics.search_seconds):
+            candidates = await self._candidates(query, request.kinds)
+            ranked = rank(asked, candidates, now=now)[: _ROWS_A_HIT * limit]
+            by_key = {candidate.key: candidate for candidate in candidates}
+            rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
+            hits = [_whole(rows[one.key], one, by_key[one.key], request) for one in ranked if one.key in rows]
+        return SearchReply(hits=[_highlighted(hit, request.query) for hit in fold(hits, limit)])
+
+    async def _candidates(self, query: IndexQuery, kinds: Sequence[Kind]) -> list[Candidate]:
+        indexes = [index for kind, index in self._generation.indexes.items() if kind in kinds]
+        found = await asyncio.gather(*(index.search(query) for index in indexes))
+        return [candidate for candidates in found for candidate in candidates]
+
+    async def _rows(self, user: str, candidates: Sequence[Candidate]) -> dict[str, Hit]:
+        rows: dict[str, Hit] = {}
+        for kind, hits in self._hits.items():
+            ids = [UUID(candidate.key) for candidate in candidates if candidate.kind == kind]
+            found = await hits.of(user, ids) if ids else {}
+            rows |= {str(key): hit for key, hit in found.items()}
+        return rows
+
+
+def _whole(hit: Hit, ranked: Ranked, candidate: Candidate, request: Search) -> Hit:
+    explain = {name: Signal(round(s.value, 6), s.weight) for name, s in ranked.explain.items()}
+    return msgspec.structs.replace(
+        hit,
+        score=round(ranked.score, 6),
+        similarity=round(max(candidate.meaning or 0.0, candidate.meaning_near or 0.0), 6),
+        words=round(max(candidate.words or 0.0, candidate.words_near or 0.0), 6),
+        explain=explain if request.explain else None,
+    )
+
+
+def _highlighted(hit: Hit, query: str) -> Hit:
+    return msgspec.structs.replace(hit, highlights=highlights(hit.text, query))
+
+
+def checked_limit(limit: int) -> int:
+    if not 1 <= limit <= MOST_HITS:
+        raise Refused(422, f"limit is {limit}; it must be between 1 and {MOST_HITS}", "limit")
+    return limit
