@@ -76,11 +76,26 @@ OUTCOMES = StreamConfig(
         "turn.indexed",
         "replay.indexer-turn-saved",
         "replay.indexer-turn-cancelled",
+        "replay.orchestrator-turn-saved",
     ],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
     max_age=30 * 24 * 3600,
     # An orchestrator that comes back after another one took its turn over may say again how it ended.
+    duplicate_window=600,
+)
+MEMORIES = StreamConfig(
+    name="MEMORIES",
+    description="What was stated to last beyond turns.",
+    subjects=[
+        "memory.saved",
+        "memory.extracted",
+        "replay.indexer-memory-saved",
+        "replay.indexer-memory-extracted",
+    ],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    max_age=30 * 24 * 3600,
     duplicate_window=600,
 )
 # On disk, so that readers go on without a gap when the server was killed.
@@ -109,7 +124,7 @@ SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and h
 IDEMPOTENCY = key_value_bucket(
     "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
 )
-STREAMS: Final = (TURNS, OUTCOMES, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
+STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
 
 
 class Durable(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +178,32 @@ INDEXER_TURN_CANCELLED = Durable(
     subject="turn.cancelled",
     replay_subject="replay.indexer-turn-cancelled",
 )
-DURABLES: Final = (INDEXER_TURN_SAVED, INDEXER_TURN_CANCELLED)
+INDEXER_MEMORY_SAVED = Durable(
+    name="indexer-memory-saved",
+    stream="MEMORIES",
+    subject="memory.saved",
+    replay_subject="replay.indexer-memory-saved",
+)
+INDEXER_MEMORY_EXTRACTED = Durable(
+    name="indexer-memory-extracted",
+    stream="MEMORIES",
+    subject="memory.extracted",
+    replay_subject="replay.indexer-memory-extracted",
+)
+# The reflector reads in the background what turns have said.
+ORCHESTRATOR_TURN_SAVED = Durable(
+    name="orchestrator-turn-saved",
+    stream="OUTCOMES",
+    subject="turn.saved",
+    replay_subject="replay.orchestrator-turn-saved",
+)
+DURABLES: Final = (
+    INDEXER_TURN_SAVED,
+    INDEXER_TURN_CANCELLED,
+    INDEXER_MEMORY_SAVED,
+    INDEXER_MEMORY_EXTRACTED,
+    ORCHESTRATOR_TURN_SAVED,
+)
 
 
 async def declare_streams(
