@@ -1,100 +1,80 @@
-"""Pandora's own way of searching: the shipped embedder, index and fusion, over a folder of its own."""
+"""Pandora's own way of searching: what `index.import` and `index.search` do, over real stores of its own."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy
-
+from bench.parts import Installation
+from bench.retrieval.embedding import opened_embedder
 from bench.retrieval.sets import Document, Query
-from services.indexer.adapters.qdrant_edge import EdgeTurnIndex
-from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
-from services.indexer.domain.fusion import fuse
-from services.indexer.domain.passages import Passage, embedding_id
-from services.indexer.handlers import _CANDIDATES
-from services.indexer.ports import Embedder, TurnIndex, Vectors
-from services.indexer.settings import IndexerSettings
-from shared.settings import load
+from services.indexer.adapters.migrations import migrate
+from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_messages import PostgresMessageTable
+from services.indexer.adapters.postgres_turns import PostgresTurnTable
+from services.indexer.adapters.qdrant_edge import EdgePassageIndex
+from services.indexer.domain.messages import message_of_import
+from services.indexer.generation import Generation
+from services.indexer.hits import MessageHits
+from services.indexer.ports import Embedder
+from services.indexer.remembering import Remembering
+from services.indexer.searching import Searching
+from shared.replies import ImportedMessage, Search
 
-_BATCH = 512
+_BATCH = 256
 
 
 class Pandora:
-    """What `index.search` ranks, without the rows that it reads from PostgreSQL afterwards."""
+    """Documents are imported as messages; a document is found where a hit stands on it."""
 
     name = "pandora"
 
-    def __init__(self, embedder: Embedder, index: TurnIndex) -> None:
-        self._embedder = embedder
-        self._index = index
+    def __init__(self, remembering: Remembering, searching: Searching) -> None:
+        self._remembering = remembering
+        self._searching = searching
 
     async def index(self, corpus: Sequence[Document]) -> None:
         for begin in range(0, len(corpus), _BATCH):
-            passages = [
-                _passage(number, document)
-                for number, document in enumerate(corpus[begin : begin + _BATCH], begin + 1)
-            ]
-            await self._index.upsert(passages, await self._embedder.embed([p.text for p in passages]))
+            await self._remembering.add(
+                [message_of_import(one.metadata.user, _said(one)) for one in corpus[begin : begin + _BATCH]]
+            )
 
     async def search(self, query: Query, limit: int) -> list[str]:
-        candidates = await self._index.search(
-            query.metadata.user,
-            await self._embedder.embed_query(query.text),
-            query.text,
-            session_id=None,
-            without_echoes=False,
-            limit=max(_CANDIDATES, limit),
+        found = await self._searching.search(
+            Search(user=query.metadata.user, query=query.text, limit=limit, kinds=["turn"])
         )
-        return [ranked.turn_id for ranked in fuse(candidates, limit)]
-
-
-class EmbedsOnce:
-    """Embedder that keeps the vectors of stored texts, so that no way of a run computes them anew."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.dimension = embedder.dimension
-        self._embedder = embedder
-        self._kept: dict[str, Vectors] = {}
-
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in self._kept]
-        if new:
-            self._kept.update(zip(new, await self._embedder.embed(new), strict=True))
-        return numpy.stack([self._kept[text] for text in texts])
-
-    async def embed_query(self, text: str) -> Vectors:
-        return await self._embedder.embed_query(text)
+        return [message_id for hit in found.hits for message_id in hit.message_ids][:limit]
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, TurnIndex]]:
-    """The embedder as the settings have it, but without its cache of questions, and an empty index."""
-    settings = load(IndexerSettings)
-    async with (
-        SentenceTransformerEmbedder.load(
-            settings.embedding_model,
-            dtype=settings.embedding_dtype,
-            threads=settings.embedding_threads,
-            batch_texts=settings.embedding_batch_texts,
-            cache_entries=0,
-        ) as embedder,
-        EdgeTurnIndex.open(folder / "turns", embedder.dimension) as index,
-    ):
-        yield EmbedsOnce(embedder), index
+async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, Pandora]]:
+    """The embedder as the settings have it, but without its cache of questions, and empty stores."""
+    installation = Installation(folder / "stores")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(installation.running("postgres"))
+        dsn = installation.settings.indexer.dsn
+        await migrate(dsn)
+        database = await stack.enter_async_context(Database.connect(dsn, connections=4, timeout=60))
+        embedder = await stack.enter_async_context(opened_embedder())
+        index = await stack.enter_async_context(
+            EdgePassageIndex.open(folder / "turns", embedder.dimension, "turn")
+        )
+        generation = Generation("bench", embedder, {"turn": index})
+        messages = PostgresMessageTable(database)
+        hits = MessageHits(messages, PostgresTurnTable(database))
+        yield (
+            embedder,
+            Pandora(Remembering(messages, generation), Searching(messages, {"turn": hits}, generation)),
+        )
 
 
-def _passage(number: int, document: Document) -> Passage:
-    said = document.metadata
-    return Passage(
-        id=embedding_id(document.id),
-        turn_id=document.id,
-        turn_number=number,
-        user=said.user,
-        session_id=said.session_id,
-        topic="",
-        intent="statement",
-        timestamp=said.at or "1970-01-01T00:00:00Z",
-        quality=1.0,
-        is_echo=False,
-        text=document.searched_text,
+def _said(document: Document) -> ImportedMessage:
+    """A document of no conversation is a session of its own."""
+    of = document.metadata
+    return ImportedMessage(
+        session_id=of.session_id or document.id,
+        message_id=document.id,
+        speaker=of.speaker or "document",
+        text=f"{document.title}\n{document.text}".strip() or "-",
+        at=datetime.fromisoformat(of.at) if of.at else datetime(1970, 1, 1, tzinfo=UTC),
     )
