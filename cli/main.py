@@ -14,9 +14,11 @@ from rich.text import Text
 
 from cli.ask import Asked, AskError, how_to_find, show, stream_turn
 from cli.background import start_in_background, stop
+from cli.conversations.sending import ImportFailed
 from cli.dead import DeadError, dead
 from cli.env_example import render_example
 from cli.follow import follow_logs, show_logs
+from cli.importing import imports
 from cli.launcher import launch, open_folder
 from cli.panel import ready_panel
 from cli.run_folder import AlreadyRunning, RunFolder
@@ -35,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(dead, name="dead")
+app.add_typer(imports, name="import")
 console = Console()
 errors = Console(stderr=True)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
@@ -185,7 +188,7 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (AlreadyRunning, AskError, DeadError) as error:
+    except (AlreadyRunning, AskError, DeadError, ImportFailed) as error:
         _fail(str(error), [], 1)
 
 

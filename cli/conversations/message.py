@@ -1,0 +1,34 @@
+"""One message of an export."""
+
+from typing import Any
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of an import."""
+
+    session_id: str
+    message_id: str
+    speaker: str
+    text: str
+    at: str | float | None
+    """As the export has it."""
+
+
+def table(value: object) -> dict[str, Any]:
+    """Exports are nobody's contract: what is not as expected counts as not there."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def time(*values: object) -> str | float | None:
+    """The first that is there."""
+    return next((value for value in values if isinstance(value, str | int | float) and value), None)
