@@ -1,9 +1,9 @@
 """Short ways to write down what the parts work on; every test names only what it is about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.indexer.domain.fusion import Candidate
+from services.indexer.domain.messages import StoredMessage
 from services.orchestrator.domain.turn import Turn
 from shared.events import TurnRequested, TurnSaved
 from shared.replies import Hit, Passage, TurnRecord, TurnRow
@@ -11,29 +11,69 @@ from shared.replies import Hit, Passage, TurnRecord, TurnRow
 AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
 
-def candidate(turn_id: str, similarity: float | None = None, words: float | None = None) -> Candidate:
-    return Candidate(turn_id, similarity, words)
+def message(place: int, text: str, **more: Any) -> StoredMessage:
+    """Imported by alice into her kitchen, said by her, a minute after the one before."""
+    fields: dict[str, Any] = {
+        "user": "alice",
+        "session_id": "kitchen",
+        "message_id": f"m{place}",
+        "speaker": "user",
+        "role": "user",
+        "at": AT + timedelta(minutes=place),
+        "ordinal": place,
+        "uses": 0,
+        "indexed": False,
+        **more,
+    }
+    return StoredMessage(text=text, **fields)
 
 
 def hit(number: int, said: str, answered: str = "", **more: Any) -> Hit:
-    fields: dict[str, Any] = {"score": 0.5, "similarity": 0.5, "words": 0.0, "quoted": False, **more}
-    return Hit(
-        kind="turn",
-        id=f"t{number}",
-        turn_id=f"t{number}",
-        turn_number=number,
-        session_id="kitchen",
-        at=AT,
-        text=f"{said}\n{answered}",
-        input=said,
-        output=answered,
-        **fields,
-    )
+    """A turn of the kitchen, found by what was said in it."""
+    fields: dict[str, Any] = {
+        "kind": "turn",
+        "id": f"t{number}",
+        "turn_id": f"t{number}",
+        "turn_number": number,
+        "session_id": "kitchen",
+        "at": AT,
+        "message_ids": [f"t{number}:user"],
+        "text": f"{said}\n{answered}",
+        "score": 0.5,
+        "similarity": 0.5,
+        **more,
+    }
+    return Hit(input=said, output=answered, **fields)
+
+
+def imported_hit(message_id: str, text: str, **more: Any) -> Hit:
+    """A message that Caroline said elsewhere."""
+    fields: dict[str, Any] = {
+        "kind": "turn",
+        "id": message_id,
+        "session_id": "elsewhere",
+        "at": AT,
+        "message_ids": [message_id],
+        "speaker": "Caroline",
+        "score": 0.5,
+        "similarity": 0.5,
+        **more,
+    }
+    return Hit(text=text, input=text, **fields)
 
 
 def passage(number: int, said: str, answered: str = "", **more: Any) -> Passage:
-    fields: dict[str, Any] = {"score": 0.5, "similarity": 0.5, **more}
-    return Passage(turn_id=f"t{number}", turn_number=number, input=said, output=answered, **fields)
+    fields: dict[str, Any] = {
+        "id": f"t{number}",
+        "turn_id": f"t{number}",
+        "turn_number": number,
+        "session_id": "kitchen",
+        "at": AT,
+        "score": 0.5,
+        "similarity": 0.5,
+        **more,
+    }
+    return Passage(input=said, output=answered, **fields)
 
 
 def row(number: int, said: str = "", answered: str = "", **more: Any) -> TurnRow:
