@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import IfBusy, SessionId, Source, Timings, Usage, User, WhyCancelled
+from shared.events import AnySessionId, IfBusy, SessionId, Source, Timings, Usage, User, WhyCancelled
 from shared.replies import KINDS, Hit, Kind, SessionRow, Speaker, TurnRecord, TurnRow, TurnStatus
 
 Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up to 32 strings of one's own")]
@@ -107,7 +107,7 @@ class NewSearch(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     kinds: Annotated[list[Kind], msgspec.Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: list(KINDS)
     )
-    session_id: SessionId | None = None
+    session_id: AnySessionId | None = None
     speaker: Annotated[Speaker | None, msgspec.Meta(description="who said it, in any case")] = None
     since: _Since | None = None
     until: _Until | None = None
