@@ -46,8 +46,10 @@ CREATE TABLE pandora.memories (
     confirmed_at TIMESTAMPTZ NOT NULL,
     used_at TIMESTAMPTZ,
     evidence JSONB NOT NULL,
+    point_id UUID NOT NULL,
     PRIMARY KEY (user_id, memory_id)
 );
+CREATE INDEX idx_memories_point ON pandora.memories (user_id, point_id);
 CREATE INDEX idx_memories_slot ON pandora.memories (user_id, slot);
 CREATE INDEX idx_memories_latest ON pandora.memories (user_id, valid_from DESC, memory_id DESC);
 
