@@ -32,7 +32,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     session_id: str
     at: datetime
-    message_ids: list[str]
+    message_ids: list[str] = []
     """The messages that the hit stands on, best first. Of a turn: `<turn_id>:user`, `<turn_id>:assistant`."""
     highlights: list[str] = []
     """Sentences of the text that share words with the query, best first."""

@@ -15,6 +15,8 @@ from shared.events import (
     Event,
     Failed,
     LiveEvent,
+    MemoryExtracted,
+    MemorySaved,
     OutputDelta,
     OutputRestarted,
     PhaseEnded,
@@ -43,14 +45,17 @@ from shared.letters import (
     ReplayDeadLetter,
     ShowDeadLetter,
 )
+from shared.memories import Evidence, Memory, Statement
 from shared.replies import (
     Abort,
     Aborted,
+    ChangeMemory,
     Control,
     ControlHere,
     Controlled,
     Count,
     CountReply,
+    DeleteMemories,
     Document,
     DocumentsReply,
     EventsReply,
@@ -60,13 +65,22 @@ from shared.replies import (
     Generated,
     GetDocument,
     GetEvents,
+    GetMemory,
     GetTurn,
     Hit,
+    ImportedMessage,
+    ImportMessages,
+    ImportReply,
     ListDocuments,
+    ListMemories,
+    ListMemoriesReply,
     ListSessions,
     ListSessionsReply,
     ListTurns,
     ListTurnsReply,
+    MemoriesDeleted,
+    MemoryChange,
+    MemoryFilter,
     Message,
     Models,
     ModelsReply,
@@ -76,9 +90,11 @@ from shared.replies import (
     Recipes,
     RecipesReply,
     RunningReply,
+    SaveMemory,
     Search,
     SearchReply,
     SessionRow,
+    Signal,
     StillGenerating,
     TurnRecord,
     TurnRow,
@@ -94,9 +110,36 @@ _LATER = datetime(2026, 3, 14, 9, 26, 55, tzinfo=UTC)
 _SAID = "Where does my sister Mira live?"
 _ANSWER = "In Lisbon (turn 7)."
 _ADDED = "In one word."
-_SOURCE = Source(turn_id=_EARLIER, turn_number=7, score=0.75, quote="My sister Mira lives in Lisbon.")
+_SOURCE = Source(
+    kind="memory",
+    id=_EARLIER,
+    turn_id=_EARLIER,
+    turn_number=7,
+    message_ids=[f"{_EARLIER}:user"],
+    session_id="garden",
+    speaker="user",
+    at=_AT,
+    score=0.75,
+    quote="My sister Mira lives in Lisbon.",
+)
 _USAGE = Usage(input_tokens=41, output_tokens=6)
 _TIMINGS = Timings(gather_seconds=0.25, first_token_seconds=0.5, total_seconds=1.5)
+_STATEMENT = Statement(
+    text="My sister Mira lives in Lisbon.",
+    kind="fact",
+    subject="Mira",
+    attribute="home",
+    value="Lisbon",
+    confidence=0.875,
+    made_by="reflector",
+    said_at=_AT,
+    valid_from=_AT,
+    valid_to=_LATER,
+    turn_id=_EARLIER,
+    session_id="garden",
+    message_ids=[f"{_EARLIER}:user"],
+    quote="Mira lives in Lisbon",
+)
 
 STORED: tuple[Event, ...] = (
     TurnRequested(
@@ -155,6 +198,8 @@ STORED: tuple[Event, ...] = (
         model="extractive",
     ),
     TurnIndexed(turn_id=_ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=_LATER),
+    MemorySaved(memory_id=_ID, user="alice", statement=_STATEMENT),
+    MemoryExtracted(memory_id=_ID, user="alice", statement=_STATEMENT),
 )
 
 LIVE: tuple[LiveEvent, ...] = (
@@ -230,18 +275,28 @@ _HIT = Hit(
     turn_number=7,
     session_id="garden",
     at=_AT,
+    message_ids=[f"{_EARLIER}:user", f"{_EARLIER}:assistant"],
+    highlights=["My sister Mira lives in Lisbon."],
+    speaker="user",
     input="My sister Mira lives in Lisbon.",
     output="Noted.",
     quoted=True,
     similarity=0.625,
     words=2.5,
+    explain={"meaning": Signal(0.5, 0.25)},
 )
 _SESSION = SessionRow(
     session_id="garden", turns=3, first_at=_AT, last_at=_LATER, last_topic="sister mira lisbon"
 )
 _PASSAGE = Passage(
+    kind="memory",
+    id=_EARLIER,
     turn_id=_EARLIER,
     turn_number=7,
+    message_ids=[f"{_EARLIER}:user"],
+    session_id="garden",
+    speaker="user",
+    at=_AT,
     score=0.75,
     similarity=0.625,
     input="My sister Mira lives in Lisbon.",
@@ -287,6 +342,35 @@ _UNENDED = UnendedTurn(
     position=3,
     estimate_seconds=4.5,
 )
+_MEMORY = Memory(
+    memory_id=_ID,
+    user="alice",
+    text="My sister Mira lives in Lisbon.",
+    kind="fact",
+    subject="Mira",
+    attribute="home",
+    value="Lisbon",
+    confidence=0.75,
+    stored_confidence=0.875,
+    valid_from=_AT,
+    valid_to=_LATER,
+    status="ended",
+    made_by="reflector",
+    evidence=[
+        Evidence(
+            made_by="reflector",
+            said_at=_AT,
+            turn_id=_EARLIER,
+            session_id="garden",
+            message_ids=[f"{_EARLIER}:user"],
+            quote="Mira lives in Lisbon",
+        )
+    ],
+    last_confirmed_at=_AT,
+    used_at=_LATER,
+    contradicts=["m2"],
+    superseded_by="m3",
+)
 _CONTROL = Control(user="alice", turn_id=_ID, action="steer", text=_ADDED)
 _CONTROLLED = Controlled(turn_id=_ID, found="running", phase="gather", done=True, takes_effect="synthesis")
 _LETTER_ROW = DeadLetterRow(
@@ -318,8 +402,12 @@ ASKED: dict[str, msgspec.Struct] = {
         user="alice",
         query=_SAID,
         limit=5,
-        kinds=["turn", "turn"],
+        kinds=["turn", "memory"],
         session_id="garden",
+        speaker="Caroline",
+        since=_AT,
+        until=_LATER,
+        explain=True,
         without_echoes=True,
     ),
     "index.search.reply": SearchReply(hits=[_HIT]),
@@ -330,7 +418,51 @@ ASKED: dict[str, msgspec.Struct] = {
     "index.neighbours": Neighbours(user="alice", turn_ids=[_EARLIER]),
     "index.neighbours.reply": NeighboursReply(turns=[_ROW]),
     "index.count": Count(),
-    "index.count.reply": CountReply(rows=3, points=2, highest_turn_number=42),
+    "index.count.reply": CountReply(rows=3, messages=5, unindexed=1, points=6, highest_turn_number=42),
+    "index.import": ImportMessages(
+        user="alice",
+        messages=[
+            ImportedMessage(
+                session_id="D1: first chat", message_id="D1:3", speaker="Caroline", text="Hi Mel!", at=_AT
+            )
+        ],
+    ),
+    "index.import.reply": ImportReply(new=3, changed=2, known=1),
+    "memories.save": SaveMemory(user="alice", statement=_STATEMENT, memory_id=_ID),
+    "memories.save.reply": _MEMORY,
+    "memories.list": ListMemories(
+        user="alice",
+        where=MemoryFilter(
+            kinds=["fact"],
+            subject="Mira",
+            attribute="home",
+            as_of=_AT,
+            with_history=True,
+            words="Lisbon",
+        ),
+        limit=5,
+        cursor="c1",
+    ),
+    "memories.list.reply": ListMemoriesReply(memories=[_MEMORY], next_cursor="c2"),
+    "memories.get": GetMemory(user="alice", memory_id=_ID),
+    "memories.get.reply": _MEMORY,
+    "memories.change": ChangeMemory(
+        user="alice",
+        memory_id=_ID,
+        change=MemoryChange(
+            text="Mira lives in Porto.",
+            kind="note",
+            subject="Mira",
+            attribute="home",
+            value="Porto",
+            confidence=0.5,
+            valid_from=_AT,
+            valid_to=None,
+        ),
+    ),
+    "memories.change.reply": _MEMORY,
+    "memories.delete": DeleteMemories(user="alice", memory_ids=[_ID]),
+    "memories.delete.reply": MemoriesDeleted(memory_ids=[_ID]),
     "turns.get": GetTurn(user="alice", turn_id=_ID),
     "turns.get.reply": _RECORD,
     "turns.documents": ListDocuments(user="alice", turn_id=_ID),

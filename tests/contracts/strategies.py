@@ -23,11 +23,11 @@ def _values(declared: i.Type) -> st.SearchStrategy[Any]:
         case i.StrType(pattern=str(pattern)):
             return st.from_regex(pattern, fullmatch=True)
         case i.StrType():
-            return st.text(max_size=40)
+            return st.text(min_size=declared.min_length or 0, max_size=40)
         case i.IntType():
             return st.integers(-(2**63), 2**63 - 1)
         case i.FloatType():
-            return st.floats(allow_nan=False, allow_infinity=False)
+            return st.floats(declared.ge, declared.le, allow_nan=False, allow_infinity=False)
         case i.BoolType():
             return st.booleans()
         case i.NoneType():

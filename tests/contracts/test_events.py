@@ -238,7 +238,7 @@ def test_a_stored_event_names_its_subject_and_version(event: Event) -> None:
 
 
 @pytest.mark.parametrize("event", STORED, ids=lambda event: event.subject)
-def test_a_message_id_is_the_turn_and_the_subject_and_nothing_random(event: Event) -> None:
+def test_a_message_id_is_what_it_is_about_and_the_subject_and_nothing_random(event: Event) -> None:
     again = decode(type(event), encode(event))
 
-    assert again.message_id == event.message_id == f"{event.turn_id}:{event.subject}"
+    assert again.message_id == event.message_id == f"{event.about}:{event.subject}"
