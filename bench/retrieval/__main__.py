@@ -1,6 +1,7 @@
 """python -m bench.retrieval PATH [--split test]: how much of the evidence each way of searching finds.
 
-PATH holds a question set in BEIR's layout. Prints a table and writes bench/retrieval/results.json.
+PATH holds a question set in BEIR's layout. Prints a table and writes bench/retrieval/results.json. With
+--ablation it prints what each signal of the ranking is worth instead, and writes nothing.
 """
 
 import argparse
@@ -13,26 +14,35 @@ from pathlib import Path
 import uvloop
 
 from bench.figures import write_results
-from bench.retrieval.pandora import Pandora, opened
+from bench.retrieval.ablation import ablation
+from bench.retrieval.embedding import opened_embedder
+from bench.retrieval.exact import Exact
+from bench.retrieval.pandora import opened
 from bench.retrieval.scores import RESULTS, Measured, figures_of, measure, scores_table, types_table
 from bench.retrieval.sets import NoSet, QuestionSet, read_set
 from bench.retrieval.ways import Bm25, Dense, ReciprocalRanks, Way
-from services.indexer.ports import Embedder, TurnIndex
+from services.indexer.ports import Embedder
 
 
-def ways(embedder: Embedder, index: TurnIndex) -> Sequence[Way]:
+def ways(embedder: Embedder, pandora: Way) -> Sequence[Way]:
     """A better way of searching is added here."""
     return [
         Dense(embedder),
         Bm25(),
         ReciprocalRanks(Dense(embedder), Bm25(), k=60),
-        Pandora(embedder, index),
+        Exact(embedder),
+        pandora,
     ]
 
 
 async def _measure(questions: QuestionSet, folder: Path) -> list[Measured]:
-    async with opened(folder) as (embedder, index):
-        return [await measure(way, questions) for way in ways(embedder, index)]
+    async with opened(folder) as (embedder, pandora):
+        return [await measure(way, questions) for way in ways(embedder, pandora)]
+
+
+async def _ablation(questions: QuestionSet) -> str:
+    async with opened_embedder() as embedder:
+        return await ablation(questions, embedder)
 
 
 def main() -> None:
@@ -40,6 +50,7 @@ def main() -> None:
     parser.add_argument("path", type=Path, metavar="PATH", help="a folder with corpus, queries and qrels")
     parser.add_argument("--split", default="test", help="which of qrels/*.tsv (default: test)")
     parser.add_argument("--dry", action="store_true", help="print only; results.json stays as it is")
+    parser.add_argument("--ablation", action="store_true", help="each signal of the ranking, off and alone")
     arguments = parser.parse_args()
     try:
         questions = read_set(arguments.path, arguments.split)
@@ -51,6 +62,9 @@ def main() -> None:
     print(f"{len(questions.corpus)} documents; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     # Away from the checkout: its `.env` is not for the bench.
     with tempfile.TemporaryDirectory(prefix="pandora-bench-") as folder, chdir(folder):
+        if arguments.ablation:
+            print(f"\n{uvloop.run(_ablation(questions))}")
+            return
         measured = uvloop.run(_measure(questions, Path(folder)))
     print(f"\n{scores_table(measured)}")
     if by_type := types_table(measured):

@@ -84,7 +84,7 @@ def scores_table(measured: Sequence[Measured]) -> str:
         s = one.scores
         shares = [f"{value:.3f}" for value in (s.ndcg_10, s.recall_5, s.recall_10, s.recall_20, s.mrr_10)]
         rows.append((one.way, *shares, f"{s.p50:.2f}", f"{s.p99:.2f}"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def types_table(measured: Sequence[Measured]) -> str:
@@ -92,10 +92,10 @@ def types_table(measured: Sequence[Measured]) -> str:
     types = list(measured[0].recall_10_of_type)
     rows = [("recall@10 of", *(one.way for one in measured))]
     rows += [(name, *(f"{one.recall_10_of_type[name]:.3f}" for one in measured)) for name in types]
-    return _aligned(rows) if types else ""
+    return aligned(rows) if types else ""
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
     """Markdown, the first row its heading."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]

@@ -1,6 +1,6 @@
 """Ways of searching that are held against each other: the simple ones. Pandora's own is in `pandora.py`."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import log
 from typing import Protocol
@@ -57,30 +57,30 @@ class Dense:
 
 
 class Bm25:
-    """The weights that the indexer stores, times Qdrant's inverse document frequency."""
+    """The weights that the indexer stores, times Qdrant's inverse document frequency among the user's own."""
 
     name = "bm25"
 
     def __init__(self) -> None:
-        self._postings: dict[int, list[tuple[Document, float]]] = defaultdict(list)
-        self._documents = 0
+        self._postings: dict[tuple[str, int], list[tuple[str, float]]] = defaultdict(list)
+        self._documents: Counter[str] = Counter()
 
     async def index(self, corpus: Sequence[Document]) -> None:
-        self._documents = len(corpus)
         for document in corpus:
+            user = document.metadata.user
+            self._documents[user] += 1
             weights = words.document_weights(document.searched_text)
             for term, weight in zip(weights.indices, weights.values, strict=True):
-                self._postings[term].append((document, weight))
+                self._postings[user, term].append((document.id, weight))
 
     async def search(self, query: Query, limit: int) -> list[str]:
         scores: dict[str, float] = defaultdict(float)
-        asked = words.query_weights(query.text)
+        asked, user = words.query_weights(query.text), query.metadata.user
         for term, weight in zip(asked.indices, asked.values, strict=True):
-            postings = self._postings.get(term, [])
-            rarity = log(1 + (self._documents - len(postings) + 0.5) / (len(postings) + 0.5))
+            postings = self._postings.get((user, term), [])
+            rarity = log(1 + (self._documents[user] - len(postings) + 0.5) / (len(postings) + 0.5))
             for document, own in postings:
-                if document.metadata.user == query.metadata.user:
-                    scores[document.id] += weight * own * rarity
+                scores[document] += weight * own * rarity
         return sorted(scores, key=lambda document: (-scores[document], document))[:limit]
 
 

@@ -1,17 +1,23 @@
 """Ways of searching, with vectors that are known instead of computed."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy
 import pytest
 
-from bench.retrieval.pandora import EmbedsOnce, Pandora
+from bench.retrieval.ablation import ablation, only
+from bench.retrieval.embedding import EmbedsOnce
+from bench.retrieval.exact import Exact
 from bench.retrieval.scores import figures_of, measure, scores_table, types_table
 from bench.retrieval.sets import Document, Metadata, Query, QuestionSet
 from bench.retrieval.ways import Bm25, Dense, ReciprocalRanks, Way
-from services.indexer.adapters.qdrant_edge import EdgeTurnIndex
-from services.indexer.ports import Vectors
+from services.indexer.adapters.qdrant_edge import EdgePassageIndex
+from services.indexer.domain.messages import StoredMessage
+from services.indexer.domain.passages import Passage
+from services.indexer.domain.ranking import SIGNALS, WEIGHTS
+from services.indexer.ports import IndexQuery, Vectors
 
 DIMENSION = 4
 BEES, ROSES, TAX, _ = numpy.eye(DIMENSION, dtype=numpy.float32)
@@ -27,6 +33,7 @@ MEANINGS = {
     "XJ-4711": HALF,
     "bees": BEES,
 }
+MEANINGS |= {text.partition(": ")[2]: meaning for text, meaning in MEANINGS.items() if ": " in text}
 
 
 class KnownMeanings:
@@ -64,15 +71,32 @@ def query(text: str, user: str = "alice", type_: str = "") -> Query:
 
 
 @pytest.fixture
-async def index(tmp_path: Path) -> AsyncIterator[EdgeTurnIndex]:
-    async with EdgeTurnIndex.open(tmp_path / "turns", DIMENSION) as opened:
+async def index(tmp_path: Path) -> AsyncIterator[EdgePassageIndex]:
+    async with EdgePassageIndex.open(tmp_path / "turns", DIMENSION, "turn") as opened:
         yield opened
 
 
 @pytest.fixture
-def ways(index: EdgeTurnIndex) -> list[Way]:
+def ways() -> list[Way]:
     embedder = KnownMeanings()
-    return [Dense(embedder), Bm25(), ReciprocalRanks(Dense(embedder), Bm25()), Pandora(embedder, index)]
+    return [Dense(embedder), Bm25(), ReciprocalRanks(Dense(embedder), Bm25()), Exact(embedder)]
+
+
+def passage(number: int, document: Document) -> Passage:
+    said = document.metadata
+    message = StoredMessage(
+        user=said.user,
+        session_id=document.id,
+        message_id=document.id,
+        speaker=said.speaker,
+        role="other",
+        text=document.text,
+        at=datetime(2025, 1, 1, tzinfo=UTC),
+        ordinal=0,
+        uses=0,
+        indexed=False,
+    )
+    return Passage(message=message, part=0, text=document.searched_text)
 
 
 async def test_no_way_finds_what_another_user_said_or_more_than_was_asked_for(ways: list[Way]) -> None:
@@ -92,15 +116,17 @@ async def test_meaning_goes_by_the_angle_alone() -> None:
     assert (await way.search(query("what about the flowers"), 2)) == ["roses", "both"]
 
 
-async def test_words_rank_as_the_indexer_ranks_them(index: EdgeTurnIndex) -> None:
+async def test_words_rank_as_the_indexer_ranks_them(index: EdgePassageIndex) -> None:
     """The bench's own BM25 beside the engine's."""
-    way, pandora = Bm25(), Pandora(KnownMeanings(), index)
+    way, stored = Bm25(), [passage(number, document) for number, document in enumerate(CORPUS)]
+    names = {str(one.id): one.message.message_id for one in stored}
+    vectors = numpy.stack([TAX] * len(stored))
     await way.index(CORPUS)
-    await pandora.index(CORPUS)
+    await index.upsert(stored, vectors, vectors)
 
     for text in ("bees", "roses bees", "XJ-4711"):
-        found = await index.search("alice", TAX, text, session_id=None, without_echoes=False, limit=10)
-        scored = {c.turn_id: c.words for c in found if c.words}
+        found = await index.search(IndexQuery(user="alice", vector=TAX, words=text, limit=10))
+        scored = {names[c.key]: c.words for c in found if c.words}
 
         assert await way.search(query(text), 10) == sorted(scored, key=lambda id_: (-scored[id_], id_))
 
@@ -122,12 +148,31 @@ async def test_ranks_are_added_over_the_ways() -> None:
     assert await way.search(query("bees"), 10) == ["b", "a", "d", "c"]
 
 
-async def test_pandora_finds_by_meaning_and_by_words(index: EdgeTurnIndex) -> None:
-    way = Pandora(KnownMeanings(), index)
+async def test_the_ranking_finds_by_meaning_and_by_words() -> None:
+    way = Exact(KnownMeanings())
     await way.index(CORPUS)
 
     assert (await way.search(query("what about the flowers"), 1)) == ["roses"]
     assert "tax" in (await way.search(query("XJ-4711"), 2))
+
+
+async def test_an_ablation_has_a_row_for_every_signal() -> None:
+    questions = QuestionSet("talk", "test", CORPUS, [query("bees")], {"bees": {"bees": 1}})
+
+    table = await ablation(questions, KnownMeanings())
+
+    assert [row.split("|")[1].strip() for row in table.splitlines()[2:]] == [
+        "(all)",
+        "(the four lists)",
+        *SIGNALS,
+    ]
+
+
+def test_a_signal_alone_has_its_weight_and_the_others_none() -> None:
+    weights = only("words")
+
+    assert [name for name in SIGNALS if getattr(weights, name)] == ["words"]
+    assert weights.words == WEIGHTS.words
 
 
 async def test_a_text_is_embedded_once_however_many_ways_store_it() -> None:

@@ -1,0 +1,192 @@
+"""The shipped understanding and ranking, over an index in memory.
+
+So what Qdrant finds is told apart from what ranking makes of it, and a change of either is seen alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from math import log
+
+import msgspec
+import numpy
+from numpy.typing import NDArray
+
+from bench.retrieval.conversations.script import ASSISTANT
+from bench.retrieval.sets import Document, Query
+from services.indexer.adapters import words
+from services.indexer.domain.asked import Asked, is_question, tells_time, understand
+from services.indexer.domain.messages import role_of
+from services.indexer.domain.passages import near_vectors
+from services.indexer.domain.ranking import WEIGHTS, Candidate, Role, Weights, rank
+from services.indexer.ports import Embedder, Vectors
+
+DEPTH = 100
+"""Asked of each of the four lists; of what any of them finds all four scores are told."""
+Scores = NDArray[numpy.float64]
+
+
+class InvertedList:
+    """BM25 of texts, with Qdrant's inverse document frequency over these."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = len(texts)
+        rows: dict[int, list[int]] = defaultdict(list)
+        weights: dict[int, list[float]] = defaultdict(list)
+        for row, text in enumerate(texts):
+            own = words.document_weights(text)
+            for term, weight in zip(own.indices, own.values, strict=True):
+                rows[term].append(row)
+                weights[term].append(weight)
+        self._rows = {term: numpy.array(found) for term, found in rows.items()}
+        self._weights = {term: numpy.array(found) for term, found in weights.items()}
+
+    def scores(self, text: str) -> Scores:
+        """Of every text, in their order."""
+        scores = numpy.zeros(self._texts)
+        asked = words.query_weights(text)
+        for term, weight in zip(asked.indices, asked.values, strict=True):
+            if (rows := self._rows.get(term)) is not None:
+                rarity = log(1 + (self._texts - len(rows) + 0.5) / (len(rows) + 0.5))
+                scores[rows] += weight * rarity * self._weights[term]
+        return scores
+
+
+class Said(msgspec.Struct, frozen=True):
+    """All messages of one user, in the order of the corpus."""
+
+    documents: list[Document]
+    vectors: Vectors
+    near: Vectors
+    words: InvertedList
+    words_near: InvertedList
+
+
+class ExactIndex:
+    """The best of each of the four lists, for one user."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._said: dict[str, Said] = {}
+
+    async def index(self, corpus: Sequence[Document]) -> None:
+        """Messages of a session stand one after the other, in order."""
+        of_users: dict[str, list[Document]] = defaultdict(list)
+        for document in corpus:
+            of_users[document.metadata.user].append(document)
+        for user, documents in of_users.items():
+            sessions = _sessions(documents)
+            vectors = [await self._embedder.embed([_plain_text(one) for one in own]) for own in sessions]
+            self._said[user] = Said(
+                documents,
+                numpy.concatenate(vectors),
+                numpy.concatenate([near_vectors(own) for own in vectors]),
+                InvertedList([one.searched_text for one in documents]),
+                InvertedList([text for own in sessions for text in _near_texts(own)]),
+            )
+
+    def speakers(self, user: str) -> set[str]:
+        return {d.metadata.speaker for d in self._said[user].documents} if user in self._said else set()
+
+    def latest(self, user: str) -> datetime:
+        """When the user's last message was said; the bench asks right behind it."""
+        documents = self._said[user].documents if user in self._said else []
+        return max((_at(document) for document in documents), default=datetime(1970, 1, 1, tzinfo=UTC))
+
+    def candidates(self, user: str, vector: Vectors, text: str, depth: int) -> list[Candidate]:
+        if user not in self._said:
+            return []
+        said = self._said[user]
+        meaning, near = said.vectors @ vector, said.near @ vector
+        words_, words_near = said.words.scores(text), said.words_near.scores(text)
+        found = _best(meaning, depth) | _best(near, depth)
+        found |= {row for scores in (words_, words_near) for row in _best(scores, depth) if scores[row] > 0}
+        return [
+            _candidate(said.documents[i], i, meaning[i], near[i], words_[i], words_near[i])
+            for i in sorted(found)
+        ]
+
+
+class Exact:
+    """Way: what the shipped ranking makes of all there is."""
+
+    def __init__(
+        self, embedder: Embedder, weights: Weights = WEIGHTS, *, name: str = "exact", depth: int = DEPTH
+    ) -> None:
+        self.name = name
+        self.exact_index = ExactIndex(embedder)
+        self._embedder = embedder
+        self._weights = weights
+        self._depth = depth
+
+    async def index(self, corpus: Sequence[Document]) -> None:
+        await self.exact_index.index(corpus)
+
+    async def search(self, query: Query, limit: int) -> list[str]:
+        asked, candidates = await self.asked(query)
+        now = self.exact_index.latest(query.metadata.user)
+        return [one.key for one in rank(asked, candidates, now=now, weights=self._weights)][:limit]
+
+    async def asked(self, query: Query) -> tuple[Asked, list[Candidate]]:
+        """What is understood of it, and what the four searches find."""
+        user = query.metadata.user
+        asked = understand(query.text, self.exact_index.speakers(user), self.exact_index.latest(user))
+        vector = await self._embedder.embed_query(asked.text_for_meaning)
+        return asked, self.exact_index.candidates(user, vector, asked.text_for_words, self._depth)
+
+
+def _best(scores: Scores | Vectors, depth: int) -> set[int]:
+    best: list[int] = numpy.argsort(-scores, kind="stable")[:depth].tolist()
+    return set(best)
+
+
+def _sessions(corpus: Sequence[Document]) -> list[list[Document]]:
+    """What belongs together; a document of no session stands alone."""
+    keys = [
+        (document.metadata.user, document.metadata.session_id or document.id, document) for document in corpus
+    ]
+    return [[document for *_, document in group] for _, group in groupby(keys, key=lambda key: key[:2])]
+
+
+def _near_texts(session: Sequence[Document]) -> list[str]:
+    texts = [document.searched_text for document in session]
+    return ["\n".join(texts[max(0, i - 1) : i + 2]) for i in range(len(texts))]
+
+
+def _plain_text(document: Document) -> str:
+    """Without its speaker, who is no part of what is meant."""
+    return document.searched_text if document.title else document.text
+
+
+def _at(document: Document) -> datetime:
+    return datetime.fromisoformat(document.metadata.at or "1970-01-01T00:00:00Z")
+
+
+def _candidate(
+    document: Document,
+    ordinal: int,
+    meaning: float,
+    meaning_near: float,
+    words_: float,
+    words_near: float,
+) -> Candidate:
+    said = document.metadata
+    role: Role = "assistant" if said.speaker == ASSISTANT else role_of(said.speaker, said.user)
+    return Candidate(
+        key=document.id,
+        kind="turn",
+        session_id=said.session_id,
+        ordinal=ordinal,
+        speaker=said.speaker,
+        role=role,
+        at=_at(document),
+        asks=is_question(document.text),
+        length=len(document.text.split()),
+        uses=0,
+        meaning=float(meaning),
+        meaning_near=float(meaning_near),
+        words=float(words_),
+        words_near=float(words_near),
+        tells_time=tells_time(document.text),
+    )
