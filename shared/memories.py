@@ -23,6 +23,26 @@ Confidence = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 USER: Final = "user"
 """The subject of what is known of the user."""
+MANY_AT_A_TIME: Final = frozenset(
+    {
+        *(
+            "allergy",
+            "intolerance",
+            "language",
+            "skill",
+            "hobby",
+            "interest",
+            "goal",
+            "plan",
+            "project",
+            "event",
+        ),
+        *("likes", "dislikes", "prefers", "sister", "brother", "son", "daughter", "child", "baby", "friend"),
+        *("best friend", "colleague", "neighbour", "grandmother", "grandfather", "aunt", "uncle", "cousin"),
+        *("dog", "cat", "puppy", "kitten", "horse", "rabbit", "parrot", "pet", "boat", "company", "band"),
+    }
+)
+"""Attributes of which one may have several. Any other attribute has one value at a time."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ _CLAUSE = re.compile(
 )
 _LEAD_IN = re.compile(
     r"(?:(?:hi|hey|hello|oh|well|ok|okay|yes|yeah|yep|also|and|so|actually|fyi|btw|by the way|"
-    r"just so you know|for the record|as you know|thanks|today|recently|last (?:week|month|year)|these days|nowadays|now)"
+    r"just so you know|for the record|as you know|thanks|today|recently|last (?:week|month|year)|"
+    r"these days|nowadays|now)"
     r"(?: there)?\s*[,:!.\u2013-]*\s+)+",
     re.IGNORECASE,
 )
@@ -159,7 +160,7 @@ def _read_clause(clause: str) -> Iterator[Understood]:
 def _is_meant(kind: MemoryKind, attribute: str, of: str, values: list[str]) -> bool:
     if kind == "preference" or attribute == "allergy":
         return of not in _NO_FAVOURITE and not any(_NO_THING.match(value) for value in values)
-    return not any(value.split()[0] in _NO_NAME for value in values)
+    return attribute == "birthday" or not any(value.split()[0] in _NO_NAME for value in values)
 
 
 def _as_sentence(clause: str) -> str:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import asyncpg
 
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.adapters.qdrant_edge import EdgePassageIndex
@@ -16,7 +18,8 @@ from services.indexer.adapters.qdrant_server import ServerPassageIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
 from services.indexer.generation import Generation
 from services.indexer.handlers import Indexer
-from services.indexer.hits import MessageHits
+from services.indexer.hits import Hits, MessageHits
+from services.indexer.memories import Memories
 from services.indexer.ports import Embedder
 from services.indexer.remembering import Remembering
 from services.indexer.searching import Searching
@@ -25,15 +28,24 @@ from shared.bus import Bus
 from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
-from shared.events import TurnCancelled, TurnSaved
+from shared.events import MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
 from shared.replies import Count, ImportMessages, Kind, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
-from shared.streams import INDEXER_TURN_CANCELLED, INDEXER_TURN_SAVED, wait_for_streams
+from shared.streams import (
+    INDEXER_MEMORY_EXTRACTED,
+    INDEXER_MEMORY_SAVED,
+    INDEXER_TURN_CANCELLED,
+    INDEXER_TURN_SAVED,
+    Durable,
+    wait_for_streams,
+)
 
 __all__ = ["migrate", "serve"]
 
 COLLECTIONS: dict[Kind, str] = {"turn": "turns", "memory": "memories", "research": "research"}
 _WATCH_SECONDS = 5.0
+_STATEMENTS = 16
+"""In hand at once; they are written one after another."""
 
 
 async def serve(settings: IndexerSettings, health: Health) -> None:
@@ -62,7 +74,9 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         generation = Generation(settings.generation, embedder, indexes)
         remembering = Remembering(messages, generation)
         indexer = Indexer(turns, messages, remembering, generation)
-        searching = Searching(messages, {"turn": MessageHits(messages, turns)}, generation)
+        memories = Memories(PostgresMemoryTable(database), generation)
+        hits: dict[Kind, Hits] = {"turn": MessageHits(messages, turns), "memory": memories}
+        searching = Searching(messages, hits, generation)
         batches = Batches(
             indexer.on_turns_saved,
             limit=settings.index_batch_turns,
@@ -72,7 +86,7 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         workers = [asyncio.create_task(batches.run()) for _ in range(2)]
         stack.push_async_callback(_cancel, workers)
         # Before the streams are there: who declares them may have to ask which turn number is the highest.
-        await bus.serve("Rows, points and search", _endpoints(indexer, searching))
+        await bus.serve("Rows, points and search", [*_endpoints(indexer, searching), *memories.endpoints()])
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)
         cancelled = Consumer(
@@ -82,10 +96,23 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             lambda event, delivery: indexer.on_turn_cancelled(event),
             workers=settings.postgres_pool_connections,
         )
+        stated = _stated(bus, memories)
         watch = asyncio.create_task(_watch_counts(indexer))
         stack.push_async_callback(_cancel, [watch])
-        await stack.enter_async_context(consuming(bus, saved, cancelled))
+        await stack.enter_async_context(consuming(bus, saved, cancelled, *stated))
         await health.run_until_stopped()
+
+
+def _stated(bus: Bus, memories: Memories) -> list[Consumer[Any]]:
+    """Whoever states something that lasts, it is kept in the same way."""
+    kinds: dict[Durable, type[MemorySaved] | type[MemoryExtracted]] = {
+        INDEXER_MEMORY_SAVED: MemorySaved,
+        INDEXER_MEMORY_EXTRACTED: MemoryExtracted,
+    }
+    return [
+        Consumer(bus, durable, kind, lambda event, _: memories.on_memory_stated(event), workers=_STATEMENTS)
+        for durable, kind in kinds.items()
+    ]
 
 
 def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:

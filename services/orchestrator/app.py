@@ -28,6 +28,7 @@ from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
 from services.orchestrator.recent import RecentTurns
+from services.orchestrator.reflector import Reflector
 from services.orchestrator.run import TurnRun
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.steps import TimeLimits
@@ -36,8 +37,10 @@ from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
 from shared.dead_letters import GivenUp, bury
+from shared.deliveries import Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import Poison, Transient
+from shared.events import TurnSaved
 from shared.replies import (
     Control,
     ControlHere,
@@ -53,7 +56,7 @@ from shared.replies import (
     Recipes,
 )
 from shared.runtime import Health, answers, health_app, serve_http, until_there
-from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, STREAMS
+from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, ORCHESTRATOR_TURN_SAVED, STREAMS
 
 log = logging.getLogger(__name__)
 _WATCH_SECONDS = 2.0
@@ -78,6 +81,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         health.depends_on("indexer", answers(bus, Count()))
         health.depends_on("inference", answers(bus, Models()))
 
+        if settings.reflector == "on":
+            await stack.enter_async_context(consuming(bus, _reflecting(bus, settings)))
         own = f"{uuid7()}"
         tools = _tools(settings, bus, documents)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
@@ -146,6 +151,13 @@ def _tools(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments)
         ),
         clock=lambda: datetime.now(UTC),
         stopping=Stopping(),
+    )
+
+
+def _reflecting(bus: Bus, settings: OrchestratorSettings) -> Consumer[TurnSaved]:
+    reflector = Reflector(BusModel(bus, silence_seconds=settings.engine_silence_seconds))
+    return Consumer(
+        bus, ORCHESTRATOR_TURN_SAVED, TurnSaved, reflector.on_turn_saved, workers=reflector.workers
     )
 
 

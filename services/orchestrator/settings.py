@@ -1,5 +1,7 @@
 """Settings of the orchestrator."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from shared.settings import CommonSettings
@@ -35,6 +37,9 @@ class OrchestratorSettings(CommonSettings):
     )
     context_passages: int = Field(6, ge=0, le=100, description="most earlier turns put before the model")
     history_turns: int = Field(6, ge=0, le=100, description="last turns of the session put before the model")
+    reflector: Literal["on", "off"] = Field(
+        "on", description="reads saved turns in the background for facts and preferences that last"
+    )
 
     @field_validator("nats_replicas")
     @classmethod

@@ -15,28 +15,8 @@ from typing import Final
 import msgspec
 
 from services.indexer.domain.decay import confirmed
-from shared.memories import USER, Evidence, Maker, MemoryKind
+from shared.memories import MANY_AT_A_TIME, USER, Evidence, Maker, MemoryKind
 
-MANY_AT_A_TIME: Final = frozenset(
-    {
-        *(
-            "allergy",
-            "intolerance",
-            "language",
-            "skill",
-            "hobby",
-            "interest",
-            "goal",
-            "plan",
-            "project",
-            "event",
-        ),
-        *("likes", "dislikes", "prefers", "sister", "brother", "son", "daughter", "child", "baby", "friend"),
-        *("best friend", "colleague", "neighbour", "grandmother", "grandfather", "aunt", "uncle", "cousin"),
-        *("dog", "cat", "puppy", "kitten", "horse", "rabbit", "parrot", "pet", "boat", "company", "band"),
-    }
-)
-"""Attributes of which one may have several. Any other attribute has one value at a time."""
 _TASTES: Final = frozenset({"likes", "dislikes"})
 _SAME_ATTRIBUTE: Final = {
     **dict.fromkeys(("lives in", "residence", "city", "location"), "home"),

@@ -31,6 +31,8 @@ from shared.replies import (
     Generated,
     Hit,
     ListTurns,
+    Models,
+    ModelsReply,
     Neighbours,
     Search,
     StillGenerating,
@@ -92,7 +94,7 @@ class BusAnnouncements:
 
 
 class BusModel:
-    """Model at any inference worker."""
+    """Model, and the reflector's Reader, at any inference worker."""
 
     def __init__(self, bus: Bus, *, silence_seconds: float) -> None:
         self._bus = bus
@@ -125,6 +127,9 @@ class BusModel:
                 if isinstance(answer, Generated):
                     return answer
         raise Transient("the engine ended without an answer")
+
+    async def models(self) -> ModelsReply:
+        return await self._bus.ask(Models())
 
     async def abort(self, request_id: str) -> None:
         # No worker answers where none has it, and one needs no longer than this to end what it has.
