@@ -6,7 +6,7 @@ message, and of what is asked, adds a little.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -62,29 +62,31 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every signal there is, and how much it counts. Values are 0 to 1 and the weights add up to 1."""
 
-    meaning: float = 0.16
-    """Cosine, between the lowest and the highest of this search."""
-    meaning_near: float = 0.16
-    words: float = 0.16
-    """BM25, between 0 and the highest of this search."""
-    words_near: float = 0.16
-    session: float = 0.08
-    """The best five messages of its session, by meaning and by words."""
-    speaker: float = 0.08
+    meaning: float = 0.14
+    """Cosine of the message, between the lowest and the highest of this search."""
+    meaning_near: float = 0.14
+    """Cosine of the message with those beside it, likewise."""
+    words: float = 0.12
+    """BM25 of the message, as a share of the highest of this search."""
+    words_near: float = 0.12
+    """BM25 of the message with those beside it, likewise."""
+    session: float = 0.05
+    """The best five messages of its session, as a share of the best session's."""
+    speaker: float = 0.18
     """The question names who said it."""
-    role: float = 0.04
+    role: float = 0.05
     """The user said it, and the question is about me; or the assistant, and it is about you."""
-    tells: float = 0.04
+    tells: float = 0.06
     """It is not only a question."""
-    length: float = 0.02
+    length: float = 0.03
     """It has ten words or more; in part, where it has fewer."""
-    period: float = 0.04
+    period: float = 0.06
     """It was said at the time that the question names; in part, shortly before or after."""
-    time: float = 0.02
+    time: float = 0.03
     """It tells a time, and the question asks for one."""
-    newest: float = 0.02
-    """Of what was found it is the latest, and the question asks for what is so now."""
-    uses: float = 0.02
+    newest: float = 0.01
+    """It is the latest of what was found, and the question asks for what is so now; in part, if earlier."""
+    uses: float = 0.01
     """It was of use ten times lately; in part, where less often."""
 
 
@@ -95,28 +97,34 @@ SIGNALS = Weights.__struct_fields__
 class Ranked(msgspec.Struct, frozen=True):
     key: str
     score: float
-    """0 to 1; comparable within one search. The sum of value times weight over `explain`."""
-    explain: dict[str, Signal]
+    """0 to 1; comparable within one search."""
+    values: tuple[float, ...]
+    """In the order of `SIGNALS`."""
+    weights: Weights
+
+    @property
+    def explain(self) -> dict[str, Signal]:
+        """Every signal; the score is the sum of value times weight."""
+        return {
+            name: Signal(value, getattr(self.weights, name))
+            for name, value in zip(SIGNALS, self.values, strict=True)
+        }
 
 
 def rank(
     asked: Asked, candidates: Sequence[Candidate], *, now: datetime, weights: Weights = WEIGHTS
 ) -> list[Ranked]:
-    """All of them, best first; of equal ones the lower key. A higher score in any search never ranks a
-    message lower.
+    """All of them, best first; of equal ones the lower key.
+
+    A higher score in any search never ranks a message lower.
     """
     columns = signals(asked, candidates, now=now)
-    of_signals = {name: float(getattr(weights, name)) for name in SIGNALS}
     scores = numpy.zeros(len(candidates))
-    for name, weight in of_signals.items():
-        scores += weight * columns[name]
+    for name in SIGNALS:  # One after the other, so that a score depends on nothing but its own values.
+        scores += getattr(weights, name) * columns[name]
     values = zip(*(columns[name].tolist() for name in SIGNALS), strict=True)
     ranked = [
-        Ranked(
-            candidate.key,
-            score,
-            {n: Signal(v, w) for (n, w), v in zip(of_signals.items(), own, strict=True)},
-        )
+        Ranked(candidate.key, score, own, weights)
         for candidate, score, own in zip(candidates, scores.tolist(), values, strict=True)
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.key))
@@ -130,20 +138,23 @@ def signals(asked: Asked, candidates: Sequence[Candidate], *, now: datetime) -> 
     words_near, _ = _column([c.words_near for c in candidates])
     named = {speaker.casefold() for speaker in asked.speakers}
     role = "assistant" if asked.about_assistant else "user" if asked.about_me else ""
+    # What lies ahead counts as said now.
+    seconds = _values([c.at.timestamp() for c in candidates]).clip(max=now.timestamp())
+    nothing = numpy.zeros(len(candidates))
     return {
         "meaning": _spread(meaning, found_by_meaning),
         "meaning_near": _spread(near, found_near),
         "words": _share(words),
         "words_near": _share(words_near),
         "session": (_of_session(candidates, near) + _of_session(candidates, words_near)) / 2,
-        "speaker": _values(c.speaker.casefold() in named for c in candidates),
-        "role": _values(c.role == role for c in candidates),
-        "tells": _values(not c.asks for c in candidates),
-        "length": _values(min(c.length / _LONG_ENOUGH, 1.0) for c in candidates),
-        "period": _values(_nearness(c.at, asked.periods) for c in candidates),
-        "time": _values(asked.wants_time and c.tells_time for c in candidates),
-        "newest": _newest(candidates, now) if asked.wants_newest else numpy.zeros(len(candidates)),
-        "uses": _values(min(c.uses / _USED_MUCH, 1.0) for c in candidates),
+        "speaker": _values([c.speaker.casefold() in named for c in candidates]) if named else nothing,
+        "role": _values([c.role == role for c in candidates]) if role else nothing,
+        "tells": _values([not c.asks for c in candidates]),
+        "length": (_values([c.length for c in candidates]) / _LONG_ENOUGH).clip(0.0, 1.0),
+        "period": _nearness(seconds, asked.periods),
+        "time": _values([c.tells_time for c in candidates]) if asked.wants_time else nothing,
+        "newest": _spread(seconds, seconds > -numpy.inf) if asked.wants_newest else nothing,
+        "uses": (_values([c.uses for c in candidates]) / _USED_MUCH).clip(0.0, 1.0),
     }
 
 
@@ -153,8 +164,8 @@ def _column(scores: Sequence[float | None]) -> tuple[Column, NDArray[numpy.bool_
     return numpy.array([score or 0.0 for score in scores], dtype=numpy.float64), found
 
 
-def _values(values: Iterable[float]) -> Column:
-    return numpy.array([float(value) for value in values], dtype=numpy.float64)
+def _values(values: Sequence[float]) -> Column:
+    return numpy.array(values, dtype=numpy.float64)
 
 
 def _spread(scores: Column, found: NDArray[numpy.bool_]) -> Column:
@@ -177,23 +188,17 @@ def _of_session(candidates: Sequence[Candidate], scores: Column) -> Column:
     Of the searches' own scores, so that a message whose score rises takes its session along and no other.
     """
     of_sessions: dict[str, list[float]] = defaultdict(list)
-    for candidate, score in zip(candidates, scores.tolist(), strict=True):
+    for candidate, score in zip(candidates, numpy.maximum(scores, 0.0).tolist(), strict=True):
         if candidate.session_id:
-            of_sessions[candidate.session_id].append(max(score, 0.0))
+            of_sessions[candidate.session_id].append(score)
     sums = {id_: sum(sorted(own)[-_BEST_OF_SESSION:]) for id_, own in of_sessions.items()}
-    return _share(_values(sums.get(candidate.session_id, 0.0) for candidate in candidates))
+    return _share(_values([sums.get(candidate.session_id, 0.0) for candidate in candidates]))
 
 
-def _nearness(at: datetime, periods: Sequence[Period]) -> float:
+def _nearness(seconds: Column, periods: Sequence[Period]) -> Column:
     """1 within a period, and down to 0 in half its length, or `_BESIDE`, before and after it."""
-    best = 0.0
+    best = numpy.zeros(len(seconds))
     for begin, end in periods:
-        away = max(begin - at, at - end, timedelta())
-        best = max(best, 1.0 - away / max(_BESIDE, (end - begin) / 2))
+        away = numpy.maximum(begin.timestamp() - seconds, seconds - end.timestamp()).clip(min=0.0)
+        best = numpy.maximum(best, 1.0 - away / max(_BESIDE, (end - begin) / 2).total_seconds())
     return best
-
-
-def _newest(candidates: Sequence[Candidate], now: datetime) -> Column:
-    """1 for the latest of them, 0 for the first; what lies ahead counts as said now."""
-    times = numpy.array([min(candidate.at, now).timestamp() for candidate in candidates])
-    return _spread(times, numpy.ones(len(times), dtype=bool)) if len(times) else times
