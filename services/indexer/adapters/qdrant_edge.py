@@ -106,7 +106,9 @@ class EdgePassageIndex:
 
     async def set_uses(self, uses: Mapping[UUID, int]) -> None:
         for message, count in uses.items():
-            await self._update(edge.UpdateOperation.set_payload([message], {"uses": count}))
+            # By condition: all its parts, and none where it has no point yet.
+            its = edge.Filter(must=[_equals("message", str(message))])
+            await self._update(edge.UpdateOperation.set_payload_by_filter(its, {"uses": count}))
 
     async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
         page = edge.ScrollRequest(offset=after, limit=limit, with_payload=["message"], with_vector=False)

@@ -115,7 +115,9 @@ class ServerPassageIndex:
     async def set_uses(self, uses: Mapping[UUID, int]) -> None:
         with _errors_named():
             for message, count in uses.items():
-                await self._client.set_payload(self._collection, {"uses": count}, [str(message)])
+                # By condition: all its parts, and none where it has no point yet.
+                its = q.Filter(must=[_equals("message", str(message))])
+                await self._client.set_payload(self._collection, {"uses": count}, its)
 
     async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
         with _errors_named():
