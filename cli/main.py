@@ -20,6 +20,7 @@ from cli.env_example import render_example
 from cli.follow import follow_logs, show_logs
 from cli.importing import imports
 from cli.launcher import launch, open_folder
+from cli.memories import MemoriesError, memories
 from cli.panel import ready_panel
 from cli.run_folder import AlreadyRunning, RunFolder
 from cli.settings import ClientSettings, describe_all, gateway_url
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(dead, name="dead")
 app.add_typer(imports, name="import")
+app.add_typer(memories, name="memories")
 console = Console()
 errors = Console(stderr=True)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
@@ -188,7 +190,7 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (AlreadyRunning, AskError, DeadError, ImportFailed) as error:
+    except (AlreadyRunning, AskError, DeadError, MemoriesError, ImportFailed) as error:
         _fail(str(error), [], 1)
 
 

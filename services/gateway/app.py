@@ -18,6 +18,7 @@ from services.gateway.domain.naming import Naming
 from services.gateway.gateway import Gateway
 from services.gateway.importing import Imports
 from services.gateway.intake import Intake
+from services.gateway.memories import memories_api
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.routes import api
@@ -88,7 +89,7 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, search_api, admin_api, docs, docs_asset],
+        route_handlers=[api, search_api, memories_api, admin_api, docs, docs_asset],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
             "user": Provide(user),

@@ -15,6 +15,7 @@ from shared.memories import Evidence, Maker, Memory, MemoryKind, MemoryStatus, S
 from shared.replies import Hit, MemoryChange
 from shared.statements import read_statements
 
+_TASTES: Final = frozenset({"likes", "dislikes", "prefers"})
 _NO_SESSION: Final = ""
 _LATEST: Final = "the time is not one that can be stored; use a year between 1 and 9998"
 
@@ -56,7 +57,7 @@ def said_of(memory_id: str, user: str, statement: Statement, now: datetime) -> S
     said = Said(
         statement_id=memory_id,
         user=user,
-        kind=statement.kind or "note",
+        kind=statement.kind or _kind_of(statement),
         subject=plain_subject(_storable(statement.subject)),
         attribute=plain_attribute(_storable(statement.attribute)),
         value=_storable(statement.value).strip(),
@@ -74,6 +75,13 @@ def said_of(memory_id: str, user: str, statement: Statement, now: datetime) -> S
     if statement.kind is None and not said.attribute and not said.value:
         said = _read(said)
     return _checked(said)
+
+
+def _kind_of(statement: Statement) -> MemoryKind:
+    attribute = plain_attribute(statement.attribute)
+    if attribute in _TASTES or attribute.startswith("favourite"):
+        return "preference"
+    return "fact" if attribute or statement.value.strip() else "note"
 
 
 def _read(said: Said) -> Said:

@@ -1,0 +1,256 @@
+"""`pandora memories`: what is known of you, through the gateway: list, add, show, forget."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.settings import ClientSettings, gateway_url
+from shared.settings import load
+
+_SECONDS = 30.0
+_PAGE = 100
+_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
+Memory = dict[str, Any]
+T = TypeVar("T")
+
+memories = typer.Typer(help="Facts, preferences and notes: list, add, show, forget.")
+console = Console()
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+OneId = Annotated[str, typer.Argument(help="Id from `pandora memories`, or its first letters.")]
+
+
+class MemoriesError(Exception):
+    """A command that came to nothing; the message says what to do next."""
+
+
+class MemoriesClient:
+    """The gateway's routes for memories. Raises MemoriesError."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._http = http
+
+    async def page(self, **asked: str) -> dict[str, Any]:
+        return await self._call("GET", f"/v1/memories?{urlencode(asked)}")
+
+    async def add(self, body: dict[str, Any]) -> Memory:
+        return await self._call("POST", "/v1/memories", body)
+
+    async def show(self, memory_id: str) -> Memory:
+        return await self._call("GET", f"/v1/memories/{quote(memory_id, safe='')}")
+
+    async def forget(self, memory_id: str) -> dict[str, Any]:
+        return await self._call("DELETE", f"/v1/memories/{quote(memory_id, safe='')}")
+
+    async def id_of(self, given: str) -> str:
+        """The whole id of one that begins like this: the list shows beginnings."""
+        if len(given) >= 36:
+            return given
+        cursor: str | None = ""
+        found: set[str] = set()
+        while cursor is not None:
+            page = await self.page(history="true", limit=str(_PAGE), **({"cursor": cursor} if cursor else {}))
+            found |= {one["memory_id"] for one in page["memories"] if one["memory_id"].startswith(given)}
+            cursor = page["next_cursor"]
+        if given in found or not found:
+            return given
+        if len(found) > 1:
+            raise MemoriesError(f"{given} begins {len(found)} ids; write more letters of it.")
+        return found.pop()
+
+    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            async with self._http.request(method, self._url + path, json=body) as response:
+                answer = msgspec.json.decode(await response.read(), type=dict[str, Any])
+        except aiohttp.ClientConnectorError as error:
+            raise MemoriesError(
+                f"No gateway answers at {self._url}. Start Pandora with `pandora up`, "
+                "or set PANDORA_URL to where it runs."
+            ) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise MemoriesError(
+                f"The gateway at {self._url} did not answer ({error or 'nothing came in time'}). "
+                "See `pandora status`."
+            ) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise MemoriesError(f"What answers at {self._url} is no gateway. Check PANDORA_URL.") from error
+        if response.status >= 300:
+            detail = str(answer.get("detail") or answer.get("title") or "no reason given").rstrip(".")
+            hint = _HINTS.get(response.status, "")
+            raise MemoriesError(f"The gateway refused with status {response.status}: {detail}.{hint}")
+        return answer
+
+
+@asynccontextmanager
+async def memories_at(url: str, key: str | None) -> AsyncIterator[MemoriesClient]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
+        yield MemoriesClient(url, http)
+
+
+def _gateway() -> Any:
+    key = load(ClientSettings).pandora_api_key
+    return memories_at(gateway_url(), key.get_secret_value() if key else None)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+@memories.callback(invoke_without_command=True)
+def list_memories(
+    context: typer.Context,
+    as_of: Annotated[str | None, typer.Option(help="What held then, such as 2026-03-14.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Also what holds no more.")] = False,
+    kind: Annotated[str | None, typer.Option(help="fact, preference or note.")] = None,
+    subject: Annotated[str | None, typer.Option(help="About whom: user, or a name.")] = None,
+    words: Annotated[str | None, typer.Option(help="Words that the text has.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_PAGE, help="Most memories to show.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is known, the latest first."""
+    if context.invoked_subcommand is not None:
+        return
+    given = {"as_of": as_of, "kind": kind, "subject": subject, "q": words, "cursor": cursor}
+    asked = {name: value for name, value in given.items() if value} | {"limit": str(limit)}
+    if history:
+        asked["history"] = "true"
+
+    async def read() -> dict[str, Any]:
+        async with _gateway() as client:
+            page: dict[str, Any] = await client.page(**asked)
+            return page
+
+    page = _run(read())
+    if as_json:
+        _print_json(page)
+    elif not page["memories"]:
+        _print("Nothing is known." if not cursor else "There is nothing more.")
+    else:
+        console.print(_table(page["memories"], history))
+        if page["next_cursor"]:
+            _print(f"There are more: pandora memories --cursor {page['next_cursor']}")
+
+
+@memories.command()
+def add(
+    text: Annotated[str, typer.Argument(help='What to remember, such as "I live in Porto".')],
+    kind: Annotated[str | None, typer.Option(help="fact, preference or note.")] = None,
+    subject: Annotated[str | None, typer.Option(help="About whom: user, or a name.")] = None,
+    attribute: Annotated[str | None, typer.Option(help="home, employer, favourite colour ...")] = None,
+    value: Annotated[str | None, typer.Option(help="The bare value.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Remember something."""
+    given = {"text": text, "kind": kind, "subject": subject, "attribute": attribute, "value": value}
+
+    async def save() -> Memory:
+        async with _gateway() as client:
+            memory: Memory = await client.add({name: one for name, one in given.items() if one is not None})
+            return memory
+
+    memory = _run(save())
+    if as_json:
+        _print_json(memory)
+    else:
+        _print(f"Remembered as {memory['kind']} {memory['memory_id']}.")
+
+
+@memories.command()
+def show(memory_id: OneId, as_json: Json = False) -> None:
+    """Show one memory: since when, how surely, and where it is known from."""
+
+    async def read() -> Memory:
+        async with _gateway() as client:
+            memory: Memory = await client.show(await client.id_of(memory_id))
+            return memory
+
+    memory = _run(read())
+    if as_json:
+        _print_json(memory)
+        return
+    evidence = memory.pop("evidence")
+    for name, value in memory.items():
+        if value not in (None, "", []):
+            _print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    for one in evidence:
+        _print(f"\nsaid at {one['said_at'][:19]}, kept by {_by(one)}")
+        if one["quote"]:
+            _print(f"  \N{LEFT DOUBLE QUOTATION MARK}{one['quote']}\N{RIGHT DOUBLE QUOTATION MARK}")
+        if one["turn_id"]:
+            _print(f"  turn {one['turn_id']} of session {one['session_id']}")
+
+
+@memories.command()
+def forget(memory_id: OneId, as_json: Json = False) -> None:
+    """Forget one memory, for good."""
+
+    async def remove() -> dict[str, Any]:
+        async with _gateway() as client:
+            answer: dict[str, Any] = await client.forget(await client.id_of(memory_id))
+            return answer
+
+    answer = _run(remove())
+    if as_json:
+        _print_json(answer)
+    else:
+        _print("Forgotten.")
+
+
+def _table(page: list[Memory], history: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    headings = ["id", "what", "kind", "sure", "since", *(["until"] if history else []), "state", "from"]
+    for heading in headings:
+        table.add_column(heading, overflow="fold", justify="right" if heading == "sure" else "left")
+    for one in page:
+        until = [(one["valid_to"] or "")[:16]] if history else []
+        table.add_row(
+            one["memory_id"] if len(page) == 1 else _beginning(one["memory_id"], page),
+            Text(_harmless(one["text"])),
+            one["kind"],
+            f"{one['confidence']:.0%}",
+            one["valid_from"][:16],
+            *until,
+            one["status"],
+            Text(_harmless(", ".join(dict.fromkeys(map(_by, one["evidence"]))))),
+        )
+    return table
+
+
+def _beginning(memory_id: str, page: list[Memory]) -> str:
+    """As much of an id as tells it from the others on the page."""
+    others = [one["memory_id"] for one in page if one["memory_id"] != memory_id]
+    length = 8
+    while any(other.startswith(memory_id[:length]) for other in others) and length < len(memory_id):
+        length += 4
+    return memory_id[:length]
+
+
+def _by(evidence: dict[str, Any]) -> str:
+    who = {"user": "you", "tool": "a tool", "reflector": "the reflector"}[evidence["made_by"]]
+    return f"{who} in {evidence['session_id']}" if evidence["session_id"] else who
+
+
+def _print_json(value: object) -> None:
+    _print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print(text: str) -> None:
+    console.print(_harmless(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _harmless(text: str) -> str:
+    """Somebody else wrote it: no control character may speak to the terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
