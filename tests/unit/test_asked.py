@@ -60,6 +60,9 @@ def test_a_question_that_is_only_a_name_stays_one() -> None:
         ("Do you remember which wine I like?", True, False),
         ("I remember you told me about a museum, which one?", False, True),
         ("What did the assistant suggest?", False, True),
+        ("What did I tell you about my dog?", True, False),
+        ("What do you know about my job?", True, False),
+        ("Do you think I should sell my car?", True, False),
         ("Where does Caroline live?", False, False),
     ],
 )

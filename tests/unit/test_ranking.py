@@ -224,9 +224,11 @@ def test_a_higher_score_in_any_search_never_ranks_a_message_lower(
 ) -> None:
     place = data.draw(st.integers(0, len(candidates) - 1))
     one = candidates[place]
+    # Whatever is not among a search's best has a score below them.
+    among = [score for candidate in candidates if (score := getattr(candidate, name)) is not None]
     before = getattr(one, name)
-    scores = st.integers(0, 800).map(lambda n: n / 64)
-    higher = data.draw(scores.filter(lambda score: before is None or score >= before))
+    least = before if before is not None else min(among, default=0.0)
+    higher = least + data.draw(st.integers(0, 640)) / 64
     raised = list(candidates)
     raised[place] = msgspec.structs.replace(one, **{name: higher})
 

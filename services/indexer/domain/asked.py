@@ -86,6 +86,11 @@ _POLITE = re.compile(
 """What is said around a question, and would find whatever else was said politely."""
 _ME = re.compile(r"\b(?:i|me|my|mine|myself|i'm|i've|i'd|i'll)\b", re.IGNORECASE)
 _YOU = re.compile(r"\b(?:you|your|yours|you've|you'd|assistant)\b(?!')", re.IGNORECASE)
+_TO_YOU = re.compile(
+    r"\b(?:do you think|(?:tell|told|ask|asked|give|gave|given|show|showed|send|sent|to|with|for) you)\b",
+    re.IGNORECASE,
+)
+"""There it is not the assistant who said something."""
 _WHEN = re.compile(
     r"\b(?:when|(?:what|which) (?:date|day|month|year|week|season)|what time|how long"
     r"|how many (?:hours|days|weeks|months|years)|how (?:old|often|recently))\b",
@@ -134,7 +139,7 @@ def understand(query: str, known_speakers: Collection[str], now: datetime) -> As
     named = {
         speaker: pattern for speaker in known_speakers if (pattern := _named(speaker, query)) is not None
     }
-    about_assistant = _YOU.search(bare) is not None
+    about_assistant = _YOU.search(_TO_YOU.sub(" ", bare)) is not None
     return Asked(
         text=query,
         text_for_meaning=_without(bare, named.values()),

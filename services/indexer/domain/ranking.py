@@ -74,13 +74,13 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The best five messages of its session, as a share of the best session's."""
     speaker: float = 0.18
     """The question names who said it."""
-    role: float = 0.05
+    role: float = 0.08
     """The user said it, and the question is about me; or the assistant, and it is about you."""
-    tells: float = 0.06
+    tells: float = 0.05
     """It is not only a question."""
-    length: float = 0.03
+    length: float = 0.02
     """It has ten words or more; in part, where it has fewer."""
-    period: float = 0.06
+    period: float = 0.05
     """It was said at the time that the question names; in part, shortly before or after."""
     time: float = 0.03
     """It tells a time, and the question asks for one."""
