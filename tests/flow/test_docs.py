@@ -118,6 +118,12 @@ async def test_the_programs_by_bare_nats_run_as_the_page_has_them(stack: Stack, 
     assert told.splitlines()[-1].split()[1] == "turn.saved"
 
 
+async def test_the_program_that_brings_messages_in_does_so_once(stack: Stack, tmp_path: Path) -> None:
+    answers = [json.loads(await _run("bring.py", stack, tmp_path)) for _ in range(2)]
+
+    assert answers == [{"new": 1, "changed": 0, "known": 0}, {"new": 0, "changed": 0, "known": 1}]
+
+
 async def _run(name: str, stack: Stack, folder: Path, *arguments: str) -> str:
     """What a program of docs/nats.md prints; the address of the test's NATS is all that it is told."""
     (folder / name).write_text(_program(name))

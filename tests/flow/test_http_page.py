@@ -54,6 +54,12 @@ async def test_a_turn_is_stopped(stack: Stack, tmp_path: Path) -> None:
     assert set(answer) == {"turn_id", "found", "phase", "done", "takes_effect"}
 
 
+async def test_lines_are_imported(stack: Stack, tmp_path: Path) -> None:
+    answer = json.loads(await run("import.sh", stack, tmp_path))
+
+    assert (answer["lines"], [bad["line"] for bad in answer["bad"]]) == (3, [3])
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_run_here(name: str) -> None:
     assert f'"{name}"' in Path(__file__).read_text()
