@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.indexer.domain.history import is_history
-from services.indexer.domain.messages import message_of_import, messages_of
+from services.indexer.domain.messages import message_of_import, messages_of, point_id_of
 from services.indexer.generation import Generation
 from services.indexer.ports import MessageTable, TurnTable
 from services.indexer.remembering import Remembering
@@ -76,9 +76,13 @@ class Indexer:
     async def _count_uses(self, events: Sequence[TurnSaved]) -> None:
         """What answers stood on before is a little likelier to be asked for again."""
         for event in events:
-            used = [message_id for source in event.sources for message_id in source.message_ids]
+            used = {
+                point_id_of(event.user, source.session_id, message_id)
+                for source in event.sources
+                for message_id in source.message_ids
+            }
             if used:
-                uses = await self._messages.used(event.user, used)
+                uses = await self._messages.used(event.user, sorted(used))
                 await self._generation.indexes["turn"].set_uses(uses)
 
     async def list_turns(self, request: ListTurns) -> ListTurnsReply:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from services.indexer.domain.messages import Message, StoredMessage
 from services.indexer.domain.passages import Passage
 from services.indexer.domain.ranking import Candidate
-from shared.events import TurnCancelled, TurnSaved
-from shared.replies import SessionRow, TurnRow
+from shared.events import ForgetRequested, TurnCancelled, TurnSaved
+from shared.replies import Receipt, SessionRow, TurnRow
 
 Vectors = NDArray[numpy.float32]
 
@@ -29,6 +29,10 @@ class Embedder(Protocol):
 
     async def embed_query(self, text: str) -> Vectors:
         """Shape (dimension,); goes before all stored texts that still wait."""
+        ...
+
+    def forget_queries(self) -> None:
+        """Empties the cache of recent queries."""
         ...
 
 
@@ -89,6 +93,10 @@ class PassageIndex(Protocol):
         """Points."""
         ...
 
+    async def compact(self) -> bool:
+        """The bytes of removed points are gone from the disk when it returns; False where they may not be."""
+        ...
+
 
 class Added(msgspec.Struct, frozen=True):
     """What became of messages that were handed in."""
@@ -119,13 +127,39 @@ class MessageTable(Protocol):
 
     async def speakers(self, user: str) -> list[str]: ...
 
-    async def used(self, user: str, message_ids: Sequence[str]) -> dict[UUID, int]:
+    async def used(self, user: str, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Counts one more use of each of these; the uses that they have now."""
         ...
 
     async def count(self) -> tuple[int, int]:
         """(messages of all users, those of them that have no points yet)."""
         ...
+
+
+class RemovedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What went, by the ids of points, and what has to be indexed anew since it stood beside it."""
+
+    turns: int = 0
+    messages: Sequence[UUID] = ()
+    beside: Sequence[UUID] = ()
+
+
+class Forgotten(Protocol):
+    """What was forgotten: the list of it, and the removal of its rows."""
+
+    async def note(self, order: ForgetRequested) -> None: ...
+
+    async def covered(self, said: Sequence[tuple[str, str, str, datetime]]) -> set[int]:
+        """Which of these (user, session, turn, when it began) are forgotten, by their place."""
+        ...
+
+    async def remove(self, order: ForgetRequested) -> RemovedRows: ...
+
+    async def clear_answers(self, user: str, turn_ids: Sequence[str]) -> RemovedRows: ...
+
+    async def keep(self, receipt: Receipt) -> None: ...
+
+    async def receipt(self, user: str, forget_id: str) -> Receipt | None: ...
 
 
 class TurnTable(Protocol):

@@ -1,8 +1,8 @@
 """The contract of PassageIndex, put to both of its adapters, and their answers compared.
 
 A Qdrant server cannot run here (it is no Python package). Its adapter is asked over qdrant-client's local
-mode, which answers the same calls in memory: what is tested is the adapter's own work, not the server's. Local
-mode counts how rare a word is among the user's own messages, as it is asked to, so that scores can be compared.
+mode, which answers the same calls in memory: what is tested is the adapter's own work, not the server's.
+Local mode does count how rare a word is among the user's own messages, so that scores can be compared.
 """
 
 import asyncio

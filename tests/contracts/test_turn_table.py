@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 
 from services.indexer.adapters.migrations import FOLDER, migrate
-from services.indexer.adapters.postgres import PostgresTurnTable
-from services.indexer.domain.passages import embedding_id
+from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_turns import PostgresTurnTable
+from services.indexer.domain.messages import point_id_of
 from shared.errors import Poison, Transient
 from shared.events import TurnCancelled
 from shared.replies import SessionRow, TurnRow
@@ -33,10 +34,15 @@ OF_BOB = [saved(n, f"bob says {n}", user="bob") for n in (20, 21)]
 
 
 @pytest.fixture
-async def table(database: str) -> AsyncIterator[PostgresTurnTable]:
+async def connected(database: str) -> AsyncIterator[Database]:
     await migrate(database)
-    async with PostgresTurnTable.connect(database, connections=4, timeout=30) as connected:
-        yield connected
+    async with Database.connect(database, connections=4, timeout=30) as pool:
+        yield pool
+
+
+@pytest.fixture
+def table(connected: Database) -> PostgresTurnTable:
+    return PostgresTurnTable(connected)
 
 
 def numbers(rows: list[TurnRow]) -> list[int]:
@@ -79,7 +85,7 @@ async def test_a_row_names_its_folder_and_its_point(table: PostgresTurnTable, da
     row = await connection.fetchrow("SELECT turn_dir, embedding_id, keywords FROM pandora.turns")
     await connection.close()
 
-    assert tuple(row) == ("turn_000007", embedding_id("t7"), '["hello"]')
+    assert tuple(row) == ("turn_000007", point_id_of("alice", "kitchen", "t7:user"), '["hello"]')
 
 
 async def test_a_turn_written_twice_is_one_row(table: PostgresTurnTable) -> None:
@@ -311,8 +317,9 @@ async def test_rows_of_an_older_version_are_saved_turns(database: str, tmp_path:
 
     await migrate(database)
 
-    async with PostgresTurnTable.connect(database, connections=1, timeout=30) as table:
-        assert (await table.get("alice", ["t1"]))["t1"].status == "saved"
+    async with Database.connect(database, connections=1, timeout=30) as connected:
+        rows = await PostgresTurnTable(connected).get("alice", ["t1"])
+    assert rows["t1"].status == "saved"
 
 
 # --- a server that goes away -------------------------------------------------------------------------------
@@ -358,10 +365,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def test_a_server_that_is_away_is_transient_to_every_question(database: str) -> None:
     await migrate(database)
-    async with (
-        line_to(database) as (dsn, cut),
-        PostgresTurnTable.connect(dsn, connections=2, timeout=5) as table,
-    ):
+    async with line_to(database) as (dsn, cut), Database.connect(dsn, connections=2, timeout=5) as connected:
+        table = PostgresTurnTable(connected)
         await table.upsert([saved(1)])
         cut.set()
         await asyncio.sleep(0.05)
@@ -373,18 +378,18 @@ async def test_a_server_that_is_away_is_transient_to_every_question(database: st
             table.neighbours("alice", ["t1"]),
             table.sessions("alice", limit=1),
             table.count(),
-            table.check(),
+            connected.check(),
         ):
             with pytest.raises(Transient, match="PostgreSQL is not reachable"):
                 await attempt
 
 
 async def test_a_server_that_restarts_is_transient_and_then_there_again(
-    table: PostgresTurnTable, database: str
+    table: PostgresTurnTable, connected: Database, database: str
 ) -> None:
     """A restart ends every connection with `terminating connection due to administrator command`."""
     await table.upsert([saved(1)])
-    sleeping = asyncio.create_task(table._fetch("SELECT pg_sleep(30)"))
+    sleeping = asyncio.create_task(connected.fetch("SELECT pg_sleep(30)"))
     administrator = await asyncpg.connect(database)
     async with asyncio.timeout(30):
         while not await administrator.fetchval(  # noqa: ASYNC110

@@ -61,7 +61,7 @@ ORDER BY user_id, session_id, ordinal
 """  # noqa: S608 - constants
 _GET = f"SELECT {_COLUMNS} FROM pandora.messages WHERE user_id = $1 AND point_id = ANY($2)"  # noqa: S608
 _USED = """
-UPDATE pandora.messages SET uses = uses + 1 WHERE user_id = $1 AND message_id = ANY($2)
+UPDATE pandora.messages SET uses = uses + 1 WHERE user_id = $1 AND point_id = ANY($2)
 RETURNING point_id, uses
 """
 _COUNT = """
@@ -106,8 +106,8 @@ class PostgresMessageTable:
         records = await self._database.fetch("SELECT speaker FROM pandora.speakers WHERE user_id = $1", user)
         return [str(record["speaker"]) for record in records]
 
-    async def used(self, user: str, message_ids: Sequence[str]) -> dict[UUID, int]:
-        records = await self._database.fetch(_USED, user, list(message_ids))
+    async def used(self, user: str, ids: Sequence[UUID]) -> dict[UUID, int]:
+        records = await self._database.fetch(_USED, user, list(ids))
         return {record["point_id"]: int(record["uses"]) for record in records}
 
     async def count(self) -> tuple[int, int]:
