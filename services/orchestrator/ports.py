@@ -74,8 +74,46 @@ class Documents(Protocol):
 
     async def names(self, turn_id: str) -> list[str]: ...
 
+    async def mark_used(self, turn_id: str) -> None:
+        """Somebody has read it: it is not archived for a while."""
+        ...
+
+    async def turns_of(self, user: str, session_id: str | None = None) -> list[tuple[int, str]]:
+        """(turn number, turn id) of a user's turns, or of those of a session, by number. Slow: reads all."""
+        ...
+
+    async def remove(self, turn_id: str) -> bool:
+        """Takes a turn's documents away for good, wherever they are; True where there were any.
+
+        No reader sees half of them. What a process left that died meanwhile goes too. Raises Transient.
+        """
+        ...
+
     async def highest_turn_number(self) -> int:
         """0 where there are none."""
+        ...
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A turn that was archived: its documents' sizes, and its archive's."""
+
+    bytes_before: int
+    bytes_after: int
+
+
+class OldTurns(Protocol):
+    """Turns whose documents lie open, and the archive that they may go to. A reader sees no difference."""
+
+    async def unused_since(self, moment: float) -> list[str]:
+        """The names of those that nobody has written or read since (seconds of the epoch), oldest first."""
+        ...
+
+    async def size_of(self, name: str) -> int:
+        """Bytes; 0 where it is gone."""
+        ...
+
+    async def pack(self, name: str) -> Packed | None:
+        """None where there was nothing to do any more. May break off anywhere. Raises Transient."""
         ...
 
 
