@@ -51,8 +51,5 @@ def _said(message: dict[str, Any]) -> str:
     hidden = table(message.get("metadata")).get("is_visually_hidden_from_conversation")
     if hidden or message.get("recipient", "all") != "all" or content.get("content_type") not in _SAID:
         return ""
-    parts = [
-        part if isinstance(part, str) else text(table(part).get("text"))
-        for part in rows(content.get("parts"))
-    ]
+    parts = [text(part) or text(table(part).get("text")) for part in rows(content.get("parts"))]
     return "\n".join(part for part in parts if part.strip())

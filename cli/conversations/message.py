@@ -26,7 +26,8 @@ def rows(value: object) -> list[Any]:
 
 
 def text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Without halves of surrogate pairs, which UTF-8 cannot say."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def time(*values: object) -> str | float | None:

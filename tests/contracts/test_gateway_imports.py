@@ -1,9 +1,11 @@
 """Messages that were said elsewhere, over HTTP, in front of an indexer of a few lines."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from shared.bus import Bus
@@ -138,6 +140,28 @@ async def test_a_body_is_read_as_it_comes(client: Client, indexer: Indexer) -> N
             yield text[1234:]
 
     assert (await send(client, chunks()))[1]["new"] == 6000
+
+
+async def test_a_sender_who_leaves_half_way_may_send_all_of_it_again(
+    client: Client, indexer: Indexer, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [line(number) for number in range(3000)]
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield body(*lines[:2500])
+        while not indexer.imports:  # noqa: ASYNC110 - the gateway is busy
+            await asyncio.sleep(0.01)
+        raise OSError("the line is cut")
+
+    with pytest.raises(aiohttp.ClientError):
+        await send(client, broken())
+    while indexer.busy:  # noqa: ASYNC110 - what is in hand is stored all the same
+        await asyncio.sleep(0.2)
+    _, answer = await send(client, body(*lines))
+
+    assert answer["known"] >= 256
+    assert answer["new"] + answer["known"] == 3000
+    assert caplog.records == []
 
 
 async def test_a_body_that_is_too_large_is_refused(bus: Bus, indexer: Indexer) -> None:

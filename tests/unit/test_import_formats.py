@@ -118,6 +118,12 @@ def test_of_a_claude_export_the_words_are_read() -> None:
     assert rows(read(json.dumps(CLAUDE).encode())) == FROM_CLAUDE
 
 
+def test_half_an_emoji_does_not_hide_an_export() -> None:
+    content = json.dumps(CLAUDE).replace("winter?", r"winter? \ud83d")
+
+    assert rows(read(content.encode()))[0][3] == "How do bees winter? ?"
+
+
 def test_an_export_is_read_from_its_zip() -> None:
     assert rows(read(zipped(user={}, conversations=CHATGPT, shared_conversations=[]))) == FROM_CHATGPT
     assert (
