@@ -28,6 +28,9 @@ class EmbedsOnce:
     async def embed_query(self, text: str) -> Vectors:
         return await self._embedder.embed_query(text)
 
+    def forget_queries(self) -> None:
+        self._embedder.forget_queries()
+
 
 @asynccontextmanager
 async def opened_embedder() -> AsyncIterator[EmbedsOnce]:

@@ -24,6 +24,7 @@ from services.indexer.ports import Embedder, Vectors
 
 DEPTH = 100
 """Asked of each of the four lists; of what any of them finds all four scores are told."""
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Scores = NDArray[numpy.float64]
 
 
@@ -56,7 +57,8 @@ class InvertedList:
 class Said(msgspec.Struct, frozen=True):
     """All messages of one user, in the order of the corpus."""
 
-    documents: list[Document]
+    messages: list[Candidate]
+    """Without scores."""
     vectors: Vectors
     near: Vectors
     words: InvertedList
@@ -79,7 +81,7 @@ class ExactIndex:
             sessions = _sessions(documents)
             vectors = [await self._embedder.embed([_plain_text(one) for one in own]) for own in sessions]
             self._said[user] = Said(
-                documents,
+                [_candidate(document, i) for i, document in enumerate(documents)],
                 numpy.concatenate(vectors),
                 numpy.concatenate([near_vectors(own) for own in vectors]),
                 InvertedList([one.searched_text for one in documents]),
@@ -87,12 +89,11 @@ class ExactIndex:
             )
 
     def speakers(self, user: str) -> set[str]:
-        return {d.metadata.speaker for d in self._said[user].documents} if user in self._said else set()
+        return {message.speaker for message in self._messages(user)}
 
     def latest(self, user: str) -> datetime:
         """When the user's last message was said; the bench asks right behind it."""
-        documents = self._said[user].documents if user in self._said else []
-        return max((_at(document) for document in documents), default=datetime(1970, 1, 1, tzinfo=UTC))
+        return max((message.at for message in self._messages(user)), default=_LONG_AGO)
 
     def candidates(self, user: str, vector: Vectors, text: str, depth: int) -> list[Candidate]:
         if user not in self._said:
@@ -103,9 +104,18 @@ class ExactIndex:
         found = _best(meaning, depth) | _best(near, depth)
         found |= {row for scores in (words_, words_near) for row in _best(scores, depth) if scores[row] > 0}
         return [
-            _candidate(said.documents[i], i, meaning[i], near[i], words_[i], words_near[i])
-            for i in sorted(found)
+            msgspec.structs.replace(
+                said.messages[row],
+                meaning=float(meaning[row]),
+                meaning_near=float(near[row]),
+                words=float(words_[row]),
+                words_near=float(words_near[row]),
+            )
+            for row in sorted(found)
         ]
+
+    def _messages(self, user: str) -> list[Candidate]:
+        return self._said[user].messages if user in self._said else []
 
 
 class Exact:
@@ -159,18 +169,7 @@ def _plain_text(document: Document) -> str:
     return document.searched_text if document.title else document.text
 
 
-def _at(document: Document) -> datetime:
-    return datetime.fromisoformat(document.metadata.at or "1970-01-01T00:00:00Z")
-
-
-def _candidate(
-    document: Document,
-    ordinal: int,
-    meaning: float,
-    meaning_near: float,
-    words_: float,
-    words_near: float,
-) -> Candidate:
+def _candidate(document: Document, ordinal: int) -> Candidate:
     said = document.metadata
     role: Role = "assistant" if said.speaker == ASSISTANT else role_of(said.speaker, said.user)
     return Candidate(
@@ -180,13 +179,13 @@ def _candidate(
         ordinal=ordinal,
         speaker=said.speaker,
         role=role,
-        at=_at(document),
+        at=datetime.fromisoformat(said.at) if said.at else _LONG_AGO,
         asks=is_question(document.text),
         length=len(document.text.split()),
         uses=0,
-        meaning=float(meaning),
-        meaning_near=float(meaning_near),
-        words=float(words_),
-        words_near=float(words_near),
+        meaning=None,
+        meaning_near=None,
+        words=None,
+        words_near=None,
         tells_time=tells_time(document.text),
     )

@@ -52,6 +52,8 @@ class KnownMeanings:
         vector: Vectors = MEANINGS[text]
         return vector
 
+    def forget_queries(self) -> None: ...
+
 
 def said(id_: str, speaker: str, text: str, user: str = "alice") -> Document:
     return Document(id_, text, metadata=Metadata(user=user, speaker=speaker))
