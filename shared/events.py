@@ -235,6 +235,27 @@ class MemoryExtracted(MemoryEvent, frozen=True, kw_only=True):
     subject: ClassVar[str] = "memory.extracted"
 
 
+ForgetScope = Literal["turn", "session", "memory", "user"]
+
+
+class ForgetRequested(Event, frozen=True, kw_only=True):
+    """anyone -> orchestrator: what has to be forgotten, in every store and for good."""
+
+    subject: ClassVar[str] = "forget.requested"
+
+    forget_id: TurnId
+    user: User
+    scope: ForgetScope
+    target: str = ""
+    """The id of the turn, session or memory; empty for `user`: all that is held of the user."""
+    requested_at: datetime
+    """Turns that began later are kept."""
+
+    @property
+    def about(self) -> str:
+        return self.forget_id
+
+
 STORED_EVENTS: tuple[type[Event], ...] = (
     TurnRequested,
     TurnSaved,
@@ -243,6 +264,7 @@ STORED_EVENTS: tuple[type[Event], ...] = (
     TurnIndexed,
     MemorySaved,
     MemoryExtracted,
+    ForgetRequested,
 )
 
 

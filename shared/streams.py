@@ -98,11 +98,20 @@ MEMORIES = StreamConfig(
     max_age=30 * 24 * 3600,
     duplicate_window=600,
 )
+FORGETTING = StreamConfig(
+    name="FORGETTING",
+    description="What has to be forgotten: names and ids, never words.",
+    subjects=["forget.requested"],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    max_age=30 * 24 * 3600,
+    duplicate_window=600,
+)
 # On disk, so that readers go on without a gap when the server was killed.
 LIVE = StreamConfig(
     name="LIVE",
     description="The live events of recent turns, for readers that join late.",
-    subjects=["turn.stream.*", "turn.join.*"],
+    subjects=["turn.stream.*", "turn.join.*", "erase.live"],
     # Who listens hears also what the stream refuses. What is stored only if nothing came in between goes by a
     # subject that nobody listens to (`shared.events.joining_subject`).
     subject_transform=SubjectTransform(src="turn.join.*", dest="turn.stream.{{wildcard(1)}}"),
@@ -124,7 +133,7 @@ SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and h
 IDEMPOTENCY = key_value_bucket(
     "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
 )
-STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
+STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, FORGETTING, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
 
 
 class Durable(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +205,9 @@ ORCHESTRATOR_TURN_SAVED = Durable(
     stream="OUTCOMES",
     subject="turn.saved",
     replay_subject="replay.orchestrator-turn-saved",
+)
+ORCHESTRATOR_FORGET_REQUESTED = Durable(
+    name="orchestrator-forget-requested", stream="FORGETTING", subject="forget.requested", max_ack_pending=64
 )
 DURABLES: Final = (
     INDEXER_TURN_SAVED,

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
+from services.indexer.adapters.erasing import PostgresErasure
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_forgotten import PostgresForgotten
 from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.adapters.qdrant_edge import EdgePassageIndex
 from services.indexer.adapters.qdrant_server import ServerPassageIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
+from services.indexer.forgetting import Forgetting
 from services.indexer.generation import Generation
 from services.indexer.handlers import Indexer
 from services.indexer.hits import Hits, MessageHits
@@ -28,7 +31,7 @@ from shared.bus import Bus
 from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
-from shared.events import MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
+from shared.events import Event, MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
 from shared.replies import Count, ImportMessages, Kind, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
 from shared.streams import (
@@ -44,6 +47,8 @@ __all__ = ["migrate", "serve"]
 
 COLLECTIONS: dict[Kind, str] = {"turn": "turns", "memory": "memories", "research": "research"}
 _WATCH_SECONDS = 5.0
+_ERASE_SECONDS = 120.0
+E = TypeVar("E", TurnCancelled, MemorySaved, MemoryExtracted, MemorySaved | MemoryExtracted)
 _STATEMENTS = 16
 """In hand at once; they are written one after another."""
 
@@ -77,8 +82,16 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         memories = Memories(PostgresMemoryTable(database), generation)
         hits: dict[Kind, Hits] = {"turn": MessageHits(messages, turns), "memory": memories}
         searching = Searching(messages, hits, generation)
-        batches = Batches(
-            indexer.on_turns_saved,
+        forgetting = Forgetting(
+            PostgresForgotten(database),
+            messages,
+            memories,
+            remembering,
+            generation,
+            PostgresErasure(settings.dsn, timeout=_ERASE_SECONDS),
+        )
+        batches: Batches[TurnSaved] = Batches(
+            lambda events: forgetting.on_turns_saved(events, indexer.on_turns_saved),
             limit=settings.index_batch_turns,
             window_seconds=settings.index_batch_seconds,
         )
@@ -86,33 +99,48 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         workers = [asyncio.create_task(batches.run()) for _ in range(2)]
         stack.push_async_callback(_cancel, workers)
         # Before the streams are there: who declares them may have to ask which turn number is the highest.
-        await bus.serve("Rows, points and search", [*_endpoints(indexer, searching), *memories.endpoints()])
+        await bus.serve(
+            "Rows, points and search",
+            [*_endpoints(indexer, searching), *memories.endpoints(), *forgetting.endpoints()],
+        )
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)
         cancelled = Consumer(
             bus,
             INDEXER_TURN_CANCELLED,
             TurnCancelled,
-            lambda event, delivery: indexer.on_turn_cancelled(event),
+            lambda event, delivery: _unless_forgotten(forgetting, event, indexer.on_turn_cancelled),
             workers=settings.postgres_pool_connections,
         )
-        stated = _stated(bus, memories)
+        stated = _stated(bus, memories, forgetting)
         watch = asyncio.create_task(_watch_counts(indexer))
         stack.push_async_callback(_cancel, [watch])
         await stack.enter_async_context(consuming(bus, saved, cancelled, *stated))
         await health.run_until_stopped()
 
 
-def _stated(bus: Bus, memories: Memories) -> list[Consumer[Any]]:
+def _stated(bus: Bus, memories: Memories, forgetting: Forgetting) -> list[Consumer[Any]]:
     """Whoever states something that lasts, it is kept in the same way."""
     kinds: dict[Durable, type[MemorySaved] | type[MemoryExtracted]] = {
         INDEXER_MEMORY_SAVED: MemorySaved,
         INDEXER_MEMORY_EXTRACTED: MemoryExtracted,
     }
     return [
-        Consumer(bus, durable, kind, lambda event, _: memories.on_memory_stated(event), workers=_STATEMENTS)
+        Consumer(
+            bus,
+            durable,
+            kind,
+            lambda event, _: _unless_forgotten(forgetting, event, memories.on_memory_stated),
+            workers=_STATEMENTS,
+        )
         for durable, kind in kinds.items()
     ]
+
+
+async def _unless_forgotten(
+    forgetting: Forgetting, event: E, handle: Callable[[E], Awaitable[Sequence[Event]]]
+) -> Sequence[Event]:
+    return [] if await forgetting.is_forgotten(event) else await handle(event)
 
 
 def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:

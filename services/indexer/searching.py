@@ -74,14 +74,17 @@ class Searching:
 
 
 def _whole(hit: Hit, ranked: Ranked, candidate: Candidate, request: Search) -> Hit:
-    explain = {name: Signal(round(s.value, 6), s.weight) for name, s in ranked.explain.items()}
     return msgspec.structs.replace(
         hit,
         score=round(ranked.score, 6),
         similarity=round(max(candidate.meaning or 0.0, candidate.meaning_near or 0.0), 6),
         words=round(max(candidate.words or 0.0, candidate.words_near or 0.0), 6),
-        explain=explain if request.explain else None,
+        explain=_rounded(ranked.explain) if request.explain else None,
     )
+
+
+def _rounded(explain: Mapping[str, Signal]) -> dict[str, Signal]:
+    return {name: Signal(round(signal.value, 6), signal.weight) for name, signal in explain.items()}
 
 
 def _highlighted(hit: Hit, query: str) -> Hit:

@@ -1,10 +1,9 @@
 """Points in Qdrant's own engine, inside this process, in a folder: the embedded default."""
 
 import asyncio
-import fcntl
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -12,10 +11,10 @@ import qdrant_edge as edge
 
 from services.indexer.adapters import words
 from services.indexer.adapters.candidates import NEAR, TEXT, WORDS, WORDS_NEAR, dense_of, joined
+from services.indexer.adapters.edge_shard import Shard
 from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.domain.ranking import Candidate
 from services.indexer.ports import IndexQuery, Selection, Vectors
-from shared.errors import SettingsError
 from shared.replies import Kind
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ _INDEXES: dict[str, object] = {
 class EdgePassageIndex:
     """PassageIndex over one Qdrant Edge shard. The engine blocks, so each call runs in a thread."""
 
-    def __init__(self, shard: edge.EdgeShard, kind: Kind) -> None:
+    def __init__(self, shard: Shard, kind: Kind) -> None:
         self._shard = shard
         self._kind = kind
         self._writing = asyncio.Lock()
@@ -46,9 +45,8 @@ class EdgePassageIndex:
     @classmethod
     @asynccontextmanager
     async def open(cls, folder: Path, dimension: int, kind: Kind) -> AsyncIterator["EdgePassageIndex"]:
-        """Raises SettingsError where another process has the folder open or its vectors have another size."""
-        with _lock(folder):
-            shard = await asyncio.to_thread(_open_shard, folder, dimension)
+        """Raises SettingsError where another process has the folder open, or it holds other vectors."""
+        async with Shard.open(folder, _config(dimension), _INDEXES) as shard:
             index = cls(shard, kind)
             upkeep = asyncio.create_task(index._keep_optimized())
             try:
@@ -57,7 +55,6 @@ class EdgePassageIndex:
                 upkeep.cancel()
                 with suppress(asyncio.CancelledError):
                     await upkeep
-                await asyncio.to_thread(_close_shard, shard)
 
     async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
         points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
@@ -65,9 +62,9 @@ class EdgePassageIndex:
         self._unoptimized += len(points)
 
     async def search(self, query: IndexQuery) -> list[Candidate]:
-        return await asyncio.to_thread(self._search, query)
+        return await self._shard.call(lambda shard: self._search(shard, query))
 
-    def _search(self, query: IndexQuery) -> list[Candidate]:
+    def _search(self, shard: edge.EdgeShard, query: IndexQuery) -> list[Candidate]:
         only, vector, asked = _only(query), query.vector.tolist(), words.query_weights(query.words)
         # How rare a word is, is asked of the user's own messages: others' say nothing about them.
         own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_equals("user", query.user)])))
@@ -87,7 +84,7 @@ class EdgePassageIndex:
                 (WORDS_NEAR, asked, own),
             )
         ]
-        return joined(self._kind, self._shard.query_batch(edge.QueryBatchRequest(queries)))
+        return joined(self._kind, shard.query_batch(edge.QueryBatchRequest(queries)))
 
     async def remove(self, selection: Selection) -> None:
         chosen: list[edge.ConditionType] = [_equals("user", selection.user)]
@@ -99,8 +96,8 @@ class EdgePassageIndex:
         await self._update(edge.UpdateOperation.delete_points_by_filter(edge.Filter(must=chosen)))
 
     async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
-        found = await asyncio.to_thread(
-            self._shard.retrieve, list(ids), with_payload=False, with_vector=[TEXT]
+        found = await self._shard.call(
+            lambda shard: shard.retrieve(list(ids), with_payload=False, with_vector=[TEXT])
         )
         return {UUID(str(point.id)): dense_of(point.vector) for point in found}
 
@@ -112,19 +109,24 @@ class EdgePassageIndex:
 
     async def messages(self, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
         page = edge.ScrollRequest(offset=after, limit=limit, with_payload=["message"], with_vector=False)
-        points, following = await asyncio.to_thread(self._shard.scroll, page)
+        points, following = await self._shard.call(lambda shard: shard.scroll(page))
         found = [UUID(str((point.payload or {})["message"])) for point in points]
         return found, None if following is None else UUID(str(following))
 
     async def _update(self, operation: edge.UpdateOperation) -> None:
         async with self._writing:
-            await asyncio.to_thread(self._shard.update, operation)
+            await self._shard.call(lambda shard: shard.update(operation))
 
     async def count(self) -> int:
-        return await asyncio.to_thread(lambda: self._shard.count(edge.CountRequest(exact=True)))
+        return await self._shard.call(lambda shard: shard.count(edge.CountRequest(exact=True)))
 
     async def check(self) -> None:
         await self.count()
+
+    async def compact(self) -> bool:
+        async with self._writing:
+            await self._shard.compact()
+        return True
 
     async def _keep_optimized(self) -> None:
         """Merges and indexes segments once enough points have come, away from the writes that bring them."""
@@ -133,7 +135,7 @@ class EdgePassageIndex:
             if self._unoptimized < _OPTIMIZE_AFTER_POINTS:
                 continue
             self._unoptimized = 0
-            await asyncio.to_thread(self._shard.optimize)
+            await self._shard.call(lambda shard: shard.optimize())
 
 
 def _point(passage: Passage, vector: Vectors, near: Vectors) -> edge.Point:
@@ -168,23 +170,8 @@ def _equals(key: str, value: str) -> edge.FieldCondition:
     return edge.FieldCondition(key=key, match=edge.MatchValue(value))
 
 
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Two engines over one folder would destroy it; the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SettingsError(
-                f"{folder} is open in another indexer. Stop that one, or run a Qdrant server and set "
-                "QDRANT_URL for both."
-            ) from error
-        yield
-
-
-def _open_shard(folder: Path, dimension: int) -> edge.EdgeShard:
-    config = edge.EdgeConfig(
+def _config(dimension: int) -> edge.EdgeConfig:
+    return edge.EdgeConfig(
         vectors={
             name: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
             for name in (TEXT, NEAR)
@@ -193,20 +180,3 @@ def _open_shard(folder: Path, dimension: int) -> edge.EdgeShard:
             name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in (WORDS, WORDS_NEAR)
         },
     )
-    if any(folder.iterdir()):
-        try:
-            return edge.EdgeShard.load(str(folder), config)
-        except Exception as error:  # The engine raises nothing more precise.
-            raise SettingsError(
-                f"{folder} does not fit EMBEDDING_MODEL's {dimension} dimensions, or is damaged ({error}). "
-                "Put the former model back, or move the folder away to start an empty index."
-            ) from error
-    shard = edge.EdgeShard.create(str(folder), config)
-    for field, schema in _INDEXES.items():
-        shard.update(edge.UpdateOperation.create_field_index(field, schema))  # type: ignore[arg-type]
-    return shard
-
-
-def _close_shard(shard: edge.EdgeShard) -> None:
-    shard.flush()
-    shard.close()

@@ -137,6 +137,10 @@ class ServerPassageIndex:
     async def check(self) -> None:
         await self.count()
 
+    async def compact(self) -> bool:
+        """A server merges its segments when it likes, and offers no call that makes it."""
+        return False
+
 
 @contextmanager
 def _errors_named() -> Iterator[None]:

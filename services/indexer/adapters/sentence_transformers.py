@@ -92,6 +92,9 @@ class SentenceTransformerEmbedder:
             self._cache.popitem(last=False)
         return vector
 
+    def forget_queries(self) -> None:
+        self._cache.clear()
+
     def _queue(self, lane: deque[_Waiting], text: str) -> asyncio.Future[Vectors]:
         vector: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
         lane.append(_Waiting(text, vector))

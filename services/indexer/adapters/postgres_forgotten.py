@@ -1,0 +1,123 @@
+"""What was forgotten, in PostgreSQL: the list of it, and the removal of its rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from services.indexer.adapters.postgres import Database
+from services.indexer.ports import RemovedRows
+from shared.events import ForgetRequested
+from shared.replies import Receipt
+
+_NOTE = """
+INSERT INTO pandora.forgotten (forget_id, user_id, scope, target, requested_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (forget_id) DO NOTHING
+"""
+_COVERED = """
+SELECT given.place FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
+    AS given (user_id, session_id, turn_id, began_at, place)
+WHERE EXISTS (
+    SELECT FROM pandora.forgotten AS f WHERE f.user_id = given.user_id AND (
+        (f.scope = 'turn' AND f.target = given.turn_id)
+        OR (f.scope = 'session' AND f.target = given.session_id AND given.began_at <= f.requested_at)
+        OR (f.scope = 'user' AND given.began_at <= f.requested_at)
+    )
+)
+"""
+# Whatever was said in a turn that began after the request, stays.
+_IN_SCOPE = """
+user_id = $1 AND ($2::text IS NULL OR session_id = $2) AND ($3::text IS NULL OR turn_id = $3)
+AND (turn_id IS NULL OR NOT EXISTS (
+    SELECT FROM pandora.messages AS began
+    WHERE began.turn_id = gone.turn_id AND began.role = 'user' AND began.at > $4
+))
+"""
+_REMOVE_TURNS = f"DELETE FROM pandora.turns AS gone WHERE {_IN_SCOPE} RETURNING turn_id"  # noqa: S608
+_REMOVE_MESSAGES = f"""
+DELETE FROM pandora.messages AS gone WHERE {_IN_SCOPE} RETURNING point_id, session_id, ordinal
+"""  # noqa: S608 - constants
+_REMOVE_ANSWERS = """
+DELETE FROM pandora.messages WHERE user_id = $1 AND turn_id = ANY($2) AND role = 'assistant'
+RETURNING point_id, session_id, ordinal
+"""
+# What stands beside a message is part of its second vector: those that stood beside these are made anew.
+_BESIDE = """
+UPDATE pandora.messages AS m SET indexed = false
+FROM unnest($2::text[], $3::integer[]) AS gone (session_id, ordinal)
+WHERE m.user_id = $1 AND m.session_id = gone.session_id AND m.ordinal IN (gone.ordinal - 1, gone.ordinal + 1)
+RETURNING m.point_id
+"""
+_SPEAKERS = """
+DELETE FROM pandora.speakers AS s WHERE user_id = $1 AND NOT EXISTS (
+    SELECT FROM pandora.messages AS m WHERE m.user_id = s.user_id AND m.speaker = s.speaker
+)
+"""
+
+
+class PostgresForgotten:
+    """Forgotten over PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(self, order: ForgetRequested) -> None:
+        await self._database.fetch(
+            _NOTE, order.forget_id, order.user, order.scope, order.target, order.requested_at
+        )
+
+    async def covered(self, said: Sequence[tuple[str, str, str, datetime]]) -> set[int]:
+        if not said:
+            return set()
+        records = await self._database.fetch(_COVERED, *map(list, zip(*said, strict=True)))
+        return {int(record["place"]) - 1 for record in records}
+
+    async def remove(self, order: ForgetRequested) -> RemovedRows:
+        if order.scope == "memory":
+            return RemovedRows()
+        session = order.target if order.scope == "session" else None
+        turn = order.target if order.scope == "turn" else None
+        scope = (order.user, session, turn, order.requested_at)
+        async with self._database.transaction() as connection:
+            turns = await connection.fetch(_REMOVE_TURNS, *scope)
+            gone = await connection.fetch(_REMOVE_MESSAGES, *scope)
+            beside = await connection.fetch(_BESIDE, order.user, *_places(gone))
+            await connection.execute(_SPEAKERS, order.user)
+        return RemovedRows(
+            turns=len(turns),
+            messages=[record["point_id"] for record in gone],
+            beside=[record["point_id"] for record in beside],
+        )
+
+    async def clear_answers(self, user: str, turn_ids: Sequence[str]) -> RemovedRows:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "UPDATE pandora.turns SET output = '' WHERE user_id = $1 AND turn_id = ANY($2)",
+                user,
+                list(turn_ids),
+            )
+            gone = await connection.fetch(_REMOVE_ANSWERS, user, list(turn_ids))
+            beside = await connection.fetch(_BESIDE, user, *_places(gone))
+        return RemovedRows(
+            messages=[record["point_id"] for record in gone],
+            beside=[record["point_id"] for record in beside],
+        )
+
+    async def keep(self, receipt: Receipt) -> None:
+        await self._database.fetch(
+            "UPDATE pandora.forgotten SET receipt = $2 WHERE forget_id = $1",
+            receipt.forget_id,
+            msgspec.json.encode(receipt).decode(),
+        )
+
+    async def receipt(self, user: str, forget_id: str) -> Receipt | None:
+        records = await self._database.fetch(
+            "SELECT receipt FROM pandora.forgotten WHERE user_id = $1 AND forget_id = $2", user, forget_id
+        )
+        if not records or records[0]["receipt"] is None:
+            return None
+        return msgspec.json.decode(records[0]["receipt"], type=Receipt)
+
+
+def _places(gone: Sequence[dict[str, object]]) -> tuple[list[object], list[object]]:
+    return [record["session_id"] for record in gone], [record["ordinal"] for record in gone]
