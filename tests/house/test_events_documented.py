@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared import events, letters, replies
+from shared import events, letters, memories, replies
 from shared.endpoints import Problem, reply_type
 from shared.events import LIVE_EVENTS, STORED_EVENTS, Event, LiveEvent
 from shared.replies import Abort, Aborted, Generate, Request, StillGenerating
@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
 REQUESTS: list[type[Request[Any]]] = Request.__subclasses__()
 PARTS = {
     kind
-    for module in (events, replies, letters)
+    for module in (events, replies, letters, memories)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and f"(#{kind.__name__.lower()})" in PAGE
 }
