@@ -17,7 +17,8 @@ _MOST_BAD: Final = 1000
 _ROUND_LINES = 2048
 _ROUND_BYTES = 8 * 1024 * 1024
 """What is held of a body at a time; the sender waits meanwhile."""
-_AT_ONCE = 4
+_AT_ONCE = 2
+"""Users; the embedder behind it has enough in hand with one."""
 
 
 class _Tally:
@@ -92,7 +93,7 @@ class Imports:
 
     async def _store(self, said: list[Said], tally: _Tally) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
-        sent = [self._send(lane, gate, tally) for lane in plan_requests(said)]
+        sent = [self._send(requests, gate, tally) for requests in plan_requests(said)]
         for failure in await asyncio.gather(*sent, return_exceptions=True):
             match failure:
                 case Transient():
@@ -107,9 +108,9 @@ class Imports:
                 case BaseException():
                     raise failure
 
-    async def _send(self, lane: list[ImportMessages], gate: asyncio.Semaphore, tally: _Tally) -> None:
-        """A lane ends with its first failure, and with that of any other."""
-        for request in lane:
+    async def _send(self, requests: list[ImportMessages], gate: asyncio.Semaphore, tally: _Tally) -> None:
+        """One user's. Ends with its first failure, and with that of any other user's."""
+        for request in requests:
             async with gate:
                 if tally.failed:
                     return

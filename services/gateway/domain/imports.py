@@ -1,8 +1,9 @@
 """A file of messages, line by line: what each says, and in which requests they are stored."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +16,6 @@ from shared.replies import MOST_MESSAGES, ImportedMessage, ImportMessages
 LONGEST_LINE_BYTES: Final = 1024 * 1024
 MOST_BYTES: Final = 768 * 1024
 """Of JSON in one request: below NATS's own largest message (1 MB), with room for the rest of it."""
-_LANES = 2
-"""Of one user: while one request is written down, the next is embedded."""
 _FIELD = re.compile(r"at `\$\.(\w+)`")
 _RULES = {
     "user": "1 to 64 of A-Z a-z 0-9 _ . @ -",
@@ -124,26 +123,23 @@ class LineReader:
 
 
 def plan_requests(said: Sequence[Said]) -> list[list[ImportMessages]]:
-    """Lanes of requests: one lane's go one after the other, different lanes' at the same time.
+    """Each user's requests: one user's go one after the other, those of different users at the same time.
 
-    A session keeps to one lane. Its messages stay as they come, or where each has a time, go by that.
+    A session's messages stay as they come, or where each has a time, go by that.
     """
     users: dict[str, dict[str, list[Said]]] = {}
     for one in said:
         users.setdefault(one.user, {}).setdefault(one.message.session_id, []).append(one)
-    plan = []
-    for user, sessions in users.items():
-        lanes: list[list[Said]] = [[] for _ in range(_LANES)]
-        for session in sessions.values():
-            min(lanes, key=len).extend(_by_time(session))
-        plan += [list(_requests(user, lane)) for lane in lanes if lane]
-    return plan
+    return [
+        list(_requests(user, chain.from_iterable(map(_by_time, sessions.values()))))
+        for user, sessions in users.items()
+    ]
 
 
-def _requests(user: str, lane: list[Said]) -> Iterator[ImportMessages]:
+def _requests(user: str, said: Iterable[Said]) -> Iterator[ImportMessages]:
     messages: list[ImportedMessage] = []
     size = 0
-    for one in lane:
+    for one in said:
         if messages and (len(messages) == MOST_MESSAGES or size + one.size + 1 > MOST_BYTES):
             yield ImportMessages(user=user, messages=messages)
             messages, size = [], 0
