@@ -26,7 +26,7 @@ from services.indexer.ports import Selection
 from services.indexer.searching import checked_limit
 from shared.endpoints import Endpoint
 from shared.errors import Poison, Refused
-from shared.events import Event, MemoryExtracted, MemorySaved
+from shared.events import Event, MemoryExtracted, MemorySaved, TurnSaved
 from shared.memories import Memory
 from shared.replies import (
     ChangeMemory,
@@ -160,9 +160,12 @@ class Memories:
             await self._index(user, written)
         return written.gone
 
-    async def note_used(self, user: str, memory_ids: Sequence[str]) -> None:
-        """What is used does not fade."""
-        await self._table.note_used(user, memory_ids, self._clock())
+    async def note_uses(self, events: Sequence[TurnSaved]) -> None:
+        """What answers stand on does not fade. The same turns again change nothing."""
+        for event in events:
+            used = [source.id for source in event.sources if source.kind == "memory"]
+            if used:
+                await self._table.note_used(event.user, used, event.saved_at)
 
     async def _index(self, user: str, written: Written) -> None:
         """Rows first: a point without its row is no hit, and whoever failed here comes again."""
