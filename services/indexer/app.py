@@ -90,8 +90,13 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             generation,
             PostgresErasure(settings.dsn, timeout=_ERASE_SECONDS),
         )
+
+        async def write(events: Sequence[TurnSaved]) -> Sequence[Event]:
+            await memories.note_uses(events)
+            return await indexer.on_turns_saved(events)
+
         batches: Batches[TurnSaved] = Batches(
-            lambda events: forgetting.on_turns_saved(events, indexer.on_turns_saved),
+            lambda events: forgetting.on_turns_saved(events, write),
             limit=settings.index_batch_turns,
             window_seconds=settings.index_batch_seconds,
         )
