@@ -27,6 +27,9 @@ from shared.errors import SettingsError, Transient
 QUEUE_LIMIT: Final = 10_000
 """Turns that may wait; beyond it JetStream refuses the publish, so that nobody is told a lie."""
 
+PADDING: Final = "padding"
+"""Noise that is written and purged, so that a stream goes on in a new file, and the old one can go."""
+
 _MB: Final = 1024 * 1024
 _NAME_IN_USE: Final = 10058
 _NO_CLUSTER: Final = 10074
@@ -92,6 +95,7 @@ MEMORIES = StreamConfig(
         "memory.extracted",
         "replay.indexer-memory-saved",
         "replay.indexer-memory-extracted",
+        f"{PADDING}.memories",
     ],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
@@ -111,7 +115,7 @@ FORGETTING = StreamConfig(
 LIVE = StreamConfig(
     name="LIVE",
     description="The live events of recent turns, for readers that join late.",
-    subjects=["turn.stream.*", "turn.join.*", "erase.live"],
+    subjects=["turn.stream.*", "turn.join.*", f"{PADDING}.live"],
     # Who listens hears also what the stream refuses. What is stored only if nothing came in between goes by a
     # subject that nobody listens to (`shared.events.joining_subject`).
     subject_transform=SubjectTransform(src="turn.join.*", dest="turn.stream.{{wildcard(1)}}"),
@@ -215,6 +219,7 @@ DURABLES: Final = (
     INDEXER_MEMORY_SAVED,
     INDEXER_MEMORY_EXTRACTED,
     ORCHESTRATOR_TURN_SAVED,
+    ORCHESTRATOR_FORGET_REQUESTED,
 )
 
 

@@ -86,6 +86,10 @@ class Controls:
             estimate_seconds=0.0 if runs else self._places.estimate_seconds(place),
         )
 
+    def of_user(self, user: str) -> list[Waiting]:
+        """The user's turns that wait or run."""
+        return self._dispatcher.queue.of_user(user)
+
     # --- controlling ---
 
     async def control(self, request: Control) -> Controlled:

@@ -1,7 +1,7 @@
 """The last turns of a session, for the moment until the index knows them."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.turn import Turn
@@ -25,6 +25,10 @@ class RecentTurns:
         self._rows[record.turn_id] = _row(record)
         while len(self._rows) > _TURNS:
             self._rows.popitem(last=False)
+
+    def forget(self, turn_ids: Iterable[str]) -> None:
+        for turn_id in turn_ids:
+            self._rows.pop(turn_id, None)
 
     async def joined(self, turn: Turn, stored: Sequence[TurnRow], *, limit: int) -> list[TurnRow]:
         """The session's last `limit` turns before this one, oldest first, from the index and from here."""

@@ -15,7 +15,7 @@ from shared.bus import Bus
 from shared.errors import Poison, Transient
 from shared.events import TurnCancelled, TurnFailed, TurnRequested, decode
 from shared.keys import Conflict, Entry, Keys, key_from, parts_of
-from shared.streams import SESSIONS, TURNS
+from shared.streams import PADDING, SESSIONS, TURNS
 from shared.tail import Tail
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,8 @@ def leases_tail(
     keys = Keys(bus, SESSIONS)
 
     def take(message: Msg) -> None:
+        if keys.key_of(message.subject).startswith(f"{PADDING}."):
+            return
         try:
             user, session_id = parts_of(keys.key_of(message.subject))
             lease = lease_of(message.headers or {})

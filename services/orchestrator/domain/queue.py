@@ -235,6 +235,10 @@ class TurnQueue:
         number = self._numbers.get(turn_id)
         return None if number is None else self._waiting[number]
 
+    def of_user(self, user: str) -> list[Waiting]:
+        """The user's turns that wait or run."""
+        return [turn for turn in self._waiting.values() if turn.request.user == user]
+
     def is_running(self, turn: Waiting) -> bool:
         lease = self.lease_of(turn.session)
         return lease is not None and lease.state != "free" and lease.turn_number == turn.number
