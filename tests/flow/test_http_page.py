@@ -63,3 +63,11 @@ async def test_lines_are_imported(stack: Stack, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_run_here(name: str) -> None:
     assert f'"{name}"' in Path(__file__).read_text()
+
+
+async def test_a_newer_memory_supersedes(stack: Stack, tmp_path: Path) -> None:
+    newer = json.loads(await run("memories.sh", stack, tmp_path))
+    both = json.loads((tmp_path / "both.json").read_text())["memories"]
+
+    assert [one["value"] for one in both] == ["hojicha", "genmaicha"]
+    assert both[1]["superseded_by"] == newer["memory_id"]
