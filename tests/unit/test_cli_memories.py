@@ -1,0 +1,101 @@
+"""`pandora memories` against a small real server."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from cli.memories import MemoriesClient, MemoriesError, _beginning, _by, memories_at
+
+IDS = [f"019a0000-0000-7000-8000-{n:012}" for n in range(250)]
+
+
+async def get_page(request: web.Request) -> web.Response:
+    if request.headers.get("Authorization") != "Bearer secret":
+        return web.json_response({"title": "A valid API key is needed"}, status=401)
+    first = int(request.query.get("cursor", "0"))
+    page = [{"memory_id": one} for one in IDS[first : first + int(request.query["limit"])]]
+    following = first + len(page)
+    return web.json_response(
+        {"memories": page, "next_cursor": str(following) if following < len(IDS) else None}
+    )
+
+
+async def get_memory(request: web.Request) -> web.Response:
+    match request.match_info["memory_id"]:
+        case "html":
+            return web.Response(text="<html>a proxy</html>")
+        case "away":
+            return web.json_response({"detail": "nobody answers"}, status=503)
+        case "a/b":
+            return web.json_response({"memory_id": "a/b"})
+    return web.json_response({"detail": "there is no memory x."}, status=404)
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/v1/memories", get_page)
+    app.router.add_get("/v1/memories/{memory_id}", get_memory)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[MemoriesClient]:
+    async with memories_at(url, "secret") as connected:
+        yield connected
+
+
+async def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(client: MemoriesClient) -> None:
+    assert await client.id_of(IDS[249]) == IDS[249]
+    assert await client.id_of("019a0000-0000-7000-8000-000000000249") == IDS[249]
+    assert await client.id_of("unknown") == "unknown"
+    with pytest.raises(MemoriesError, match="begins 250 ids"):
+        await client.id_of("019a")
+
+
+@pytest.mark.parametrize(
+    ("memory_id", "words"),
+    [
+        ("html", r"is no gateway\. Check PANDORA_URL"),
+        ("away", r"status 503: nobody answers\. See `pandora status`"),
+        ("x", r"status 404: there is no memory x\.$"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(client: MemoriesClient, memory_id: str, words: str) -> None:
+    with pytest.raises(MemoriesError, match=words):
+        await client.show(memory_id)
+
+
+async def test_who_has_no_key_is_told(url: str) -> None:
+    async with memories_at(url, None) as client:
+        with pytest.raises(MemoriesError, match=r"status 401: .*Set PANDORA_API_KEY"):
+            await client.page(limit="20")
+
+
+async def test_an_id_is_no_path(client: MemoriesClient) -> None:
+    assert (await client.show("a/b"))["memory_id"] == "a/b"
+
+
+async def test_without_a_gateway_one_is_told_how_to_start_it() -> None:
+    async with memories_at("http://127.0.0.1:1", None) as client:
+        with pytest.raises(MemoriesError, match="pandora up"):
+            await client.page()
+
+
+def test_ids_are_shown_as_far_as_they_differ() -> None:
+    page: list[dict[str, Any]] = [{"memory_id": one} for one in (IDS[0], IDS[1], "0192f0c1-2d3e")]
+
+    shown = [_beginning(one["memory_id"], page) for one in page]
+    assert len(set(shown)) == 3
+    assert shown[2] == "0192f0c1"
+
+
+def test_the_source_is_said_in_words() -> None:
+    assert _by({"made_by": "user", "session_id": ""}) == "you"
+    assert _by({"made_by": "reflector", "session_id": "kitchen"}) == "the reflector in kitchen"
