@@ -11,6 +11,7 @@ import asyncpg
 from services.indexer.adapters.erasing import PostgresErasure
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_exports import PostgresHeldMessages
 from services.indexer.adapters.postgres_forgotten import PostgresForgotten
 from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
@@ -18,6 +19,7 @@ from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.adapters.qdrant_edge import EdgePassageIndex
 from services.indexer.adapters.qdrant_server import ServerPassageIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
+from services.indexer.exporting import Exporting
 from services.indexer.forgetting import Forgetting
 from services.indexer.generation import Generation
 from services.indexer.handlers import Indexer
@@ -106,7 +108,12 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         # Before the streams are there: who declares them may have to ask which turn number is the highest.
         await bus.serve(
             "Rows, points and search",
-            [*_endpoints(indexer, searching), *memories.endpoints(), *forgetting.endpoints()],
+            [
+                *_endpoints(indexer, searching),
+                *memories.endpoints(),
+                *forgetting.endpoints(),
+                *Exporting(PostgresHeldMessages(database)).endpoints(),
+            ],
         )
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)

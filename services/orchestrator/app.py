@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -15,15 +16,20 @@ from nats.js import JetStreamContext
 from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
+from services.orchestrator.adapters.folder_archive import FolderArchive
 from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
 from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
+from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
 from services.orchestrator.archive import Archive
+from services.orchestrator.archiving import Archiving
 from services.orchestrator.controls import Controls
 from services.orchestrator.declaring import declare
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.queue import TurnQueue
 from services.orchestrator.domain.turn import Turn
+from services.orchestrator.exporting import Exporting
+from services.orchestrator.forgetting import Forgetting
 from services.orchestrator.phases.tools import Limits, Tools
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
@@ -37,10 +43,10 @@ from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
 from shared.dead_letters import GivenUp, bury
-from shared.deliveries import Consumer, consuming
+from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
 from shared.errors import Poison, Transient
-from shared.events import TurnSaved
+from shared.events import ForgetRequested, TurnSaved
 from shared.replies import (
     Control,
     ControlHere,
@@ -56,11 +62,18 @@ from shared.replies import (
     Recipes,
 )
 from shared.runtime import Health, answers, health_app, serve_http, until_there
-from shared.streams import DURABLES, ORCHESTRATOR_TURN_REQUESTED, ORCHESTRATOR_TURN_SAVED, STREAMS
+from shared.streams import (
+    DURABLES,
+    ORCHESTRATOR_FORGET_REQUESTED,
+    ORCHESTRATOR_TURN_REQUESTED,
+    ORCHESTRATOR_TURN_SAVED,
+    STREAMS,
+)
 
 log = logging.getLogger(__name__)
 _WATCH_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
+_FORGOTTEN_TOGETHER, _FORGET_WINDOW_SECONDS = 32, 0.05
 
 
 async def serve(settings: OrchestratorSettings, health: Health) -> None:
@@ -81,8 +94,6 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         health.depends_on("indexer", answers(bus, Count()))
         health.depends_on("inference", answers(bus, Models()))
 
-        if settings.reflector == "on":
-            await stack.enter_async_context(consuming(bus, _reflecting(bus, settings)))
         own = f"{uuid7()}"
         tools = _tools(settings, bus, documents)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
@@ -127,11 +138,24 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             ControlHere(holder=own, turn_id="own", control=Control(user="-", action="cancel")).address(),
             Endpoint(ControlHere, lambda request, send: controls.control_here(request.control)),
         )
+        archiving = Archiving(
+            FolderArchive(settings.pandora_data_dir / "turns"),
+            time.time,
+            after_days=settings.archive_after_days,
+            is_busy=lambda: dispatcher.is_busy,
+        )
         endpoints = _endpoints(Archive(documents), controls)
+        endpoints += Exporting(documents).endpoints() + archiving.endpoints()
         await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
+        await hear_forgotten(bus, tools.recent.forget)
+        consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, watching)]
+        if settings.reflector == "on":
+            consumers.append(_reflecting(bus, settings))
+        await stack.enter_async_context(consuming(bus, *consumers))
         watching(_watch_peers(peers, dispatcher))
         watching(_watch_streams(bus.jetstream))
         watching(places.run())
+        watching(archiving.run())
         watching(dispatcher.run())
         await health.run_until_stopped()
         await dispatcher.stop(settings.stop_timeout_seconds)
@@ -151,6 +175,22 @@ def _tools(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments)
         ),
         clock=lambda: datetime.now(UTC),
         stopping=Stopping(),
+    )
+
+
+def _forgetting(
+    bus: Bus, settings: OrchestratorSettings, controls: Controls, documents: FolderDocuments, start: Any
+) -> Consumer[ForgetRequested]:
+    traces = BusTraces(bus, replicas=settings.nats_replicas)
+    forgetting = Forgetting(BusIndexer(bus), controls, documents, traces, lambda: datetime.now(UTC))
+    orders: Batches[ForgetRequested] = Batches(
+        forgetting.on_forget_requested, limit=_FORGOTTEN_TOGETHER, window_seconds=_FORGET_WINDOW_SECONDS
+    )
+    # Two: while the bytes of some are erased, the next ones are forgotten already.
+    for _ in range(2):
+        start(orders.run())
+    return Consumer(
+        bus, ORCHESTRATOR_FORGET_REQUESTED, ForgetRequested, orders, workers=2 * _FORGOTTEN_TOGETHER
     )
 
 

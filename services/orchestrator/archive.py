@@ -39,6 +39,7 @@ class Archive:
         if record is None or record.user != request.user:
             # The same answer for a missing turn and for another user's: it must not be told apart.
             raise Refused(404, f"there is no ended turn {request.turn_id}")
+        await self._documents.mark_used(request.turn_id)
         return record
 
     async def get_events(self, request: GetEvents) -> EventsReply:

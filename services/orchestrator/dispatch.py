@@ -50,6 +50,10 @@ class Dispatcher:
         self._runs: dict[str, TurnRun] = {}
         self._stopping = False
 
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._in_hand)
+
     def run_of(self, turn_id: str) -> TurnRun | None:
         return self._runs.get(turn_id)
 

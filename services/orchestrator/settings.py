@@ -40,6 +40,9 @@ class OrchestratorSettings(CommonSettings):
     reflector: Literal["on", "off"] = Field(
         "on", description="reads saved turns in the background for facts and preferences that last"
     )
+    archive_after_days: float = Field(
+        90.0, ge=0, le=36_500, description="turns that nobody used for so long are compressed; 0: never"
+    )
 
     @field_validator("nats_replicas")
     @classmethod
