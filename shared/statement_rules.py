@@ -32,7 +32,7 @@ _TAIL = (
     # Long ago: it was said of another time than now.
     r"(?!.*\b(?:in \d{4}|years ago|when|until|as a child|before)\b)"
 )
-_END = r"(?=\s*(?:$|[.!;,)\u2026]|(?:because|but|very much|a lot|so much|the most|too|as well)\b))"
+_END = r"(?=\s*(?:$|[.!;,)\u2026]|(?:because|but|very much|a lot|so much|the most|at all|too|as well)\b))"
 _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
