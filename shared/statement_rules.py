@@ -54,6 +54,7 @@ _RELATION = (
 )
 _WORD = r"[^\s,.;:!?()\"\u201c\u201d]+"
 _THING = rf"{_WORD}(?: {_WORD}){{0,4}}?"
+_ITEM = rf"(?!(?:so|please|which|but|that|it|I)\b){_WORD}(?: (?!and\b){_WORD}){{0,2}}?"
 _JOB = (
     r"nurse|doctor|teacher|engineer|(?:software|web|game) developer|software engineer|developer|programmer|"
     r"data scientist|scientist|lawyer|solicitor|architect|designer|chef|cook|baker|carpenter|plumber|"
@@ -120,7 +121,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "fact",
         "allergy",
         rf"{_I_AM}{_OFTEN}(?: severely| very| highly)? allergic to "
-        rf"(?P<values>{_THING}(?:, {_THING})*(?:,? and {_THING})?){_END}",
+        rf"(?P<values>{_ITEM}(?:(?:, {_ITEM})*,? and {_ITEM})?){_END}",
         rf"[Ii] have an? (?:severe )?(?P<value>[a-z]+) allergy{_END}",
     ),
     *_rules("fact", "diet", rf"{_I_AM}{_OFTEN}(?: an?)? (?P<value>vegetarian|vegan|pescatarian){_END}"),

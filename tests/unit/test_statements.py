@@ -37,6 +37,8 @@ UNDERSTOOD = [
     ("My birthday is May 3rd, 1990.", "birthday", "May 3rd, 1990"),
     ("I was born on the 3rd of May 1990.", "birthday", "the 3rd of May 1990"),
     ("I am allergic to peanuts.", "allergy", "peanuts"),
+    ("I'm allergic to kiwis, so please leave them out.", "allergy", "kiwis"),
+    ("I'm allergic to kiwis, so be careful and cook something else.", "allergy", "kiwis"),
     ("I have a severe penicillin allergy.", "allergy", "penicillin"),
     ("I'm vegetarian.", "diet", "vegetarian"),
     ("I'm a vegan, by the way.", "diet", "vegan"),
