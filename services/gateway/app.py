@@ -5,7 +5,7 @@ import hmac
 from contextlib import AsyncExitStack
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -15,14 +15,16 @@ from services.gateway.adapters.nats_live import BusLiveTurns
 from services.gateway.adapters.nats_turns import BusTurns
 from services.gateway.admin import admin_api, admins_only
 from services.gateway.domain.naming import Naming
+from services.gateway.export import export_routes
+from services.gateway.forgetting import forgetting_routes
 from services.gateway.gateway import Gateway
 from services.gateway.importing import Imports
 from services.gateway.intake import Intake
-from services.gateway.memories import memories_api
+from services.gateway.memories import memory_routes
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
-from services.gateway.routes import api
-from services.gateway.search import search_api
+from services.gateway.routes import turn_routes
+from services.gateway.search import search_routes
 from services.gateway.settings import GatewaySettings
 from services.gateway.site import docs, docs_asset
 from shared.bus import VERSION, Bus
@@ -89,7 +91,21 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
         return _user_of(request, users) if users else LOCAL_USER
 
     return Litestar(
-        route_handlers=[api, search_api, memories_api, admin_api, docs, docs_asset],
+        route_handlers=[
+            Router(
+                "/v1",
+                route_handlers=[
+                    *turn_routes,
+                    *search_routes,
+                    *memory_routes,
+                    *forgetting_routes,
+                    *export_routes,
+                ],
+            ),
+            admin_api,
+            docs,
+            docs_asset,
+        ],
         dependencies={
             "gateway": Provide(lambda: gateway, sync_to_thread=False),
             "user": Provide(user),

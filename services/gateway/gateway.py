@@ -15,7 +15,7 @@ from services.gateway.ports import LiveTurns, Turns
 from services.gateway.refusals import checked_size, no_such_turn
 from services.gateway.sse import EventStream, OpenStreams, event_stream
 from shared.errors import Refused, Transient
-from shared.events import AnyLiveEvent, Queued
+from shared.events import AnyLiveEvent, Event, Queued
 from shared.replies import Control, Controlled, FindUnended, GetTurn, Request
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,9 @@ class Gateway:
 
     async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:
         return await self._turns.ask(request, timeout_seconds)
+
+    async def publish(self, event: Event) -> None:
+        await self._turns.publish(event)
 
     @staticmethod
     def checked_id(turn_id: str) -> str:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from litestar import Router, delete, get, patch, post
+from litestar import get, patch, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
-from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+from litestar.status_codes import HTTP_201_CREATED
 
 from services.gateway.bodies import StrictBody
 from services.gateway.gateway import Gateway
@@ -27,11 +28,9 @@ from shared.memories import (
 )
 from shared.replies import (
     ChangeMemory,
-    DeleteMemories,
     GetMemory,
     ListMemories,
     ListMemoriesReply,
-    MemoriesDeleted,
     MemoryChange,
     MemoryFilter,
     SaveMemory,
@@ -133,20 +132,6 @@ async def patch_memory(memory_id: str, data: MemoryPatch, gateway: Gateway, user
     return await gateway.ask(ChangeMemory(user=user, memory_id=_checked(memory_id), change=change))
 
 
-@delete(
-    "/memories/{memory_id:str}",
-    status_code=HTTP_200_OK,
-    responses=REFUSALS,
-    summary="Forget a memory",
-    description="Its statements do not come back. What it had superseded holds again.",
-)
-async def delete_memory(memory_id: str, gateway: Gateway, user: str) -> MemoriesDeleted:
-    deleted = await gateway.ask(DeleteMemories(user=user, memory_ids=[_checked(memory_id)]))
-    if not deleted.memory_ids:
-        raise _no_such_memory(memory_id)
-    return deleted
-
-
 def _checked(memory_id: str) -> str:
     if not _MEMORY_ID.fullmatch(memory_id):
         raise _no_such_memory(memory_id)
@@ -168,6 +153,9 @@ def _moment(text: str) -> datetime:
         ) from error
 
 
-memories_api = Router(
-    "/v1", route_handlers=[post_memory, get_memories, get_memory, patch_memory, delete_memory]
-)
+memory_routes: list[HTTPRouteHandler] = [
+    post_memory,
+    get_memories,
+    get_memory,
+    patch_memory,
+]

@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from services.gateway.domain.idempotency import Promise, Written
 from services.gateway.domain.joining import Frame
-from shared.events import AnyLiveEvent, TurnRequested
+from shared.events import AnyLiveEvent, Event, TurnRequested
 from shared.replies import Request
 
 R = TypeVar("R")
@@ -19,6 +19,10 @@ class Turns(Protocol):
 
         The same turn again is stored once, and has the same number, within two minutes.
         """
+        ...
+
+    async def publish(self, event: Event) -> None:
+        """Returns when it is stored. Raises Transient."""
         ...
 
     async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, Parameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
@@ -178,17 +179,14 @@ def _index_of(last_event_id: str | None) -> int:
     return int(last_event_id)
 
 
-api = Router(
-    "/v1",
-    route_handlers=[
-        post_turn,
-        cancel_turn,
-        steer_turn,
-        get_turn,
-        get_events,
-        get_documents,
-        get_document,
-        get_turns,
-        get_sessions,
-    ],
-)
+turn_routes: list[HTTPRouteHandler] = [
+    post_turn,
+    cancel_turn,
+    steer_turn,
+    get_turn,
+    get_events,
+    get_documents,
+    get_document,
+    get_turns,
+    get_sessions,
+]

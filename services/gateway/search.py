@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from litestar import Request, Router, post
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -102,4 +103,7 @@ def _moment(text: str | None, field: str) -> datetime | None:
         raise Refused(422, f"{field}: {error}", field) from error
 
 
-search_api = Router("/v1", route_handlers=[search, post_imports])
+search_routes: list[HTTPRouteHandler] = [
+    search,
+    post_imports,
+]

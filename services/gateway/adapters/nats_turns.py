@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from shared.bus import Bus
 from shared.errors import Transient
-from shared.events import Queued, TurnRequested, encode, live_subject
+from shared.events import Event, Queued, TurnRequested, encode, live_subject
 from shared.replies import Request
 
 R = TypeVar("R")
@@ -31,6 +31,9 @@ class BusTurns:
         with suppress(Transient):  # The turn is accepted all the same.
             await self._bus.store(live_subject(turn.turn_id), encode(queued), {})
         return number
+
+    async def publish(self, event: Event) -> None:
+        await self._bus.publish(event)
 
     async def ask(self, request: Request[R], timeout_seconds: float | None = None) -> R:
         return await self._bus.ask(request, timeout_seconds)

@@ -1,0 +1,207 @@
+"""An export: everything that is held of a user, asked for page by page and packed as it comes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from services.gateway.domain.zipping import Zip
+from services.gateway.gateway import Gateway
+from shared.bus import VERSION
+from shared.errors import Refused, Transient
+from shared.events import encode
+from shared.replies import (
+    DocumentPiece,
+    ExportTurn,
+    ExportTurnReply,
+    HeldMessage,
+    HeldTurn,
+    ListHeldTurns,
+    ListMemories,
+    ListMessages,
+    ListTurns,
+    MemoryFilter,
+    Request,
+)
+
+R = TypeVar("R")
+FORMAT: Final = 1
+_PAGE = 100
+_TURNS_SECONDS = 120.0
+"""To find out which turns are whose, all of them are looked at."""
+_TURNS_AT_ONCE = 4
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class Counts(msgspec.Struct):
+    messages: int = 0
+    memories: int = 0
+    turns: int = 0
+    folders: int = 0
+    documents: int = 0
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """The last file of an export: where it is missing, the export broke off."""
+
+    format: int = FORMAT
+    version: str = VERSION
+    user: str
+    made_at: datetime
+    counts: Counts
+
+
+class _Line(msgspec.Struct, kw_only=True):
+    """What POST /v1/imports takes."""
+
+    user: str
+    session_id: str
+    message_id: str
+    speaker: str
+    text: str
+    at: datetime
+
+
+class Export:
+    """Of one user; `parts` may be asked for once."""
+
+    def __init__(self, gateway: Gateway, user: str, now: datetime) -> None:
+        self._gateway = gateway
+        self._user = user
+        self._now = now
+        self._counts = Counts()
+        self._zip = Zip(now)
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        """The bytes of the zip. Raises Refused and Transient, the first time before there are any."""
+        # Whoever has to answer answers first: once a byte is sent, nothing can be refused any more.
+        held = await self._held_turns()
+        for name, pages in self._lists():
+            self._zip.begin(f"{name}.ndjson")
+            async for page in pages:
+                yield await self._pack(_ndjson(page))
+        async for documents in self._documents(held):
+            yield await asyncio.to_thread(self._pack_documents, documents)
+        self._zip.begin("manifest.json")
+        manifest = Manifest(user=self._user, made_at=self._now, counts=self._counts)
+        yield await self._pack(msgspec.json.format(encode(manifest), indent=2) + b"\n")
+        yield await asyncio.to_thread(self._zip.close)
+
+    def _lists(self) -> Iterable[tuple[str, AsyncIterator[list[msgspec.Struct]]]]:
+        return (("messages", self._messages()), ("memories", self._memories()), ("turns", self._turns()))
+
+    async def _pack(self, data: bytes) -> bytes:
+        return await asyncio.to_thread(self._zip.write, data)
+
+    async def _patiently(self, request: Request[R]) -> R:
+        """Who restarts is back in some seconds; an export that breaks off begins from nothing."""
+        for pause in _PAUSES:
+            try:
+                return await self._gateway.ask(request)
+            except Transient:
+                await asyncio.sleep(pause)
+        return await self._gateway.ask(request)
+
+    # --- what is asked for ---
+
+    async def _messages(self) -> AsyncIterator[list[msgspec.Struct]]:
+        request: ListMessages | None = ListMessages(user=self._user)
+        while request is not None:
+            reply = await self._patiently(request)
+            self._counts.messages += len(reply.messages)
+            yield [self._line(message) for message in reply.messages]
+            request = self._after(reply.messages[-1]) if reply.more else None
+
+    def _after(self, last: HeldMessage) -> ListMessages:
+        return ListMessages(user=self._user, after_session=last.session_id, after_ordinal=last.ordinal)
+
+    def _line(self, message: HeldMessage) -> _Line:
+        return _Line(
+            user=self._user,
+            session_id=message.session_id,
+            message_id=message.message_id,
+            speaker=message.speaker,
+            text=message.text,
+            at=message.at,
+        )
+
+    async def _memories(self) -> AsyncIterator[list[msgspec.Struct]]:
+        cursor, where = None, MemoryFilter(with_history=True)
+        while True:
+            reply = await self._patiently(
+                ListMemories(user=self._user, where=where, limit=_PAGE, cursor=cursor)
+            )
+            self._counts.memories += len(reply.memories)
+            yield list(reply.memories)
+            if (cursor := reply.next_cursor) is None:
+                return
+
+    async def _turns(self) -> AsyncIterator[list[msgspec.Struct]]:
+        before = None
+        while True:
+            reply = await self._patiently(ListTurns(user=self._user, before=before, limit=_PAGE))
+            self._counts.turns += len(reply.turns)
+            yield list(reply.turns)
+            if (before := reply.next_cursor) is None:
+                return
+
+    async def _held_turns(self) -> list[HeldTurn]:
+        held: list[HeldTurn] = []
+        while True:
+            after = held[-1].turn_number if held else 0
+            reply = await self._gateway.ask(ListHeldTurns(user=self._user, after=after), _TURNS_SECONDS)
+            held += reply.turns
+            if not reply.more:
+                return held
+
+    # --- the turns' documents ---
+
+    async def _documents(self, held: list[HeldTurn]) -> AsyncIterator[list[tuple[str, DocumentPiece]]]:
+        """Pieces with their turns' folders, in order; the next turns are asked for meanwhile."""
+        for start in range(0, len(held), _TURNS_AT_ONCE):
+            some = held[start : start + _TURNS_AT_ONCE]
+            replies = await asyncio.gather(*(self._ask(_first(self._user, turn)) for turn in some))
+            for turn, first in zip(some, replies, strict=True):
+                folder, reply = f"turns/{turn.turn_number:06d}_{turn.turn_id}", first
+                self._counts.folders += reply is not None
+                while reply is not None and reply.pieces:
+                    yield [(folder, piece) for piece in reply.pieces]
+                    reply = await self._ask(_next(self._user, turn, reply)) if reply.more else None
+
+    async def _ask(self, request: ExportTurn) -> ExportTurnReply | None:
+        """None for a turn that was forgotten since."""
+        try:
+            return await self._patiently(request)
+        except Refused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    def _pack_documents(self, documents: list[tuple[str, DocumentPiece]]) -> bytes:
+        packed = []
+        for folder, piece in documents:
+            if piece.offset == 0:
+                self._zip.begin(f"{folder}/{piece.name}")
+                self._counts.documents += 1
+            packed.append(self._zip.write(piece.text.encode()))
+        return b"".join(packed)
+
+
+def _first(user: str, turn: HeldTurn) -> ExportTurn:
+    return ExportTurn(user=user, turn_id=turn.turn_id)
+
+
+def _next(user: str, turn: HeldTurn, reply: ExportTurnReply) -> ExportTurn:
+    last = reply.pieces[-1]
+    return ExportTurn(
+        user=user,
+        turn_id=turn.turn_id,
+        after_name=last.name,
+        after_offset=last.offset + len(last.text),
+    )
+
+
+def _ndjson(page: Iterable[msgspec.Struct]) -> bytes:
+    return b"".join(encode(one) + b"\n" for one in page)
