@@ -10,19 +10,24 @@ from shared.replies import Hit
 def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
     """The first `limit` things that were found, best first; each stands on all messages that say it.
 
-    Two messages of one turn are one hit, and so are messages with the same words. What stands only on
-    messages that an earlier hit stands on, such as a fact and the message that it was read from, is left out.
+    Two messages of one turn are one hit, and so are texts with the same words. A fact and the message that it
+    was read from say the same: what stands only on messages of earlier hits of another kind is left out. Two
+    facts of one message are two.
     """
     kept: dict[str, Hit] = {}
-    shown: set[str] = set()
+    shown: dict[str, set[str]] = {}
+    """By message, the kinds of the hits that stand on it."""
     for hit in hits:
         key = _same(hit, kept)
         if key is not None:
             more = [one for one in hit.message_ids if one not in kept[key].message_ids]
             kept[key] = msgspec.structs.replace(kept[key], message_ids=kept[key].message_ids + more)
-        elif len(kept) < limit and not (hit.message_ids and _all_of(hit) <= shown):
+        elif len(kept) < limit and not _is_shown(hit, shown):
             kept[_plain(hit.text)] = hit
-        shown |= _all_of(hit)
+        else:
+            continue
+        for message in _messages_of(hit):
+            shown.setdefault(message, set()).add(hit.kind)
     return list(kept.values())
 
 
@@ -30,12 +35,17 @@ def _same(hit: Hit, kept: dict[str, Hit]) -> str | None:
     text = _plain(hit.text)
     if text in kept:
         return text
-    if hit.turn_id is None:
+    if hit.kind != "turn" or hit.turn_id is None:
         return None
-    return next((key for key, one in kept.items() if one.turn_id == hit.turn_id), None)
+    return next((key for key, one in kept.items() if one.kind == "turn" and one.turn_id == hit.turn_id), None)
 
 
-def _all_of(hit: Hit) -> set[str]:
+def _is_shown(hit: Hit, shown: dict[str, set[str]]) -> bool:
+    messages = _messages_of(hit)
+    return bool(messages) and all(shown.get(message, set()) - {hit.kind} for message in messages)
+
+
+def _messages_of(hit: Hit) -> set[str]:
     """Message ids are one's own only in their session."""
     return {f"{hit.session_id}\n{message_id}" for message_id in hit.message_ids}
 
