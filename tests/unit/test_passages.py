@@ -147,7 +147,7 @@ def test_a_passage_alone_lies_where_it_lies_and_no_vector_is_changed() -> None:
 
 
 @given(arrays(numpy.float32, st.tuples(st.integers(1, 6), st.just(4)), elements=st.floats(-1, 1, width=32)))
-def test_near_vectors_have_length_one_or_point_nowhere(vectors: numpy.ndarray) -> None:  # type: ignore[type-arg]
+def test_near_vectors_have_length_one_or_point_nowhere(vectors: numpy.ndarray) -> None:
     lengths = numpy.linalg.norm(near_vectors(vectors), axis=1)
 
     assert ((lengths < 1.001) & numpy.isfinite(lengths)).all()
