@@ -206,7 +206,8 @@ def forget(memory_id: OneId, as_json: Json = False) -> None:
     if as_json:
         _print_json(answer)
     else:
-        _print("Forgotten.")
+        is_pending = answer.get("state") == "pending"
+        _print("It is being forgotten; nothing more is to do." if is_pending else "Forgotten.")
 
 
 def _table(page: list[Memory], history: bool) -> Table:
