@@ -17,11 +17,13 @@ from cli.background import start_in_background, stop
 from cli.conversations.sending import ImportFailed
 from cli.dead import DeadError, dead
 from cli.env_example import render_example
+from cli.exporting import ExportError, archive, export
 from cli.follow import follow_logs, show_logs
 from cli.importing import imports
 from cli.launcher import launch, open_folder
 from cli.memories import MemoriesError, memories
 from cli.panel import ready_panel
+from cli.reimporting import import_export
 from cli.run_folder import AlreadyRunning, RunFolder
 from cli.settings import ClientSettings, describe_all, gateway_url
 from cli.supervisor import LaunchError
@@ -39,6 +41,9 @@ app = typer.Typer(
 )
 app.add_typer(dead, name="dead")
 app.add_typer(imports, name="import")
+imports.command("export")(import_export)
+app.command()(export)
+app.command()(archive)
 app.add_typer(memories, name="memories")
 console = Console()
 errors = Console(stderr=True)
@@ -190,7 +195,7 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (AlreadyRunning, AskError, DeadError, MemoriesError, ImportFailed) as error:
+    except (AlreadyRunning, AskError, DeadError, ExportError, MemoriesError, ImportFailed) as error:
         _fail(str(error), [], 1)
 
 

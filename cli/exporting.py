@@ -1,0 +1,189 @@
+"""`pandora export`, `pandora archive`: takes along all that is held of a user; compresses old turns."""
+
+import asyncio
+import os
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import mkstemp
+from typing import IO, Annotated, Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli.settings import ClientSettings, gateway_url
+from shared.settings import load
+
+MANIFEST = "manifest.json"
+_CHUNK_BYTES = 256 * 1024
+_CONNECT_SECONDS = 5.0
+_SILENCE_SECONDS = 300.0
+_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
+console = Console()
+errors = Console(stderr=True)
+
+
+class ExportError(Exception):
+    """A command that came to nothing; the message says what to do next."""
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The zip to write.")],
+    user: Annotated[str | None, typer.Option(help="Whose; for admins. Left out: your own.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write all that is held of you, messages, memories and the documents of turns, into a zip."""
+    if file.exists() and not force:
+        raise ExportError(f"{file} is there already. Name another file, or write over it with --force.")
+    try:
+        manifest = _export(file, user)
+    except KeyboardInterrupt:
+        errors.print(f"\nLeft; {file} is not written.", markup=False, highlight=False)
+        raise typer.Exit(130) from None
+    counts = manifest["counts"]
+    _print(
+        f"Wrote {file} ({size_of(file.stat().st_size)}): {counts['messages']:,} messages, "
+        f"{counts['memories']:,} memories, {counts['documents']:,} documents of {counts['folders']:,} turns "
+        f"of {manifest['user']}."
+    )
+
+
+def _export(file: Path, user: str | None) -> dict[str, Any]:
+    """Under its name it is there only when it is whole."""
+    try:
+        descriptor, name = mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    except OSError as error:
+        raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            asyncio.run(_download(opened, user))
+            opened.flush()
+            os.fsync(opened.fileno())
+        manifest = read_manifest(unfinished)
+        unfinished.replace(file)
+    except OSError as error:
+        raise ExportError(f"{file} cannot be written: {error.strerror or error}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return manifest
+
+
+async def _download(file: IO[bytes], user: str | None) -> None:
+    path = f"/v1/users/{quote(user, safe='') if user else 'me'}/export"
+    with said("Exporting") as say:
+        async with called("GET", path) as response:
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                file.write(chunk)
+                say(size_of(file.tell()))
+
+
+def read_manifest(file: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(file) as opened:
+            return msgspec.json.decode(opened.read(MANIFEST), type=dict[str, Any])
+    except OSError as error:
+        raise ExportError(f"{file} cannot be read: {error.strerror}.") from error
+    except (zipfile.BadZipFile, KeyError, msgspec.DecodeError) as error:
+        raise ExportError(f"{file} is no whole export: {error}. Export again.") from error
+
+
+def archive(
+    older_than: Annotated[
+        float | None, typer.Option(min=0, help="Days without use; left out: ARCHIVE_AFTER_DAYS.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are.")] = False,
+) -> None:
+    """Compress the documents of turns that nobody has used for long; they are read as before. For admins."""
+    query = {"dry_run": str(dry_run).lower()}
+    if older_than is not None:
+        query["older_than_days"] = str(older_than)
+    turns, before, after = asyncio.run(_archive(query))
+    if dry_run:
+        _print(f"{turns:,} turns would be archived; their documents have {size_of(before)}.")
+    elif not turns:
+        _print("No turns are that old.")
+    else:
+        _print(
+            f"Archived {turns:,} turns: {size_of(before)} before, {size_of(after)} now, "
+            f"{size_of(before - after)} saved."
+        )
+
+
+async def _archive(query: dict[str, str]) -> tuple[int, int, int]:
+    turns = before = after = 0
+    with said("Archiving") as say:
+        while True:
+            async with called("POST", "/v1/admin/archive", params=query) as response:
+                reply = msgspec.json.decode(await response.read(), type=dict[str, int])
+            turns, before, after = (
+                turns + reply["turns"],
+                before + reply["bytes_before"],
+                after + reply["bytes_after"],
+            )
+            say(f"{turns:,} turns, {reply['left']:,} to go")
+            if not reply["left"]:
+                return turns, before, after
+
+
+@asynccontextmanager
+async def called(method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    """An answer of the gateway that is 200. Raises ExportError."""
+    key = load(ClientSettings).pandora_api_key
+    url = gateway_url()
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
+            http.request(method, url + path, **more) as response,
+        ):
+            if response.status != 200:
+                raise ExportError(_refusal(response.status, await response.read()))
+            yield response
+    except aiohttp.ClientConnectorError as error:
+        raise ExportError(
+            f"No gateway answers at {url}. Start Pandora with `pandora up`, "
+            "or set PANDORA_URL to where it runs."
+        ) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        why = str(error) or "nothing came in time"
+        raise ExportError(
+            f"The answer of the gateway at {url} broke off ({why}). See `pandora status`, "
+            "then run the same command again."
+        ) from error
+
+
+@contextmanager
+def said(what: str) -> Iterator[Callable[[str], None]]:
+    """How far it is, on the terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task(what)
+        yield lambda far: progress.update(task, description=f"{what}: {far}")
+
+
+def _print(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refusal(status: int, body: bytes) -> str:
+    """The words of an RFC 9457 answer."""
+    try:
+        problem = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or "no reason given").rstrip(".")
+    return f"The gateway refused with status {status}: {detail}.{_HINTS.get(status, '')}"
+
+
+def size_of(count: int) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"
