@@ -23,6 +23,8 @@ class ChatServer:
         self.word_seconds = 0.0
         self.counts_tokens = True
         self.script: list[int | str] = []
+        self.answer: str | None = None
+        """What it says instead of the last message, to a prompt that asks for JSON."""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.running = 0
@@ -64,7 +66,8 @@ class ChatServer:
         if step == "error in stream":
             await response.write(b'data: {"error": {"message": "out of memory", "code": 500}}\n\n')
             return response
-        words = body["messages"][-1]["content"].split(" ")
+        wants_json = self.answer is not None and "JSON" in body["messages"][0]["content"]
+        words = (str(self.answer) if wants_json else body["messages"][-1]["content"]).split(" ")
         said = words[: body.get("max_tokens", len(words))]
         await response.write(b": a comment, as some servers send while they load\n\n")
         await response.write(_event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))

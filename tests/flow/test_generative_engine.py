@@ -25,7 +25,8 @@ async def server() -> AsyncIterator[ChatServer]:
 @pytest.fixture(scope="module")
 async def generative(server: ChatServer) -> AsyncIterator[Stack]:
     stack = Stack(
-        {"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": server.url, "MODEL": "parrot"},
+        # Without the reflector, which asks the server whenever it is idle: see test_reflector.py.
+        {"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": server.url, "MODEL": "parrot", "REFLECTOR": "off"},
     )
     await asyncio.to_thread(stack.start)
     yield stack
