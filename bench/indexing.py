@@ -10,7 +10,7 @@ from bench.embedder import EmbedderAlone
 from bench.figures import Figure, ratio
 from bench.indexed import Indexed, saved_turns
 from bench.parts import Installation
-from services.indexer.domain.passages import searchable_text
+from services.indexer.domain.messages import messages_of
 from shared.bus import Bus
 from shared.events import TurnSaved
 from shared.streams import declare_streams
@@ -33,7 +33,8 @@ async def measure(folder: Path, quick: bool) -> list[Figure]:
         await _index(bus, indexed, saved, 64)
         ours, embedder = [], []
         for _ in range(rounds):
-            texts = [searchable_text(event) for event in islice(saved_turns(seed=5), turns)]
+            events = islice(saved_turns(seed=5), turns)
+            texts = [message.text for event in events for message in messages_of(event)]
             embedder.append(turns / sum(await alone.seconds(texts)))
             ours.append(turns / await _index(bus, indexed, saved, turns))
     return [ratio("indexing.turns_to_embedder", ours, embedder, "turns/s", goal=GOAL)]
