@@ -108,10 +108,11 @@ _MEMORY = [
         ],
     ),
     graph(
-        "Rows and points",
+        "Messages and points",
         "short",
-        "Turns in PostgreSQL and points in Qdrant. They part only while a batch is being indexed.",
-        [query("max(pandora_index_rows)", "rows"), query("max(pandora_index_points)", "points")],
+        "Messages in PostgreSQL and points in Qdrant, of which a long message has several. There are fewer "
+        "points than messages only while messages are being indexed.",
+        [query("max(pandora_index_rows)", "messages"), query("max(pandora_index_points)", "points")],
     ),
 ]
 

@@ -52,7 +52,6 @@ def duplicated(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
         ("turn.indexed", stores.indexed),
         ("folders", [folder.turn_id for folder in stores.folders if folder.record]),
         ("rows", [row.turn_id for row in stores.rows]),
-        ("points", stores.points),
     ):
         yield from (Finding(turn, f"{count} {name}") for turn, count in Counter(ids).items() if count > 1)
     yield from _two_stories(stores)

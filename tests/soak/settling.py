@@ -48,7 +48,7 @@ async def _moving(stack: Stack, bus: Client) -> str:
     except nats.errors.NoRespondersError:
         return "the indexer is away"
     counted = json.loads(reply.data)
-    if counted.get("rows") != counted.get("points"):
+    if counted.get("unindexed") != 0:
         return f"the index is at {counted}"
     return ""
 

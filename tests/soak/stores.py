@@ -60,6 +60,7 @@ class Stores(msgspec.Struct, kw_only=True):
     """turn id -> the folder that `by_id` names."""
     rows: list[Row] = []
     points: list[str] = []
+    """Ids of turns that have points, each once: a turn has one for each of its messages."""
     queued: list[str] = []
     """Ids of turns that are still in TURNS."""
     leases: list[tuple[str, str]] = []
@@ -121,17 +122,18 @@ def _folder(path: Path) -> Folder:
 
 
 def read_points(data_dir: Path) -> list[str]:
-    """The turn id of each point, from the indexer's own folder: only once it has ended."""
-    shard = edge.EdgeShard.load(str(data_dir / "qdrant" / "turns"))
+    """The turns that have points, from the indexer's own folder: only once it has ended."""
+    (folder,) = data_dir.glob("qdrant/*/turns")
+    shard = edge.EdgeShard.load(str(folder))
     try:
-        found: list[str] = []
+        found: dict[str, None] = {}
         offset: Any = None
         while True:
             page, offset = shard.scroll(
                 edge.ScrollRequest(offset=offset, limit=_PAGE, with_payload=["turn_id"], with_vector=False)
             )
-            found += [str((point.payload or {}).get("turn_id")) for point in page]
+            found |= {str((point.payload or {}).get("turn_id")): None for point in page}
             if offset is None:
-                return found
+                return list(found)
     finally:
         shard.close()

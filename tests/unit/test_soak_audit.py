@@ -85,10 +85,9 @@ def test_a_turn_without_an_end_is_lost(asked: list[Asked], stores: Stores) -> No
 def test_two_of_anything_are_found(asked: list[Asked], stores: Stores) -> None:
     stores.outcomes *= 2
     stores.rows *= 2
-    stores.points *= 2
     asked[0].tell("t", 2)
 
-    assert found(asked, stores) == {"duplicated": 4}
+    assert found(asked, stores) == {"duplicated": 3}
 
 
 def test_another_end_than_the_folder_tells_is_a_second_end(asked: list[Asked], stores: Stores) -> None:
