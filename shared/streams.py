@@ -80,12 +80,14 @@ OUTCOMES = StreamConfig(
         "replay.indexer-turn-saved",
         "replay.indexer-turn-cancelled",
         "replay.orchestrator-turn-saved",
+        f"{PADDING}.outcomes",
     ],
     retention=RetentionPolicy.LIMITS,
     storage=StorageType.FILE,
     max_age=30 * 24 * 3600,
     # An orchestrator that comes back after another one took its turn over may say again how it ended.
     duplicate_window=600,
+    allow_direct=True,
 )
 MEMORIES = StreamConfig(
     name="MEMORIES",
@@ -101,6 +103,7 @@ MEMORIES = StreamConfig(
     storage=StorageType.FILE,
     max_age=30 * 24 * 3600,
     duplicate_window=600,
+    allow_direct=True,
 )
 FORGETTING = StreamConfig(
     name="FORGETTING",

@@ -32,7 +32,7 @@ _OPTIONS = {
     "maintenance_work_mem": "128MB",
     "max_connections": "60",
     "jit": "off",
-    "wal_recycle": "off",  # so that a forgotten text is in no file of the log: services/indexer/adapters/erasing.py
+    "wal_recycle": "off",  # what is forgotten must not stay in old files of the log
 }
 
 

@@ -25,6 +25,7 @@ from shared.replies import (
     Controlled,
     EraseRows,
     ForgetRows,
+    GetReceipt,
     KeepReceipt,
     Receipt,
     Reply,
@@ -98,6 +99,8 @@ class Forgetting:
         return []
 
     async def _forget(self, order: ForgetRequested) -> Receipt:
+        if (known := await self._known(order)) is not None and known.state != "pending":
+            return known  # It was forgotten before; only its bytes were not erased yet.
         # The indexer notes it before anything is removed: what comes late is held against the note.
         rows = await self._indexer.ask(ForgetRows(order=order))
         await self._keep(self._receipt(order))
@@ -125,6 +128,12 @@ class Forgetting:
         await self._keep(receipt)
         log.info("%s: %d turns of a %s are forgotten", order.forget_id, len(gone.turn_ids), order.scope)
         return receipt
+
+    async def _known(self, order: ForgetRequested) -> Receipt | None:
+        try:
+            return await self._indexer.ask(GetReceipt(user=order.user, forget_id=order.forget_id))
+        except Refused:
+            return None
 
     def _receipt(self, order: ForgetRequested) -> Receipt:
         return Receipt(

@@ -1,27 +1,29 @@
 """Erases from JetStream what is forgotten.
 
 A message that is deleted is overwritten in its file at once. What a stream dropped by itself, since it was
-too old or its key was written again, stays in the file until the block that holds it goes. So blocks are filled
-up with noise: the server goes on in a new one, compacts or removes the old one, and the noise is purged.
+too old or its key was written again, stays in the file until the block that holds it goes. So blocks are
+filled up with noise: the server goes on in a new one, and compacts or removes the old one.
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 import nats.errors
 import nats.js.errors
+from nats.aio.msg import Msg
 from nats.js.errors import APIError, NotFoundError
 
 from services.orchestrator.domain.forgetting import Gone
 from shared.bus import Bus
-from shared.errors import Transient
-from shared.events import UNREADABLE, ForgetRequested, encode, live_subject
+from shared.errors import Poison, Transient
+from shared.events import UNREADABLE, ForgetRequested, decode, encode, live_subject
 from shared.keys import Conflict, Entry, Keys, publish_behind
 from shared.replay import Stored, replay
-from shared.replies import ForgetCached
+from shared.replies import ForgetCached, Request
 from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, SESSIONS
 
 R = TypeVar("R")
@@ -32,12 +34,13 @@ _KEYS_BLOCK_BYTES = 4 * 1024 * 1024
 _REPLICA_BYTES = 14 * 1024 * 1024
 """The servers of a cluster keep what they agreed on in logs of their own, which such an amount moves on."""
 _AT_ONCE = 16
+_INDEXER_SECONDS = 150.0
 _TURN_IDS_AT_ONCE = 1_000
 _NO_MESSAGE = (10037, 10043, 10057)
 """JetStream's ways to say that the message is gone already."""
 
 
-class _Statement(msgspec.Struct):
+class _Statement(msgspec.Struct, frozen=True):
     turn_id: str | None = None
     session_id: str = ""
 
@@ -53,6 +56,26 @@ class _Mention(msgspec.Struct):
 
 
 _mention = msgspec.json.Decoder(_Mention)
+
+
+class BusIndexer:
+    """Indexer over the bus, which is given more time than to answer questions."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def ask(self, request: Request[R]) -> R:
+        return await self._bus.ask(request, timeout=_INDEXER_SECONDS)
+
+
+async def hear_forgotten(bus: Bus, forget: Callable[[Sequence[str]], None]) -> None:
+    """Calls `forget` with turns that are forgotten, whichever orchestrator does so."""
+
+    async def take(message: Msg) -> None:
+        with contextlib.suppress(Poison):
+            forget(decode(ForgetCached, message.data).turn_ids)
+
+    await bus.connection.subscribe(ForgetCached.subject, cb=take)
 
 
 class BusTraces:
