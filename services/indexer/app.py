@@ -2,30 +2,38 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import asyncpg
 
+from services.indexer.adapters.collections import NAMES, EdgeCollections, ServerCollections
 from services.indexer.adapters.erasing import PostgresErasure
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_exports import PostgresHeldMessages
 from services.indexer.adapters.postgres_forgotten import PostgresForgotten
+from services.indexer.adapters.postgres_generations import PostgresGenerations
 from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
+from services.indexer.adapters.postgres_rows import (
+    PostgresMemoryRows,
+    PostgresMessageRows,
+    PostgresUnsaidTurns,
+)
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
-from services.indexer.adapters.qdrant_edge import EdgePassageIndex
-from services.indexer.adapters.qdrant_server import ServerPassageIndex
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
 from services.indexer.exporting import Exporting
+from services.indexer.filling import Rows
 from services.indexer.forgetting import Forgetting
-from services.indexer.generation import Generation
+from services.indexer.generation import Generations
+from services.indexer.generations import Collections, GenerationRow, Model, Opened
 from services.indexer.handlers import Indexer
 from services.indexer.hits import Hits, MessageHits
 from services.indexer.memories import Memories
-from services.indexer.ports import Embedder
+from services.indexer.mending import Mending
+from services.indexer.reindexing import Pace, Reindexer, Wanted, open_live
 from services.indexer.remembering import Remembering
 from services.indexer.searching import Searching
 from services.indexer.settings import IndexerSettings
@@ -47,7 +55,6 @@ from shared.streams import (
 
 __all__ = ["migrate", "serve"]
 
-COLLECTIONS: dict[Kind, str] = {"turn": "turns", "memory": "memories", "research": "research"}
 _WATCH_SECONDS = 5.0
 _ERASE_SECONDS = 120.0
 E = TypeVar("E", TurnCancelled, MemorySaved, MemoryExtracted, MemorySaved | MemoryExtracted)
@@ -60,7 +67,8 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         await stack.enter_async_context(
             serve_http(health_app(health), settings.bind_host, settings.indexer_port, "INDEXER_PORT")
         )
-        embedder = await stack.enter_async_context(_embedder(settings))
+        opened = await stack.enter_async_context(Opened.nothing(_collections(settings), _model(settings)))
+        await opened.load(settings.embedding_model)  # A wrong name is told before anything is waited for.
         bus = await stack.enter_async_context(Bus.connect("indexer", settings))
         await until_there("PostgreSQL", lambda: _migrated(settings))
         database = await stack.enter_async_context(
@@ -70,18 +78,22 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
                 timeout=settings.request_timeout_seconds,
             )
         )
-        indexes = {
-            kind: await stack.enter_async_context(_index(settings, kind, embedder)) for kind in COLLECTIONS
-        }
+        table, wanted = PostgresGenerations(database), _wanted(settings)
+        live, generation = await _opened_live(table, opened, wanted)
         health.depends_on("nats", bus.check)
         health.depends_on("postgres", database.check)
-        health.depends_on("qdrant", indexes["turn"].check)
+        health.depends_on("qdrant", generation.check)
 
         turns, messages = PostgresTurnTable(database), PostgresMessageTable(database)
-        generation = Generation(settings.generation, embedder, indexes)
         remembering = Remembering(messages, generation)
         indexer = Indexer(turns, messages, remembering, generation)
         memories = Memories(PostgresMemoryTable(database), generation)
+        rows: dict[Kind, Rows] = {
+            "turn": PostgresMessageRows(database, remembering.held),
+            "memory": PostgresMemoryRows(database, memories.held),
+        }
+        reindexer = Reindexer(table, opened, generation, live, rows, wanted, _pace(settings))
+        mending = Mending(PostgresUnsaidTurns(database), rows, remembering, generation, opened.remove_first)
         hits: dict[Kind, Hits] = {"turn": MessageHits(messages, turns), "memory": memories}
         searching = Searching(messages, hits, generation)
         forgetting = Forgetting(
@@ -112,6 +124,8 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
                 *_endpoints(indexer, searching),
                 *memories.endpoints(),
                 *forgetting.endpoints(),
+                *reindexer.endpoints(),
+                *mending.endpoints(),
                 *Exporting(PostgresHeldMessages(database)).endpoints(),
             ],
         )
@@ -125,8 +139,12 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             workers=settings.postgres_pool_connections,
         )
         stated = _stated(bus, memories, forgetting)
-        watch = asyncio.create_task(_watch_counts(indexer))
-        stack.push_async_callback(_cancel, [watch])
+        background = [
+            asyncio.create_task(_watch_counts(indexer)),
+            asyncio.create_task(reindexer.run()),
+            asyncio.create_task(mending.run(60 * settings.index_mend_minutes)),
+        ]
+        stack.push_async_callback(_cancel, background)
         await stack.enter_async_context(consuming(bus, saved, cancelled, *stated))
         await health.run_until_stopped()
 
@@ -166,9 +184,9 @@ def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:
     ]
 
 
-def _embedder(settings: IndexerSettings) -> AbstractAsyncContextManager[SentenceTransformerEmbedder]:
-    return SentenceTransformerEmbedder.load(
-        settings.embedding_model,
+def _model(settings: IndexerSettings) -> Model:
+    return lambda name: SentenceTransformerEmbedder.load(
+        name,
         dtype=settings.embedding_dtype,
         threads=settings.embedding_threads,
         batch_texts=settings.embedding_batch_texts,
@@ -176,26 +194,33 @@ def _embedder(settings: IndexerSettings) -> AbstractAsyncContextManager[Sentence
     )
 
 
-@asynccontextmanager
-async def _index(
-    settings: IndexerSettings, kind: Kind, embedder: Embedder
-) -> AsyncIterator[EdgePassageIndex | ServerPassageIndex]:
-    name, dimension = COLLECTIONS[kind], embedder.dimension
+def _collections(settings: IndexerSettings) -> Collections:
     if settings.qdrant_url is None:
-        folder = settings.pandora_data_dir / "qdrant" / settings.generation / name
-        async with EdgePassageIndex.open(folder, dimension, kind) as embedded:
-            yield embedded
-    else:
-        key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        async with ServerPassageIndex.connect(
-            settings.qdrant_url,
-            api_key=key,
-            timeout=settings.request_timeout_seconds,
-            collection=f"{name}-{settings.generation}",
-            dimension=dimension,
-            kind=kind,
-        ) as server:
-            yield server
+        return EdgeCollections(settings.pandora_data_dir / "qdrant")
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    return ServerCollections(settings.qdrant_url, api_key=key, timeout=settings.request_timeout_seconds)
+
+
+def _wanted(settings: IndexerSettings) -> Wanted:
+    return Wanted(model=settings.embedding_model, name=settings.generation, kinds=list(NAMES))
+
+
+def _pace(settings: IndexerSettings) -> Pace:
+    """Qdrant's engine is in one process; a server may have several indexers before it."""
+    pace = Pace()
+    return pace if settings.qdrant_url is None else Pace(notice_seconds=3 * pace.look_seconds)
+
+
+async def _opened_live(
+    table: PostgresGenerations, opened: Opened, wanted: Wanted
+) -> tuple[GenerationRow, Generations]:
+    found: list[tuple[GenerationRow, Generations]] = []
+
+    async def attempt() -> None:
+        found.append(await open_live(table, opened, wanted))
+
+    await until_there("Qdrant", attempt)
+    return found[0]
 
 
 async def _migrated(settings: IndexerSettings) -> None:

@@ -1,7 +1,8 @@
 """Keeps memories: takes statements in, answers `memories.*`, and keeps the index in step with the rows."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -21,7 +22,7 @@ from services.indexer.domain.statements import (
     said_of,
     status_of,
 )
-from services.indexer.generation import Generation
+from services.indexer.generation import Generation, Run
 from services.indexer.ports import Selection
 from services.indexer.searching import checked_limit
 from shared.endpoints import Endpoint
@@ -176,9 +177,14 @@ class Memories:
         if hidden := sorted(others - kept):
             await index.remove(Selection(user=user, messages=[point_of(user, one) for one in hidden]))
         if found:
-            passages = [passage_of(row) for row in found]
-            vectors = await self._generation.embedder.embed([passage.text for passage in passages])
-            await index.upsert(passages, vectors, vectors)
+            points = {point_of(user, memory_id) for memory_id in kept}
+            await self._generation.write("memory", [[passage_of(row)] for row in found], anew=points)
+
+    @asynccontextmanager
+    async def held(self, runs: Sequence[Run]) -> AsyncIterator[None]:
+        """Nobody else here writes points of memories."""
+        async with self._writing:
+            yield
 
     # --- answering ---
 

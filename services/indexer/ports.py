@@ -21,7 +21,8 @@ Vectors = NDArray[numpy.float32]
 class Embedder(Protocol):
     """Turns text into unit vectors of `dimension` float32 numbers."""
 
-    dimension: int
+    @property
+    def dimension(self) -> int: ...
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (texts, dimension); for texts to be stored, many at a time."""
@@ -79,6 +80,14 @@ class PassageIndex(Protocol):
 
     async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
         """Of those passages that are there."""
+        ...
+
+    async def present(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Those of these points that are there."""
+        ...
+
+    async def drop(self, ids: Sequence[UUID]) -> None:
+        """Removes the points of these messages, whoever's they were: those that have no row any more."""
         ...
 
     async def set_uses(self, uses: Mapping[UUID, int]) -> None:

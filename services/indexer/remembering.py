@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence, Set
-from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import accumulate, chain
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import chain
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import numpy
-
 from services.indexer.domain.messages import Message, StoredMessage
-from services.indexer.domain.passages import Passage, near_vectors, passages_of, runs_of
-from services.indexer.generation import Generation
-from services.indexer.ports import Added, MessageTable, Selection, Vectors
+from services.indexer.domain.passages import passages_of, runs_of
+from services.indexer.generation import Generation, Run
+from services.indexer.ports import Added, MessageTable, Selection
 
 
 class Remembering:
@@ -26,30 +24,34 @@ class Remembering:
     async def add(self, messages: Sequence[Message]) -> Added:
         """Search finds all of them when it returns; what was there already changes nothing."""
         async with self._sessions.held({(message.user, message.session_id) for message in messages}):
+            ids = {message.point_id for message in messages}
             added = await self._table.add(messages)
-            if added.changed:  # A shorter text may have fewer parts.
-                await self._remove([m for m in messages if m.point_id in set(added.changed)])
-            await self._index({message.point_id for message in messages})
+            await self._index(ids, may_have_points=added.new < len(ids))
         return added
+
+    async def add_rows(self, messages: Sequence[Message]) -> Added:
+        """Search finds them once the mending has made their points."""
+        async with self._sessions.held({(message.user, message.session_id) for message in messages}):
+            return await self._table.add(messages)
 
     async def index(self, messages: Sequence[StoredMessage]) -> None:
         """Writes the points of those that have none yet."""
         async with self._sessions.held({(message.user, message.session_id) for message in messages}):
-            await self._index({message.point_id for message in messages})
+            await self._index({message.point_id for message in messages}, may_have_points=True)
 
-    async def _index(self, ids: Set[UUID]) -> None:
+    def held(self, runs: Sequence[Run]) -> AbstractAsyncContextManager[None]:
+        """Nobody else here writes points of their sessions."""
+        messages = (passage.message for passage in chain(*runs))
+        return self._sessions.held({(message.user, message.session_id) for message in messages})
+
+    async def _index(self, ids: Set[UUID], *, may_have_points: bool) -> None:
         messages = await self._table.unindexed(list(ids))
         if not messages:
             return
-        runs = [passages_of(run) for run in runs_of(messages)]
-        vectors = await self._vectors([passage for run in runs for passage in run])
-        near = numpy.concatenate([near_vectors(part) for part in numpy.split(vectors, _borders(runs))])
-        new = [[not p.message.indexed and p.message.point_id in ids for p in run] for run in runs]
-        changed = [i for i, is_changed in enumerate(chain(*map(with_neighbours, new))) if is_changed]
-        passages = list(chain(*runs))
-        await self._generation.indexes["turn"].upsert(
-            [passages[i] for i in changed], vectors[changed], near[changed]
-        )
+        new = {m.point_id for m in messages if not m.indexed and m.point_id in ids}
+        if may_have_points:  # Those of another text, which may have had more parts.
+            await self._remove([m for m in messages if m.point_id in new])
+        await self._generation.write("turn", [passages_of(run) for run in runs_of(messages)], anew=new)
         await self._table.mark_indexed([m.point_id for m in messages if m.point_id in ids])
 
     async def _remove(self, messages: Sequence[Message]) -> None:
@@ -57,26 +59,6 @@ class Remembering:
         for user in {message.user for message in messages}:
             own = [message.point_id for message in messages if message.user == user]
             await index.remove(Selection(user=user, messages=own))
-
-    async def _vectors(self, passages: Sequence[Passage]) -> Vectors:
-        """The index knows those of passages that were indexed before; the model computes the others."""
-        embedder = self._generation.embedder
-        indexed = [passage.id for passage in passages if passage.message.indexed]
-        known = await self._generation.indexes["turn"].vectors(indexed) if indexed else {}
-        missing = [passage for passage in passages if passage.id not in known]
-        computed = await embedder.embed([passage.text for passage in missing])
-        known |= {passage.id: vector for passage, vector in zip(missing, computed, strict=True)}
-        return numpy.stack([known[passage.id] for passage in passages])
-
-
-def with_neighbours(chosen: Sequence[bool]) -> list[bool]:
-    """Also those right beside a chosen one: what stands beside them is another than before."""
-    beside = zip([False, *chosen[:-1]], [*chosen[1:], False], strict=True)
-    return [own or before or after for own, (before, after) in zip(chosen, beside, strict=True)]
-
-
-def _borders(runs: Sequence[Sequence[Passage]]) -> list[int]:
-    return list(accumulate(len(run) for run in runs[:-1]))
 
 
 class _SessionLocks:

@@ -39,7 +39,8 @@ class Searching:
             raise Refused(422, "query is empty; say what to look for", "query")
         now = datetime.now(UTC)
         asked = understand(request.query, await self._messages.speakers(request.user), now)
-        vector = await self._generation.embedder.embed_query(asked.text_for_meaning)
+        generation = self._generation.live
+        vector = await generation.embedder.embed_query(asked.text_for_meaning)
         query = IndexQuery(
             user=request.user,
             vector=vector,
@@ -52,15 +53,17 @@ class Searching:
             limit=max(_CANDIDATES, limit),
         )
         with metrics.timed(metrics.search_seconds):
-            candidates = await self._candidates(query, request.kinds)
+            candidates = await self._candidates(generation, query, request.kinds)
             ranked = rank(asked, candidates, now=now)[: _ROWS_A_HIT * limit]
             by_key = {candidate.key: candidate for candidate in candidates}
             rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
             hits = [_whole(rows[one.key], one, by_key[one.key], request) for one in ranked if one.key in rows]
         return SearchReply(hits=[_highlighted(hit, request.query) for hit in fold(hits, limit)])
 
-    async def _candidates(self, query: IndexQuery, kinds: Sequence[Kind]) -> list[Candidate]:
-        indexes = [index for kind, index in self._generation.indexes.items() if kind in kinds]
+    async def _candidates(
+        self, generation: Generation, query: IndexQuery, kinds: Sequence[Kind]
+    ) -> list[Candidate]:
+        indexes = [index for kind, index in generation.indexes.items() if kind in kinds]
         found = await asyncio.gather(*(index.search(query) for index in indexes))
         return [candidate for candidates in found for candidate in candidates]
 

@@ -42,6 +42,9 @@ class IndexerSettings(PostgresSettings):
     index_batch_seconds: float = Field(
         0.02, ge=0, le=5, description="longest wait for more turns to index together"
     )
+    index_mend_minutes: float = Field(
+        10.0, gt=0, le=10_000, description="between looks for messages that have no points yet"
+    )
     postgres_pool_connections: int = Field(8, ge=1, le=100, description="connections to PostgreSQL")
 
     @property

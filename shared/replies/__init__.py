@@ -106,6 +106,15 @@ from shared.replies.turns import (
     TurnStatus,
     UnendedTurn,
 )
+from shared.replies.upkeep import (
+    Check,
+    CheckedKind,
+    CheckReply,
+    Reindex,
+    Reindexing,
+    ReindexingReply,
+    StillChecking,
+)
 
 __all__ = [
     "KINDS",
@@ -117,6 +126,9 @@ __all__ = [
     "ArchiveTurnsReply",
     "CachesForgotten",
     "ChangeMemory",
+    "Check",
+    "CheckReply",
+    "CheckedKind",
     "ClearAnswers",
     "Control",
     "ControlHere",
@@ -176,6 +188,9 @@ __all__ = [
     "ReceiptState",
     "Recipes",
     "RecipesReply",
+    "Reindex",
+    "Reindexing",
+    "ReindexingReply",
     "Reply",
     "Request",
     "RowsErased",
@@ -187,6 +202,7 @@ __all__ = [
     "SessionRow",
     "Signal",
     "Speaker",
+    "StillChecking",
     "StillGenerating",
     "Store",
     "StoreReceipt",

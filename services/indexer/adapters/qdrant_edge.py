@@ -19,6 +19,7 @@ from shared.replies import Kind
 
 log = logging.getLogger(__name__)
 _OPTIMIZE_AFTER_POINTS = 2_000
+_POINTS_AT_ONCE = 128
 _INDEXES: dict[str, object] = {
     "user": edge.KeywordIndexParams(is_tenant=True),
     "message": edge.PayloadSchemaType.Uuid,
@@ -57,9 +58,12 @@ class EdgePassageIndex:
                     await upkeep
 
     async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
-        points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
-        await self._update(edge.UpdateOperation.upsert_points(points))
-        self._unoptimized += len(points)
+        # In parts, and made in a thread: neither searches nor the event loop wait long for many points.
+        for begin in range(0, len(passages), _POINTS_AT_ONCE):
+            part = slice(begin, begin + _POINTS_AT_ONCE)
+            operation = await asyncio.to_thread(_upserted, passages[part], vectors[part], near[part])
+            await self._update(operation)
+        self._unoptimized += len(passages)
 
     async def search(self, query: IndexQuery) -> list[Candidate]:
         return await self._shard.call(lambda shard: self._search(shard, query))
@@ -101,6 +105,16 @@ class EdgePassageIndex:
         )
         return {UUID(str(point.id)): dense_of(point.vector) for point in found}
 
+    async def present(self, ids: Sequence[UUID]) -> set[UUID]:
+        found = await self._shard.call(
+            lambda shard: shard.retrieve(list(ids), with_payload=False, with_vector=False)
+        )
+        return {UUID(str(point.id)) for point in found}
+
+    async def drop(self, ids: Sequence[UUID]) -> None:
+        of = edge.FieldCondition(key="message", match=edge.MatchAny([str(message) for message in ids]))
+        await self._update(edge.UpdateOperation.delete_points_by_filter(edge.Filter(must=[of])))
+
     async def set_uses(self, uses: Mapping[UUID, int]) -> None:
         for message, count in uses.items():
             # By condition: all its parts, and none where it has no point yet.
@@ -136,6 +150,11 @@ class EdgePassageIndex:
                 continue
             self._unoptimized = 0
             await self._shard.call(lambda shard: shard.optimize())
+
+
+def _upserted(passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> edge.UpdateOperation:
+    points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
+    return edge.UpdateOperation.upsert_points(points)
 
 
 def _point(passage: Passage, vector: Vectors, near: Vectors) -> edge.Point:

@@ -112,6 +112,20 @@ class ServerPassageIndex:
             )
         return {UUID(str(point.id)): dense_of(point.vector) for point in found}
 
+    async def present(self, ids: Sequence[UUID]) -> set[UUID]:
+        with _errors_named():
+            found = await self._client.retrieve(
+                self._collection, [str(one) for one in ids], with_payload=False, with_vectors=False
+            )
+        return {UUID(str(point.id)) for point in found}
+
+    async def drop(self, ids: Sequence[UUID]) -> None:
+        of = q.FieldCondition(key="message", match=q.MatchAny(any=[str(message) for message in ids]))
+        with _errors_named():
+            await self._client.delete(
+                self._collection, q.FilterSelector(filter=q.Filter(must=[of])), wait=True
+            )
+
     async def set_uses(self, uses: Mapping[UUID, int]) -> None:
         with _errors_named():
             for message, count in uses.items():
