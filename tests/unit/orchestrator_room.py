@@ -165,7 +165,7 @@ class Office:
         return self._of(turn_id)[0]
 
     def _of(self, turn_id: str) -> list[Event]:
-        return [event for event in self.outcomes.values() if event.turn_id == turn_id]
+        return [event for event in self.outcomes.values() if event.about == turn_id]
 
 
 class Room:

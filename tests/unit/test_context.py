@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.orchestrator.domain.context import choose_passages, is_echo, sources_of
+from shared.events import Source
 from shared.replies import Hit, TurnRow
-from tests.unit.samples import hit, passage, row
+from tests.unit.samples import AT, hit, imported_hit, passage, row
 
 hits = st.lists(
     st.builds(
@@ -25,7 +26,7 @@ rows = st.lists(st.builds(row, st.integers(5, 14), st.text(max_size=30), st.text
 
 def chosen(
     hits: list[Hit], rows: list[TurnRow] | None = None, *, most: int = 6, budget: int = 1500
-) -> list[int]:
+) -> list[int | None]:
     """The numbers of the turns that are chosen."""
     passages = choose_passages(hits, rows or [], most=most, budget_tokens=budget)
     return [passage.turn_number for passage in passages]
@@ -54,6 +55,32 @@ def test_what_neither_means_the_same_nor_shares_a_word_is_left_out() -> None:
     same_word = hit(3, "Bees", similarity=0.1, words=0.5)
 
     assert chosen([unrelated, alike, same_word]) == [2, 3]
+
+
+def test_imported_messages_are_taken_once_each_also_where_two_sessions_call_them_the_same() -> None:
+    here, there = imported_hit("m1", "bees"), imported_hit("m1", "wax", session_id="D2")
+
+    passages = choose_passages([here, hit(7, "honey"), there, here], [], most=6, budget_tokens=1500)
+
+    assert [(one.session_id, one.id) for one in passages] == [
+        ("elsewhere", "m1"),
+        ("kitchen", "t7"),
+        ("D2", "m1"),
+    ]
+    assert (passages[0].name, passages[0].input, passages[0].output) == (
+        "Caroline, 14 March 2026",
+        "bees",
+        "",
+    )
+    assert passages[0].message_ids == ["m1"]
+
+
+def test_a_memory_is_put_before_the_model_as_its_text() -> None:
+    fact = imported_hit("f1", "Mira lives in Lisbon.", kind="memory", speaker="user", turn_id="t3")
+
+    (passage,) = choose_passages([fact], [], most=6, budget_tokens=1500)
+
+    assert (passage.kind, passage.input, passage.turn_id) == ("memory", "Mira lives in Lisbon.", "t3")
 
 
 def test_a_question_that_was_only_answered_with_quotations_is_no_neighbour() -> None:
@@ -119,7 +146,30 @@ def test_a_source_quotes_what_the_user_said_in_one_short_line() -> None:
     assert long.quote.endswith("…")
 
 
-def test_a_source_keeps_the_number_and_the_score_of_its_turn() -> None:
-    (source,) = sources_of([passage(7, "bees", score=0.75)])
+def test_a_source_keeps_all_that_is_known_of_its_origin() -> None:
+    (found,) = choose_passages([hit(7, "bees", score=0.75, speaker="user")], [], most=1, budget_tokens=9)
+    (beside,) = choose_passages([], [row(8, "wax", "Noted.")], most=1, budget_tokens=9)
 
-    assert (source.turn_id, source.turn_number, source.score) == ("t7", 7, 0.75)
+    assert sources_of([found, beside]) == [
+        Source(
+            id="t7",
+            turn_id="t7",
+            turn_number=7,
+            message_ids=["t7:user"],
+            session_id="kitchen",
+            speaker="user",
+            at=AT,
+            score=0.75,
+            quote="bees",
+        ),
+        Source(
+            id="t8",
+            turn_id="t8",
+            turn_number=8,
+            message_ids=["t8:user", "t8:assistant"],
+            session_id="kitchen",
+            at=AT,
+            score=0.0,
+            quote="wax",
+        ),
+    ]

@@ -1,5 +1,7 @@
 """What the engine without a model says, and what it keeps to itself."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ def passage(
     text: str, similarity: float = 0.6, number: int = 1, output: str = "", quoted: bool = True
 ) -> Passage:
     return Passage(
+        id=f"turn-{number}",
         turn_id=f"turn-{number}",
         turn_number=number,
         score=0.9,
@@ -44,6 +47,45 @@ def test_a_question_is_answered_with_the_sentence_that_matches(question: str, si
     assert answer.text == f"{MIRA} (turn 1)"
     [source] = answer.sources
     assert (source.turn_id, source.turn_number, source.score, source.quote) == ("turn-1", 1, 0.9, MIRA)
+
+
+def test_an_imported_message_is_quoted_with_its_speaker_and_its_day() -> None:
+    """Two sessions may call a message the same."""
+    at = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
+    here, there = (
+        Passage(
+            id="D1:3",
+            session_id=session,
+            speaker="Mel",
+            at=at,
+            score=0.5,
+            similarity=0.6,
+            input=f"{who} keeps bees.",
+        )
+        for session, who in (("D1", "Tom"), ("D2", "Mira"))
+    )
+
+    answer = find_answer("Who keeps bees?", [here, there])
+
+    assert "Tom keeps bees. (Mel, 8 May 2023)" in answer.text
+    assert sorted((source.session_id, source.id, source.quote) for source in answer.sources) == [
+        ("D1", "D1:3", "Tom keeps bees."),
+        ("D2", "D1:3", "Mira keeps bees."),
+    ]
+
+
+def test_turns_of_an_orchestrator_that_gives_no_ids_yet_are_told_apart() -> None:
+    older = [
+        Passage(turn_id=f"t{n}", turn_number=n, score=0.5, similarity=0.6, input=f"{who} keeps bees.")
+        for n, who in ((3, "Tom"), (4, "Mira"))
+    ]
+
+    answer = find_answer("Who keeps bees?", older)
+
+    assert sorted((source.turn_number, source.quote) for source in answer.sources) == [
+        (3, "Tom keeps bees."),
+        (4, "Mira keeps bees."),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +224,8 @@ def test_whatever_is_asked_the_answer_is_known_words_or_a_quote(
     if not answer.sources:
         assert answer.text in {NOTHING_KNOWN, NOTED}
     for source in answer.sources:
-        said = [sentence for sentence in sentences(texts[source.turn_number - 1]) if sentence in source.quote]
+        text = texts[(source.turn_number or 0) - 1]
+        said = [sentence for sentence in sentences(text) if sentence in source.quote]
         assert said
         assert all(f"{sentence} (turn" in answer.text for sentence in said if sentence == source.quote)
 

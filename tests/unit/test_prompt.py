@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.orchestrator.domain.prompt import SYSTEM, messages_of
 from shared.replies import Message
-from tests.unit.samples import passage, row, turn
+from tests.unit.samples import AT, passage, row, turn
 
 text = st.text(max_size=60)
 
@@ -36,6 +36,16 @@ def test_memory_is_quoted_before_the_users_words_with_the_number_of_its_turn() -
         "[turn 9]\nUser: Bees?\n"
         "</memory>\n\n"
         "Who keeps bees?"
+    )
+
+
+def test_what_was_imported_is_quoted_with_its_speaker_and_its_day() -> None:
+    """The roles of the models' chat are those of turns."""
+    said = passage(0, "I keep bees.", turn_id=None, turn_number=None, speaker="Mel", at=AT)
+    fact = passage(0, "Mira lives in Lisbon.", kind="memory", turn_id=None, turn_number=None, at=None)
+
+    assert messages_of(turn("Who?", passages=[said, fact]))[-1].content == (
+        "<memory>\n[Mel, 14 March 2026]\nI keep bees.\n\n[memory]\nMira lives in Lisbon.\n</memory>\n\nWho?"
     )
 
 

@@ -159,7 +159,8 @@ def _sources(chosen: Sequence[_Candidate]) -> list[Source]:
     """One source a passage, with all that was quoted of it."""
     quotes: dict[tuple[str, str], list[_Candidate]] = {}
     for candidate in chosen:
-        quotes.setdefault((candidate.passage.session_id, candidate.passage.id), []).append(candidate)
+        of = candidate.passage
+        quotes.setdefault((of.session_id, of.id or of.name), []).append(candidate)
     return [
         Source(
             **{name: getattr(quoted[0].passage, name) for name in Origin.__struct_fields__},
