@@ -193,7 +193,7 @@ class Stack:
             await connection.close()
 
     async def counts(self) -> dict[str, int]:
-        """Rows and points of all users, as the indexer counts them."""
+        """Turns, messages and points of all users, as the indexer counts them."""
         client = await nats.connect(self.nats_url)
         try:
             counted: dict[str, int] = json.loads((await client.request("index.count", b"{}", 5)).data)

@@ -42,7 +42,9 @@ async def test_a_cancelled_turn_is_listed_and_never_found(stack: Stack) -> None:
     _, found = await stack.call("POST", "/v1/search", {"query": word, "limit": 10})
     assert [hit["turn_number"] for hit in found["hits"] if word in hit["input"]] == [said["turn_number"]]
     after = await stack.counts()
-    assert (after["rows"], after["points"]) == (before["rows"], before["points"])
+    assert [after[of] for of in ("rows", "messages", "points")] == [
+        before[of] for of in ("rows", "messages", "points")
+    ]
 
 
 def cancelled(session_id: str, number: int, said: str, answered: str, **more: str) -> TurnCancelled:
