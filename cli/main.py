@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.ask import Asked, AskError, how_to_find, show, stream_turn
 from cli.background import start_in_background, stop
+from cli.check import check
 from cli.conversations.sending import ImportFailed
 from cli.dead import DeadError, dead
 from cli.env_example import render_example
@@ -24,9 +25,11 @@ from cli.launcher import launch, open_folder
 from cli.memories import MemoriesError, memories
 from cli.panel import ready_panel
 from cli.reimporting import import_export
+from cli.reindex import reindex
 from cli.run_folder import AlreadyRunning, RunFolder
 from cli.settings import ClientSettings, describe_all, gateway_url
 from cli.supervisor import LaunchError
+from cli.upkeep import UpkeepError
 from deploy.local.nats import as_cluster
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import START_ORDER
@@ -44,9 +47,12 @@ app.add_typer(imports, name="import")
 imports.command("export")(import_export)
 app.command()(export)
 app.command()(archive)
+app.command()(reindex)
+app.command()(check)
 app.add_typer(memories, name="memories")
 console = Console()
 errors = Console(stderr=True)
+_NO_SUCCESS = (AlreadyRunning, AskError, DeadError, ExportError, MemoriesError, ImportFailed, UpkeepError)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -195,7 +201,15 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (AlreadyRunning, AskError, DeadError, ExportError, MemoriesError, ImportFailed) as error:
+    except (
+        AlreadyRunning,
+        AskError,
+        DeadError,
+        ExportError,
+        MemoriesError,
+        ImportFailed,
+        UpkeepError,
+    ) as error:
         _fail(str(error), [], 1)
 
 

@@ -52,6 +52,9 @@ from shared.replies import (
     ArchiveTurns,
     ArchiveTurnsReply,
     ChangeMemory,
+    Check,
+    CheckedKind,
+    CheckReply,
     Control,
     ControlHere,
     Controlled,
@@ -100,6 +103,9 @@ from shared.replies import (
     Passage,
     Recipes,
     RecipesReply,
+    Reindex,
+    Reindexing,
+    ReindexingReply,
     RunningReply,
     SaveMemory,
     Search,
@@ -294,6 +300,7 @@ _HIT = Hit(
     quoted=True,
     similarity=0.625,
     words=2.5,
+    outdated=["My sister Mira lives in Lisbon."],
     explain={"meaning": Signal(0.5, 0.25)},
 )
 _SESSION = SessionRow(
@@ -313,6 +320,7 @@ _PASSAGE = Passage(
     input="My sister Mira lives in Lisbon.",
     output="Noted.",
     quoted=True,
+    outdated=["My sister Mira lives in Lisbon."],
 )
 _RECORD = TurnRecord(
     turn_id=_ID,
@@ -408,6 +416,17 @@ _LETTER = DeadLetter(
     body_bytes=2,
 )
 
+REINDEXING = ReindexingReply(
+    running=True,
+    live="all-minilm-l6-v2-v2-1",
+    model="all-MiniLM-L6-v2",
+    building="all-minilm-l6-v2-v2-2",
+    building_model="/models/other",
+    kinds=["turn"],
+    done=512,
+    total=2000,
+    started_at=_AT,
+)
 ASKED: dict[str, msgspec.Struct] = {
     "index.search": Search(
         user="alice",
@@ -428,6 +447,18 @@ ASKED: dict[str, msgspec.Struct] = {
     "index.sessions.reply": ListSessionsReply(sessions=[_SESSION]),
     "index.neighbours": Neighbours(user="alice", turn_ids=[_EARLIER]),
     "index.neighbours.reply": NeighboursReply(turns=[_ROW]),
+    "index.reindex": Reindex(kinds=["turn"]),
+    "index.reindex.reply": REINDEXING,
+    "index.reindexing": Reindexing(),
+    "index.reindexing.reply": REINDEXING,
+    "index.check": Check(mend=True),
+    "index.check.reply": CheckReply(
+        kinds=[
+            CheckedKind(kind="turn", rows=5, points=6, rows_without_points=1, points_without_rows=2),
+        ],
+        turns_without_messages=3,
+        mended=True,
+    ),
     "index.count": Count(),
     "index.count.reply": CountReply(rows=3, messages=5, unindexed=1, points=6, highest_turn_number=42),
     "index.import": ImportMessages(

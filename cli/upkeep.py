@@ -1,0 +1,34 @@
+"""How `pandora reindex` and `pandora check` reach the indexer: over the bus, as any program may."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from deploy.local.settings import LocalSettings
+from shared.errors import Refused, Transient
+from shared.settings import load
+
+if TYPE_CHECKING:
+    from shared.bus import Bus
+
+
+class UpkeepError(Exception):
+    """A command that came to nothing; the message says what to do next."""
+
+
+@asynccontextmanager
+async def bus_to_indexer() -> AsyncIterator["Bus"]:
+    """Raises UpkeepError where the indexer does not answer, or refuses."""
+    from shared.bus import Bus  # takes half a second to import
+
+    settings = load(LocalSettings).for_a_command()
+    async with Bus.connect("cli", settings) as bus:
+        try:
+            await bus.check()
+            yield bus
+        except Refused as refusal:
+            raise UpkeepError(f"The indexer refused: {refusal.detail}.") from refusal
+        except Transient as error:
+            raise UpkeepError(
+                f"The indexer does not answer ({error}). See `pandora status`, then run the same again."
+            ) from error
