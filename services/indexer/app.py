@@ -32,6 +32,7 @@ from services.indexer.generations import Collections, GenerationRow, Model, Open
 from services.indexer.handlers import Indexer
 from services.indexer.hits import Hits, MessageHits
 from services.indexer.memories import Memories
+from services.indexer.outdated import DatedHits
 from services.indexer.mending import Mending
 from services.indexer.reindexing import Pace, Reindexer, Wanted, open_live
 from services.indexer.remembering import Remembering
@@ -87,14 +88,18 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         turns, messages = PostgresTurnTable(database), PostgresMessageTable(database)
         remembering = Remembering(messages, generation)
         indexer = Indexer(turns, messages, remembering, generation)
-        memories = Memories(PostgresMemoryTable(database), generation)
+        memory_table = PostgresMemoryTable(database)
+        memories = Memories(memory_table, generation)
         rows: dict[Kind, Rows] = {
             "turn": PostgresMessageRows(database, remembering.held),
             "memory": PostgresMemoryRows(database, memories.held),
         }
         reindexer = Reindexer(table, opened, generation, live, rows, wanted, _pace(settings))
         mending = Mending(PostgresUnsaidTurns(database), rows, remembering, generation, opened.remove_first)
-        hits: dict[Kind, Hits] = {"turn": MessageHits(messages, turns), "memory": memories}
+        hits: dict[Kind, Hits] = {
+            "turn": DatedHits(MessageHits(messages, turns), memory_table),
+            "memory": memories,
+        }
         searching = Searching(messages, hits, generation)
         forgetting = Forgetting(
             PostgresForgotten(database),

@@ -19,7 +19,7 @@ from shared.errors import Refused
 from shared.replies import Hit, Kind, Search, SearchReply, Signal
 
 MOST_HITS = 100
-_CANDIDATES = 100
+_CANDIDATES = 50
 """Asked of each of the four lists; more did not find more of the evidence."""
 _ROWS_A_HIT = 3
 """Read ahead, since messages that say the same become one hit."""

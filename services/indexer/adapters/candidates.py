@@ -16,6 +16,9 @@ WORDS, WORDS_NEAR = "words", "words_near"
 LISTS = ("meaning", "meaning_near", "words", "words_near")
 """What the scores of the four are called in a candidate, in the order in which they are asked."""
 
+PARTS_A_MESSAGE = 4
+"""Asked for on average; more only where very many of what was found are very long."""
+
 
 class Scored(Protocol):
     @property
@@ -25,18 +28,26 @@ class Scored(Protocol):
     def score(self) -> float: ...
 
 
-def joined(kind: str, lists: Iterable[Iterable[Scored]]) -> list[Candidate]:
-    """One candidate a message; of several parts each list's best counts."""
+def payloads_of(lists: Iterable[Iterable[Scored]]) -> dict[str, Mapping[str, Any]]:
+    """Of the messages that any list found, by their point's id."""
     payloads: dict[str, Mapping[str, Any]] = {}
-    scores: dict[str, dict[str, float]] = {}
-    for name, points in zip(LISTS, lists, strict=True):
+    for points in lists:
         for point in points:
             payload = point.payload or {}
-            key = str(payload["message"])
-            payloads.setdefault(key, payload)
-            own = scores.setdefault(key, {})
+            payloads.setdefault(str(payload["message"]), payload)
+    return payloads
+
+
+def candidates_of(
+    kind: str, found: Mapping[str, Mapping[str, Any]], lists: Iterable[Iterable[Scored]]
+) -> list[Candidate]:
+    """One candidate a message; of several parts each list's best counts."""
+    scores: dict[str, dict[str, float]] = {key: {} for key in found}
+    for name, points in zip(LISTS, lists, strict=True):
+        for point in points:
+            own = scores[str((point.payload or {})["message"])]
             own[name] = max(point.score, own.get(name, point.score))
-    return [_candidate(kind, key, payload, scores[key]) for key, payload in payloads.items()]
+    return [_candidate(kind, key, payload, scores[key]) for key, payload in found.items()]
 
 
 def dense_of(vectors: object) -> Vectors:

@@ -86,6 +86,12 @@ WITH gone AS (
 )
 SELECT slot, array_agg(statement_id) AS statements FROM gone GROUP BY slot
 """
+_OUTDATED = """
+SELECT said.message_ids, said.quote FROM pandora.memories AS known
+JOIN pandora.memory_statements AS said USING (user_id, memory_id)
+WHERE user_id = $1 AND known.valid_to <= $3 AND said.message_ids && $2 AND said.quote <> ''
+ORDER BY said.said_at, said.statement_id
+"""
 _USED = """
 WITH said AS (
     UPDATE pandora.memory_statements SET used_at = greatest(used_at, $3)
@@ -147,6 +153,14 @@ class PostgresMemoryTable:
     async def get(self, user: str, memory_ids: Sequence[str]) -> list[MemoryRow]:
         """By the id of any of their statements."""
         return [_row(record) for record in await self._database.fetch(_GET, user, list(memory_ids))]
+
+    async def outdated(self, user: str, message_ids: Sequence[str], at: datetime) -> dict[str, list[str]]:
+        """By message, the quotes in it of memories that held no more at that time."""
+        quotes: dict[str, list[str]] = {}
+        for record in await self._database.fetch(_OUTDATED, user, list(message_ids), at):
+            for message_id in record["message_ids"]:
+                quotes.setdefault(message_id, []).append(record["quote"])
+        return quotes
 
     async def at_points(self, user: str, points: Sequence[UUID]) -> dict[UUID, MemoryRow]:
         rows = [_row(record) for record in await self._database.fetch(_AT_POINTS, user, list(points))]

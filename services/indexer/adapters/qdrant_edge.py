@@ -10,7 +10,16 @@ from uuid import UUID
 import qdrant_edge as edge
 
 from services.indexer.adapters import words
-from services.indexer.adapters.candidates import NEAR, TEXT, WORDS, WORDS_NEAR, dense_of, joined
+from services.indexer.adapters.candidates import (
+    NEAR,
+    PARTS_A_MESSAGE,
+    TEXT,
+    WORDS,
+    WORDS_NEAR,
+    candidates_of,
+    dense_of,
+    payloads_of,
+)
 from services.indexer.adapters.edge_shard import Shard
 from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.domain.ranking import Candidate
@@ -69,34 +78,22 @@ class EdgePassageIndex:
         return await self._shard.call(lambda shard: self._search(shard, query))
 
     def _search(self, shard: edge.EdgeShard, query: IndexQuery) -> list[Candidate]:
-        only, vector, asked = _only(query), query.vector.tolist(), words.query_weights(query.words)
-        # How rare a word is, is asked of the user's own messages: others' say nothing about them.
-        own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_equals("user", query.user)])))
-        queries = [
-            edge.QueryRequest(
-                query=edge.Query.Nearest(value, using=name),
-                filter=only,
-                limit=query.limit,
-                with_payload=True,
-                with_vector=False,
-                params=params,
-            )
-            for name, value, params in (
-                (TEXT, vector, None),
-                (NEAR, vector, None),
-                (WORDS, asked, own),
-                (WORDS_NEAR, asked, own),
-            )
-        ]
-        return joined(self._kind, shard.query_batch(edge.QueryBatchRequest(queries)))
+        asked = query.vector.tolist(), words.query_weights(query.words), query.user
+        best = shard.query_batch(_four(*asked, _only(query), query.limit, payload=True))
+        found = payloads_of(best)
+        if not found:
+            return []
+        # What is among the best of one list only, has its place in the others too.
+        these = edge.Filter(must=[_of_messages(list(found))])
+        scores = shard.query_batch(_four(*asked, these, PARTS_A_MESSAGE * len(found), payload=["message"]))
+        return candidates_of(self._kind, found, scores)
 
     async def remove(self, selection: Selection) -> None:
         chosen: list[edge.ConditionType] = [_equals("user", selection.user)]
         if selection.session_id is not None:
             chosen.append(_equals("session_id", selection.session_id))
         if selection.messages is not None:
-            ids = [str(message) for message in selection.messages]
-            chosen.append(edge.FieldCondition(key="message", match=edge.MatchAny(ids)))
+            chosen.append(_of_messages([str(message) for message in selection.messages]))
         await self._update(edge.UpdateOperation.delete_points_by_filter(edge.Filter(must=chosen)))
 
     async def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vectors]:
@@ -163,11 +160,43 @@ def _point(passage: Passage, vector: Vectors, near: Vectors) -> edge.Point:
         {
             TEXT: vector.tolist(),
             NEAR: near.tolist(),
-            WORDS: words.document_weights(passage.text),
-            WORDS_NEAR: words.document_weights(passage.near_text),
+            WORDS: words.document_weights(passage.words),
+            WORDS_NEAR: words.document_weights(passage.words_near),
         },
         passage.payload(),
     )
+
+
+def _four(
+    vector: list[float],
+    asked: edge.SparseVector,
+    user: str,
+    only: edge.Filter,
+    limit: int,
+    *,
+    payload: bool | list[str],
+) -> edge.QueryBatchRequest:
+    """By meaning and by words, of a passage alone and with those beside it."""
+    # How rare a word is, is asked of the user's own messages: others' say nothing about them.
+    own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_equals("user", user)])))
+    lists = ((TEXT, vector, None), (NEAR, vector, None), (WORDS, asked, own), (WORDS_NEAR, asked, own))
+    return edge.QueryBatchRequest(
+        [
+            edge.QueryRequest(
+                query=edge.Query.Nearest(value, using=name),
+                filter=only,
+                limit=limit,
+                with_payload=payload,
+                with_vector=False,
+                params=params,
+            )
+            for name, value, params in lists
+        ]
+    )
+
+
+def _of_messages(messages: list[str]) -> edge.FieldCondition:
+    return edge.FieldCondition(key="message", match=edge.MatchAny(messages))
 
 
 def _only(query: IndexQuery) -> edge.Filter:

@@ -10,7 +10,16 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from qdrant_edge import SparseVector
 
 from services.indexer.adapters import words
-from services.indexer.adapters.candidates import NEAR, TEXT, WORDS, WORDS_NEAR, dense_of, joined
+from services.indexer.adapters.candidates import (
+    NEAR,
+    PARTS_A_MESSAGE,
+    TEXT,
+    WORDS,
+    WORDS_NEAR,
+    candidates_of,
+    dense_of,
+    payloads_of,
+)
 from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.domain.ranking import Candidate
 from services.indexer.ports import IndexQuery, Selection, Vectors
@@ -75,31 +84,28 @@ class ServerPassageIndex:
             await self._client.upsert(self._collection, points, wait=True)
 
     async def search(self, query: IndexQuery) -> list[Candidate]:
-        only, vector, asked = _only(query), query.vector.tolist(), _sparse(words.query_weights(query.words))
-        # How rare a word is, is asked of the user's own messages: others' say nothing about them.
-        own = q.SearchParams(idf=q.IdfCorpusParams(corpus=q.Filter(must=[_equals("user", query.user)])))
-        requests = [
-            q.QueryRequest(
-                query=value, using=name, filter=only, limit=query.limit, with_payload=True, params=params
-            )
-            for name, value, params in (
-                (TEXT, vector, None),
-                (NEAR, vector, None),
-                (WORDS, asked, own),
-                (WORDS_NEAR, asked, own),
-            )
-        ]
+        asked = query.vector.tolist(), _sparse(words.query_weights(query.words)), query.user
+        best = await self._query(_four(*asked, _only(query), query.limit, payload=True))
+        found = payloads_of(best)
+        if not found:
+            return []
+        # What is among the best of one list only, has its place in the others too.
+        these = q.Filter(must=[_of_messages(list(found))])
+        limit = PARTS_A_MESSAGE * len(found)
+        scores = await self._query(_four(*asked, these, limit, payload=["message"]))
+        return candidates_of(self._kind, found, scores)
+
+    async def _query(self, requests: list[q.QueryRequest]) -> list[list[q.ScoredPoint]]:
         with _errors_named():
             answers = await self._client.query_batch_points(self._collection, requests)
-        return joined(self._kind, (answer.points for answer in answers))
+        return [answer.points for answer in answers]
 
     async def remove(self, selection: Selection) -> None:
         chosen: list[q.Condition] = [_equals("user", selection.user)]
         if selection.session_id is not None:
             chosen.append(_equals("session_id", selection.session_id))
         if selection.messages is not None:
-            ids = [str(message) for message in selection.messages]
-            chosen.append(q.FieldCondition(key="message", match=q.MatchAny(any=ids)))
+            chosen.append(_of_messages([str(message) for message in selection.messages]))
         with _errors_named():
             await self._client.delete(
                 self._collection, q.FilterSelector(filter=q.Filter(must=chosen)), wait=True
@@ -170,11 +176,34 @@ def _point(passage: Passage, vector: Vectors, near: Vectors) -> q.PointStruct:
         vector={
             TEXT: vector.tolist(),
             NEAR: near.tolist(),
-            WORDS: _sparse(words.document_weights(passage.text)),
-            WORDS_NEAR: _sparse(words.document_weights(passage.near_text)),
+            WORDS: _sparse(words.document_weights(passage.words)),
+            WORDS_NEAR: _sparse(words.document_weights(passage.words_near)),
         },
         payload=passage.payload(),
     )
+
+
+def _four(
+    vector: list[float],
+    asked: q.SparseVector,
+    user: str,
+    only: q.Filter,
+    limit: int,
+    *,
+    payload: bool | list[str],
+) -> list[q.QueryRequest]:
+    """By meaning and by words, of a passage alone and with those beside it."""
+    # How rare a word is, is asked of the user's own messages: others' say nothing about them.
+    own = q.SearchParams(idf=q.IdfCorpusParams(corpus=q.Filter(must=[_equals("user", user)])))
+    lists = ((TEXT, vector, None), (NEAR, vector, None), (WORDS, asked, own), (WORDS_NEAR, asked, own))
+    return [
+        q.QueryRequest(query=value, using=name, filter=only, limit=limit, with_payload=payload, params=params)
+        for name, value, params in lists
+    ]
+
+
+def _of_messages(messages: list[str]) -> q.FieldCondition:
+    return q.FieldCondition(key="message", match=q.MatchAny(any=messages))
 
 
 def _only(query: IndexQuery) -> q.Filter:

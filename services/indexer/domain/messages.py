@@ -12,7 +12,9 @@ from shared.replies import ImportedMessage
 
 _NAMESPACE = UUID("5f6d1f4e-6f0a-4a35-9d0b-6a1d0d3f7b11")
 _USERS = frozenset({"user", "human", "me", "i"})
-_ASSISTANTS = frozenset({"assistant", "ai", "bot", "model", "system", "chatgpt", "claude", "gemini"})
+_ASSISTANTS = frozenset(
+    {"assistant", "ai", "bot", "model", "system", "chatgpt", "claude", "gemini", "pandora"}
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

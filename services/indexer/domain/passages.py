@@ -32,7 +32,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     before: str = ""
     after: str = ""
-    """The passages beside it in its session, as they are searched; empty at the ends."""
+    """The words of the passages beside it in its session; empty at the ends."""
 
     @property
     def id(self) -> UUID:
@@ -40,8 +40,13 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         return self.message.point_id if self.part == 0 else uuid5(self.message.point_id, str(self.part))
 
     @property
-    def near_text(self) -> str:
-        return "\n".join(filter(None, (self.before, self.text, self.after)))
+    def words(self) -> str:
+        """With a speaker's name, which a question may hold. The vector does better without."""
+        return worded(self.message, self.text)
+
+    @property
+    def words_near(self) -> str:
+        return "\n".join(filter(None, (self.before, self.words, self.after)))
 
     def payload(self) -> dict[str, object]:
         said = self.message
@@ -72,8 +77,8 @@ def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
             message=message,
             part=number,
             text=text,
-            before=parts[i - 1][2] if i > 0 else "",
-            after=parts[i + 1][2] if i + 1 < len(parts) else "",
+            before=_words_at(parts, i - 1),
+            after=_words_at(parts, i + 1),
         )
         for i, (message, number, text) in enumerate(parts)
     ]
@@ -108,12 +113,19 @@ def near_vectors(vectors: NDArray[numpy.float32]) -> NDArray[numpy.float32]:
     return unit
 
 
+def _words_at(parts: Sequence[tuple[StoredMessage, int, str]], place: int) -> str:
+    return worded(parts[place][0], parts[place][2]) if 0 <= place < len(parts) else ""
+
+
+def worded(message: StoredMessage, text: str) -> str:
+    return text if message.role in ("user", "assistant") else f"{message.speaker}: {text}"
+
+
 def _parts(message: StoredMessage) -> Iterator[tuple[int, str]]:
-    heading = "" if message.role in ("user", "assistant") else f"{message.speaker}: "
     words = message.text.split()
     if len(words) <= _PART_WORDS:
-        yield 0, heading + message.text
+        yield 0, message.text
         return
     step = _PART_WORDS - _OVERLAP_WORDS
     for number, begin in enumerate(range(0, max(1, len(words) - _OVERLAP_WORDS), step)):
-        yield number, heading + " ".join(words[begin : begin + _PART_WORDS])
+        yield number, " ".join(words[begin : begin + _PART_WORDS])

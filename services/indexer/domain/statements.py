@@ -90,7 +90,12 @@ def _read(said: Said) -> Said:
         return said
     (one,) = understood
     return msgspec.structs.replace(
-        said, kind=one.kind, attribute=plain_attribute(one.attribute), value=one.value, text=one.text
+        said,
+        kind=one.kind,
+        attribute=plain_attribute(one.attribute),
+        value=one.value,
+        text=one.text,
+        quote=said.quote or said.text,
     )
 
 
