@@ -60,6 +60,15 @@ async def test_lines_are_imported(stack: Stack, tmp_path: Path) -> None:
     assert (answer["lines"], [bad["line"] for bad in answer["bad"]]) == (3, [3])
 
 
+async def test_what_is_exported_is_imported(stack: Stack, tmp_path: Path) -> None:
+    await stack.tell("The tide clock hangs in the hall.")
+
+    printed = await run("export.sh", stack, tmp_path)
+
+    answer = json.loads(printed.splitlines()[-1])
+    assert answer["lines"] == answer["known"] > 0
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_run_here(name: str) -> None:
     assert f'"{name}"' in Path(__file__).read_text()
