@@ -151,7 +151,11 @@ def _read_clause(clause: str) -> Iterator[Understood]:
         if _is_meant(rule.kind, attribute, of, values):
             for value in values:
                 yield Understood(
-                    text=_as_sentence(clause), quote=clause, kind=rule.kind, attribute=attribute, value=value
+                    text=_text_of(attribute, value, clause),
+                    quote=clause,
+                    kind=rule.kind,
+                    attribute=attribute,
+                    value=value,
                 )
             if attribute != "employer":  # Whom and as what somebody works for stand in one clause.
                 return
@@ -161,6 +165,11 @@ def _is_meant(kind: MemoryKind, attribute: str, of: str, values: list[str]) -> b
     if kind == "preference" or attribute == "allergy":
         return of not in _NO_FAVOURITE and not any(_NO_THING.match(value) for value in values)
     return attribute == "birthday" or not any(value.split()[0] in _NO_NAME for value in values)
+
+
+def _text_of(attribute: str, value: str, clause: str) -> str:
+    """What holds from then on: who moved to Porto lives in Porto."""
+    return f"I live in {value}." if attribute == "home" else _as_sentence(clause)
 
 
 def _as_sentence(clause: str) -> str:

@@ -32,8 +32,8 @@ from services.indexer.generations import Collections, GenerationRow, Model, Open
 from services.indexer.handlers import Indexer
 from services.indexer.hits import Hits, MessageHits
 from services.indexer.memories import Memories
-from services.indexer.outdated import DatedHits
 from services.indexer.mending import Mending
+from services.indexer.outdated import DatedHits
 from services.indexer.reindexing import Pace, Reindexer, Wanted, open_live
 from services.indexer.remembering import Remembering
 from services.indexer.searching import Searching

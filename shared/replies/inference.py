@@ -24,6 +24,8 @@ class Passage(Origin, frozen=True, kw_only=True):
     """What a user said; of an imported message and of a memory, its text."""
     output: str = ""
     quoted: bool = False
+    outdated: list[str] = []
+    """Words of it that hold no more."""
 
 
 class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):

@@ -47,6 +47,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine of query and the best message, -1 to 1; 0 where only words found it."""
     words: float = 0.0
     """BM25 of query and the best message; 0 where only meaning found it."""
+    outdated: list[str] = []
+    """Words of it that hold no more, as a newer memory knows: "I live in Lisbon", once it is Porto."""
     explain: dict[str, Signal] | None = None
     """Where it was asked for: every signal of the best message."""
 

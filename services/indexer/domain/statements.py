@@ -235,7 +235,6 @@ def hit_of(row: MemoryRow) -> Hit:
         session_id=latest.session_id,
         at=row.valid_from,
         message_ids=list(dict.fromkeys(ids)),
-        speaker="user",
         turn_id=latest.turn_id,
         input=row.text,
     )

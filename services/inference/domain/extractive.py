@@ -36,6 +36,8 @@ _CLOSE_TO_BEST = 0.8
 _MOST_SENTENCES = 3
 _ONE_WORD_SIMILARITY = 0.35
 """A single common word in common says little, unless the passage as a whole is about the same thing."""
+_MEMORY_SIMILARITY = 0.2
+"""A memory is one short sentence about the user: less is enough."""
 _GENERATED_SHARE = 0.9
 """What a model said counts a little less than what the user said."""
 
@@ -68,7 +70,13 @@ class _Question(msgspec.Struct, frozen=True):
 def find_answer(question: str, passages: Sequence[Passage]) -> Answer:
     """The sentences of `passages` that answer `question`, or an honest word that there are none."""
     stems = Stems()
-    candidates = [candidate for passage in passages for candidate in _candidates(passage, stems)]
+    past = {_plain(words) for passage in passages for words in passage.outdated}
+    candidates = [
+        candidate
+        for passage in passages
+        for candidate in _candidates(passage, stems)
+        if passage.kind == "memory" or not _is_past(candidate.text, past)
+    ]
     asked = _understand(question, passages, candidates, stems)
     scored = [(_score(candidate, asked), candidate) for candidate in candidates]
     chosen = _choose([(score, candidate) for score, candidate in scored if score >= THRESHOLD])
@@ -96,6 +104,16 @@ def _candidates(passage: Passage, stems: Stems) -> Iterator[_Candidate]:
             if not asks(sentence):
                 yield _Candidate(sentence, passage, share, content, before)
             before = content
+
+
+def _is_past(sentence: str, past: set[str]) -> bool:
+    """It is, or holds, what a newer memory has put an end to."""
+    said = _plain(sentence)
+    return any(words in said or said in words for words in past)
+
+
+def _plain(words: str) -> str:
+    return " ".join(re.findall(r"\w+", words.casefold()))
 
 
 def _understand(
@@ -132,7 +150,8 @@ def _score(candidate: _Candidate, asked: _Question) -> float:
         return 0.0
     if candidate.stems <= asked.weights.keys() and not asked.yes_no:
         return 0.0  # It says nothing that the question does not say.
-    if len(matched) == 1 and not matched & asked.names and similarity < _ONE_WORD_SIMILARITY:
+    needed = _MEMORY_SIMILARITY if candidate.passage.kind == "memory" else _ONE_WORD_SIMILARITY
+    if len(matched) == 1 and not matched & asked.names and similarity < needed:
         return 0.0
     weight = sum(asked.weights[word] for word in matched) + 0.5 * sum(
         asked.weights[word] for word in recalled

@@ -57,6 +57,7 @@ def _passage(hit: Hit) -> Passage:
         input=hit.input or hit.text,
         output=hit.output,
         quoted=hit.quoted,
+        outdated=hit.outdated,
     )
 
 

@@ -43,5 +43,6 @@ def _with_memory(said: str, passages: Sequence[Passage]) -> str:
 def _quoted(passage: Passage) -> str:
     answer = f"\nAssistant: {passage.output}" if passage.output and not passage.quoted else ""
     said = "User: " if passage.turn_id else ""
+    past = "".join(f"\n(No longer so: {words})" for words in passage.outdated)
     # A closing tag inside a quotation would end the quotation early.
-    return f"[{passage.name}]\n{said}{passage.input}{answer}".replace("</memory>", "< /memory>")
+    return f"[{passage.name}]\n{said}{passage.input}{past}{answer}".replace("</memory>", "< /memory>")
