@@ -79,7 +79,7 @@ class Export:
         # Whoever has to answer answers first: once a byte is sent, nothing can be refused any more.
         held = await self._held_turns()
         for name, pages in self._lists():
-            self._zip.begin(f"{name}.ndjson")
+            self._zip.begin(f"{name}.ndjson", may_be_huge=True)
             async for page in pages:
                 yield await self._pack(_ndjson(page))
         async for documents in self._documents(held):

@@ -13,7 +13,6 @@ from cli.exporting import ExportError, read_manifest, size_of
 from cli.main import app
 from cli.reimporting import harmless, without_user
 from services.gateway.domain.memories_in import read_memory, statements_of
-from services.gateway.domain.zipping import Zip
 from shared.events import encode
 from shared.memories import Evidence, Memory
 
@@ -150,30 +149,6 @@ def test_a_memory_without_evidence_comes_back_as_it_is() -> None:
 def test_a_line_that_is_no_memory_says_so(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_memory(line)
-
-
-# --- the zip as it is made ---
-
-
-def test_a_zip_is_whole_when_its_parts_are_put_together(tmp_path: Path) -> None:
-    made = Zip(datetime(1970, 1, 1, tzinfo=UTC))
-    parts = []
-    for name in ("messages.ndjson", "empty.md", "turns/1/a.md"):
-        made.begin(name)
-        parts += [made.write(name.encode() * 1000) for _ in range(3) if name != "empty.md"]
-    file = tmp_path / "made.zip"
-    file.write_bytes(b"".join([*parts, made.close()]))
-
-    with zipfile.ZipFile(file) as opened:
-        assert opened.testzip() is None
-        assert opened.namelist() == ["messages.ndjson", "empty.md", "turns/1/a.md"]
-        assert opened.read("turns/1/a.md") == b"turns/1/a.md" * 3000
-        assert opened.read("empty.md") == b""
-
-
-def test_nothing_is_written_before_a_file_is_begun() -> None:
-    with pytest.raises(ValueError, match="begin"):
-        Zip(AT).write(b"x")
 
 
 def test_the_manifest_of_before_is_read(tmp_path: Path) -> None:
