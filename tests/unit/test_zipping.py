@@ -21,10 +21,6 @@ FILES = {
     "empty.md": b"",
     "turns/1/caf\u00e9 \U0001f41d.md": b"\x00\xff" * 70_000,
 }
-    "messages.ndjson": b"messages" * 1000,
-    "empty.md": b"",
-    "turns/1/caf\u00e9 \U0001f41d.md": b"\x00\xff" * 70_000,
-}
 
 
 def zipped(files: dict[str, bytes], *, at: datetime = AT, piece: int = 1000) -> bytes:

@@ -1,8 +1,8 @@
 """A zip as it is made: what goes in comes out compressed, and no more is kept of it than its list of files.
 
-The standard library's writer keeps several hundred bytes a file, this one some 110: an export has a file for each
-document of each turn. The layout is that of PKWARE's APPNOTE 6.3.10, with sizes behind each file (4.3.9) and
-ZIP64 (4.3.14, 4.5.3) where a number needs it.
+The standard library's writer keeps several hundred bytes a file, this one some 110: an export has a file for
+each document of each turn. The layout is that of PKWARE's APPNOTE 6.3.10, with sizes behind each file (4.3.9)
+and ZIP64 (4.3.14, 4.5.3) where a number needs it.
 """
 
 import struct
