@@ -38,18 +38,24 @@ def test_a_message_is_searched_with_those_right_beside_it() -> None:
 
 
 def test_what_stands_beside_is_joined_by_lines() -> None:
-    assert [passage.near_text for passage in passages_of(session("One", "Two"))] == ["One\nTwo", "One\nTwo"]
-    assert passages_of(session("Alone"))[0].near_text == "Alone"
+    assert [passage.words_near for passage in passages_of(session("One", "Two"))] == ["One\nTwo", "One\nTwo"]
+    assert passages_of(session("Alone"))[0].words_near == "Alone"
 
 
-def test_the_name_of_whoever_is_neither_user_nor_assistant_is_searched_with_the_words() -> None:
+def test_the_name_of_whoever_is_neither_user_nor_assistant_stands_in_the_words_and_not_in_the_vector() -> (
+    None
+):
     said = [
         message(0, "Hi", speaker="Caroline", role="other"),
         message(1, "Hello", speaker="assistant", role="assistant"),
         message(2, "Well", speaker="alice", role="user"),
     ]
 
-    assert [passage.text for passage in passages_of(said)] == ["Caroline: Hi", "Hello", "Well"]
+    passages = passages_of(said)
+
+    assert [passage.text for passage in passages] == ["Hi", "Hello", "Well"]
+    assert [passage.words for passage in passages] == ["Caroline: Hi", "Hello", "Well"]
+    assert passages[1].words_near == "Caroline: Hi\nHello\nWell"
 
 
 def test_a_short_message_is_searched_as_it_was_written() -> None:
@@ -61,13 +67,10 @@ def test_a_short_message_is_searched_as_it_was_written() -> None:
 def test_a_long_message_is_searched_in_parts_that_overlap() -> None:
     passages = passages_of([message(0, words(300), speaker="Caroline", role="other")])
 
-    assert [passage.text for passage in passages] == [
-        f"Caroline: {words(160)}",
-        f"Caroline: {words(160, 130)}",
-        f"Caroline: {words(40, 260)}",
-    ]
+    assert [passage.text for passage in passages] == [words(160), words(160, 130), words(40, 260)]
+    assert [passage.words for passage in passages] == [f"Caroline: {passage.text}" for passage in passages]
     assert [passage.part for passage in passages] == [0, 1, 2]
-    assert (passages[0].after, passages[1].before) == (passages[1].text, passages[0].text)
+    assert (passages[0].after, passages[1].before) == (passages[1].words, passages[0].words)
 
 
 @pytest.mark.parametrize(("count", "parts"), [(0, 1), (1, 1), (160, 1), (161, 2), (290, 2), (291, 3)])
@@ -167,9 +170,9 @@ def test_every_word_is_in_a_passage_and_no_passage_is_longer_than_the_model_read
 
 
 @given(sessions)
-def test_what_stands_beside_a_passage_is_the_text_of_the_next_one(texts: list[str]) -> None:
+def test_what_stands_beside_a_passage_are_the_words_of_the_next_one(texts: list[str]) -> None:
     passages = passages_of(session(*texts))
 
-    assert [passage.after for passage in passages[:-1]] == [passage.text for passage in passages[1:]]
-    assert [passage.before for passage in passages[1:]] == [passage.text for passage in passages[:-1]]
+    assert [passage.after for passage in passages[:-1]] == [passage.words for passage in passages[1:]]
+    assert [passage.before for passage in passages[1:]] == [passage.words for passage in passages[:-1]]
     assert (passages[0].before, passages[-1].after) == ("", "")
