@@ -151,3 +151,10 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one(found: list[Hit], limit
     whole = [(one.kind, one.id) for one in fold(found, 12)]
 
     assert [(one.kind, one.id) for one in fold(found, limit)] == whole[:limit]
+
+
+def test_where_something_holds_no_more_the_fact_that_took_its_place_stays() -> None:
+    fact = memory("f1", "I live in Porto", "t8:user")
+    past, moved = hit(7, "I live in Lisbon", outdated=["I live in Lisbon"]), hit(8, "I moved to Porto")
+
+    assert [one.id for one in fold([past, moved, fact], 10)] == ["t7", "t8", "f1"]

@@ -12,8 +12,11 @@ def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
 
     Two messages of one turn are one hit, and so are texts with the same words. A fact and the message that it
     was read from say the same: what stands only on messages of earlier hits of another kind is left out. Two
-    facts of one message are two.
+    facts of one message are two. Where something was found that holds no more, every fact stays: one of them
+    says in plain words what took its place.
     """
+    hits = list(hits)
+    needs_facts = any(hit.outdated for hit in hits)
     kept: dict[str, Hit] = {}
     shown: dict[str, set[str]] = {}
     """By message, the kinds of the hits that stand on it."""
@@ -22,7 +25,7 @@ def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
         if key is not None:
             more = [one for one in hit.message_ids if one not in kept[key].message_ids]
             kept[key] = msgspec.structs.replace(kept[key], message_ids=kept[key].message_ids + more)
-        elif len(kept) < limit and not _is_shown(hit, shown):
+        elif len(kept) < limit and ((needs_facts and hit.kind == "memory") or not _is_shown(hit, shown)):
             kept[_plain(hit.text)] = hit
         else:
             continue
