@@ -93,6 +93,11 @@ async def test_a_change_of_mind_changes_what_is_known_and_the_history_shows_both
     assert found[porto["memory_id"]]["message_ids"] == [f"{porto_turn['turn_id']}:user"]
     assert lisbon["memory_id"] not in found
 
+    answered = await stack.ask("Where do I live?", user="bob")
+    assert "Porto" in answered["output"]
+    assert "Lisbon" not in answered["output"]
+    assert porto["memory_id"] in {source["id"] for source in answered["sources"]}
+
     shown = await pandora(stack, "memories", "--history")
     assert "I live in Lisbon." in shown
     assert "superseded" in shown
