@@ -223,7 +223,7 @@ async def test_the_model_computes_a_vector_once(room: Room) -> None:
     await room.remembering.add([said(3, "Tax")])
     await room.remembering.add([said(1, "Bees"), said(2, "Roses"), said(3, "Tax")])
 
-    assert room.embedder.embedded == ["Caroline: Bees", "Caroline: Roses", "Caroline: Tax"]
+    assert room.embedder.embedded == ["Bees", "Roses", "Tax"]
 
 
 # --- what comes again, and what is broken off --------------------------------------------------------------
