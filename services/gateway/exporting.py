@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -82,8 +83,9 @@ class Export:
             self._zip.begin(f"{name}.ndjson", may_be_huge=True)
             async for page in pages:
                 yield await self._pack(_ndjson(page))
-        async for documents in self._documents(held):
-            yield await asyncio.to_thread(self._pack_documents, documents)
+        async with aclosing(self._documents(held)) as found:
+            async for documents in found:
+                yield await asyncio.to_thread(self._pack_documents, documents)
         self._zip.begin("manifest.json")
         manifest = Manifest(user=self._user, made_at=self._now, counts=self._counts)
         yield await self._pack(msgspec.json.format(encode(manifest), indent=2) + b"\n")
@@ -158,17 +160,32 @@ class Export:
 
     # --- the turns' documents ---
 
-    async def _documents(self, held: list[HeldTurn]) -> AsyncIterator[list[tuple[str, DocumentPiece]]]:
+    async def _documents(self, held: list[HeldTurn]) -> AsyncGenerator[list[tuple[str, DocumentPiece]], None]:
         """Pieces with their turns' folders, in order; the next turns are asked for meanwhile."""
-        for start in range(0, len(held), _TURNS_AT_ONCE):
-            some = held[start : start + _TURNS_AT_ONCE]
-            replies = await asyncio.gather(*(self._ask(_first(self._user, turn)) for turn in some))
-            for turn, first in zip(some, replies, strict=True):
-                folder, reply = f"turns/{turn.turn_number:06d}_{turn.turn_id}", first
-                self._counts.folders += reply is not None
-                while reply is not None and reply.pieces:
-                    yield [(folder, piece) for piece in reply.pieces]
-                    reply = await self._ask(_next(self._user, turn, reply)) if reply.more else None
+        groups = [held[start : start + _TURNS_AT_ONCE] for start in range(0, len(held), _TURNS_AT_ONCE)]
+        ahead = asyncio.create_task(self._first_pages(groups[0])) if groups else None
+        try:
+            for place, group in enumerate(groups, 1):
+                replies = await ahead if ahead else []
+                ahead = asyncio.create_task(self._first_pages(groups[place])) if place < len(groups) else None
+                found: list[tuple[str, DocumentPiece]] = []
+                for turn, first in zip(group, replies, strict=True):
+                    folder, reply = f"turns/{turn.turn_number:06d}_{turn.turn_id}", first
+                    self._counts.folders += reply is not None
+                    while reply is not None and reply.pieces:
+                        found += [(folder, piece) for piece in reply.pieces]
+                        if not reply.more:
+                            break
+                        yield found
+                        found = []
+                        reply = await self._ask(_next(self._user, turn, reply))
+                yield found
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+
+    async def _first_pages(self, turns: list[HeldTurn]) -> list[ExportTurnReply | None]:
+        return list(await asyncio.gather(*(self._ask(_first(self._user, turn)) for turn in turns)))
 
     async def _ask(self, request: ExportTurn) -> ExportTurnReply | None:
         """None for a turn that was forgotten since."""

@@ -40,9 +40,10 @@ def is_zip(place: Path) -> bool:
 def zip_files(folder: Path, target: Path) -> int:
     """Packs a folder's files into a zip that is on the disk when this returns; their bytes before."""
     size = 0
+    paths = sorted(folder.iterdir())  # Before the target is there: it may lie among them.
     with target.open("wb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-            for path in sorted(folder.iterdir()):
+            for path in paths:
                 data = path.read_bytes()
                 size += len(data)
                 entry = zipfile.ZipInfo(path.name, _EARLIEST)
