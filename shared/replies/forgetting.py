@@ -46,7 +46,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GetReceipt(Request[Receipt], frozen=True, kw_only=True):
-    """anyone -> indexer: how far a request to forget is; refused with 404 until somebody has begun with it."""
+    """anyone -> indexer: how far a request to forget is; refused with 404 until it has begun."""
 
     subject: ClassVar[str] = "forget.receipt"
 
