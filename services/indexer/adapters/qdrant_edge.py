@@ -24,11 +24,20 @@ from services.indexer.adapters.edge_shard import Shard
 from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.domain.ranking import Candidate
 from services.indexer.ports import IndexQuery, Selection, Vectors
+from shared.errors import Transient
 from shared.replies import Kind
 
 log = logging.getLogger(__name__)
-_OPTIMIZE_AFTER_POINTS = 2_000
+_OPTIMIZE_AFTER_POINTS = 5_000
+_OPTIMIZE_AFTER_SHARE = 0.2
+"""Of all points. Until then questions look at all of the new ones."""
 _POINTS_AT_ONCE = 128
+_GRAPH_FROM_KILOBYTES = 30_000
+"""About 20,000 vectors of 384 numbers. To look at all of 12,000 takes 1.1 ms, by graph 0.7 ms, and to build
+it took 12 s of one core: a graph pays for users who have said a great deal."""
+# Every question is one user's: graphs within each user (payload_m), none over all of them (m). Measured with
+# 12,000 points of 100 users: 0.5 s to optimize; of one user as long as a graph over all.
+_GRAPH = edge.HnswIndexConfig(m=0, payload_m=16, ef_construct=100, full_scan_threshold=_GRAPH_FROM_KILOBYTES)
 _INDEXES: dict[str, object] = {
     "user": edge.KeywordIndexParams(is_tenant=True),
     "message": edge.PayloadSchemaType.Uuid,
@@ -49,7 +58,6 @@ class EdgePassageIndex:
     def __init__(self, shard: Shard, kind: Kind) -> None:
         self._shard = shard
         self._kind = kind
-        self._writing = asyncio.Lock()
         self._unoptimized = 0
 
     @classmethod
@@ -125,8 +133,7 @@ class EdgePassageIndex:
         return found, None if following is None else UUID(str(following))
 
     async def _update(self, operation: edge.UpdateOperation) -> None:
-        async with self._writing:
-            await self._shard.call(lambda shard: shard.update(operation))
+        await self._shard.write(operation)
 
     async def count(self) -> int:
         return await self._shard.call(lambda shard: shard.count(edge.CountRequest(exact=True)))
@@ -135,18 +142,19 @@ class EdgePassageIndex:
         await self.count()
 
     async def compact(self) -> bool:
-        async with self._writing:
-            await self._shard.compact()
+        if not await self._shard.rewrite(without_removed=True):
+            raise Transient("Qdrant's engine did not compact its segments; see the log", retry_in=5.0)
         return True
 
     async def _keep_optimized(self) -> None:
         """Merges and indexes segments once enough points have come, away from the writes that bring them."""
         while True:
             await asyncio.sleep(5.0)
-            if self._unoptimized < _OPTIMIZE_AFTER_POINTS:
+            new = self._unoptimized
+            if new < _OPTIMIZE_AFTER_POINTS or new < _OPTIMIZE_AFTER_SHARE * await self.count():
                 continue
-            self._unoptimized = 0
-            await self._shard.call(lambda shard: shard.optimize())
+            if await self._shard.rewrite():
+                self._unoptimized -= new
 
 
 def _upserted(passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> edge.UpdateOperation:
@@ -227,4 +235,6 @@ def _config(dimension: int) -> edge.EdgeConfig:
         sparse_vectors={
             name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in (WORDS, WORDS_NEAR)
         },
+        hnsw_config=_GRAPH,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_GRAPH_FROM_KILOBYTES),
     )
