@@ -55,7 +55,7 @@ class FolderArchive:
             if place != folder:
                 return None
             target = self._places.archive / _month(turn, folder) / zip_name(folder.name, turn.turn_id)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make(target.parent)
             before, after = self._write(folder, target, turn.turn_id)
             self._point(turn.turn_id, target)
             self._take_away(folder, turn.turn_id)
@@ -69,8 +69,13 @@ class FolderArchive:
         finally:
             unfinished.unlink(missing_ok=True)
         sync_folder(target.parent)
-        sync_folder(self._places.archive)
         return before, after
+
+    def _make(self, month: Path) -> None:
+        if not month.exists():
+            month.mkdir(parents=True, exist_ok=True)
+            sync_folder(self._places.archive)
+            sync_folder(self._places.folder)
 
     def _point(self, turn_id: str, target: Path) -> None:
         """From here on readers look into the zip; the folder may go."""
