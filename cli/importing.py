@@ -31,7 +31,7 @@ errors = Console(stderr=True)
 
 @imports.callback()
 def _of_what() -> None:
-    """A group with one command so far."""
+    """What is to be brought in is a command of its own."""
 
 
 @imports.command("conversations")
