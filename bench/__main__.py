@@ -10,7 +10,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench import cancel, indexing, memory, readers, resume, round_trip, search, stream, turns
+from bench import cancel, indexing, memory, readers, reindex, resume, round_trip, search, stream, turns
 from bench.figures import Figure, table, write_results
 
 Measure = Callable[[Path, bool], Awaitable[list[Figure]]]
@@ -19,6 +19,7 @@ MEASURES: dict[str, Measure] = {
     "stream": stream.measure,
     "turns": turns.measure,
     "indexing": indexing.measure,
+    "reindex": reindex.measure,
     "search": search.measure,
     "cancel": cancel.measure,
     "resume": resume.measure,

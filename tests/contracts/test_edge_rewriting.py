@@ -1,13 +1,13 @@
 """Qdrant Edge's segments are written anew by another process, while this one goes on."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy
 import pytest
 
-from services.indexer.adapters import edge_shard
 from services.indexer.adapters.qdrant_edge import EdgePassageIndex
 from services.indexer.domain.passages import Passage
 from services.indexer.ports import IndexQuery, Selection, Vectors
@@ -91,7 +91,7 @@ def files(folder: Path) -> list[Path]:
 async def test_an_engine_that_fails_changes_nothing(
     index: EdgePassageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge_shard.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
 
     assert not await index._shard.rewrite()
 

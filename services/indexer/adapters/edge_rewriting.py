@@ -38,8 +38,8 @@ def main(folder: Path, *, without_removed: bool) -> None:
 def _cut_log(shard: edge.EdgeShard, folder: Path) -> None:
     """The engine never cuts its log, which holds nothing more than the segments do once they are flushed.
 
-    It numbers what it does by the place in the log, and passes over whatever has a lower number than the point
-    that it is about: in a new log the numbers first have to rise above those of all points, at 60 us each.
+    It numbers what it does by the place in the log, and passes over whatever has a lower number than the
+    point that it is about: in a new log the numbers first rise above those of all points, at 60 us each.
     """
     probe = uuid4()
     shard.update(edge.UpdateOperation.upsert_points([edge.Point(probe, {}, {})]))

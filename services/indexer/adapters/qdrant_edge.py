@@ -153,8 +153,11 @@ class EdgePassageIndex:
             new = self._unoptimized
             if new < _OPTIMIZE_AFTER_POINTS or new < _OPTIMIZE_AFTER_SHARE * await self.count():
                 continue
-            if await self._shard.rewrite():
-                self._unoptimized -= new
+            try:
+                if await self._shard.rewrite():
+                    self._unoptimized -= new
+            except OSError as error:  # No room on the disk for a copy, say.
+                log.warning("%s is not optimized: %s", self._kind, error)
 
 
 def _upserted(passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> edge.UpdateOperation:
