@@ -11,6 +11,7 @@ import asyncpg
 from services.indexer.adapters.collections import NAMES, EdgeCollections, ServerCollections
 from services.indexer.adapters.erasing import PostgresErasure
 from services.indexer.adapters.migrations import migrate
+from services.indexer.adapters.nats_late import erase_message
 from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_exports import PostgresHeldMessages
 from services.indexer.adapters.postgres_forgotten import PostgresForgotten
@@ -39,7 +40,7 @@ from services.indexer.remembering import Remembering
 from services.indexer.searching import Searching
 from services.indexer.settings import IndexerSettings
 from shared.bus import Bus
-from shared.deliveries import Batches, Consumer, consuming
+from shared.deliveries import Batches, Consumer, Delivery, Handler, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
 from shared.events import Event, MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
@@ -135,12 +136,18 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             ],
         )
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
-        saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, batches, workers=4 * settings.index_batch_turns)
+
+        async def take(event: TurnSaved, delivery: Delivery) -> Sequence[Event]:
+            if not (follow_ups := await batches(event, delivery)):
+                await erase_message(bus, INDEXER_TURN_SAVED.stream, delivery.sequence)
+            return follow_ups
+
+        saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, take, workers=4 * settings.index_batch_turns)
         cancelled = Consumer(
             bus,
             INDEXER_TURN_CANCELLED,
             TurnCancelled,
-            lambda event, delivery: _unless_forgotten(forgetting, event, indexer.on_turn_cancelled),
+            _unless_forgotten(bus, INDEXER_TURN_CANCELLED, forgetting, indexer.on_turn_cancelled),
             workers=settings.postgres_pool_connections,
         )
         stated = _stated(bus, memories, forgetting)
@@ -165,17 +172,25 @@ def _stated(bus: Bus, memories: Memories, forgetting: Forgetting) -> list[Consum
             bus,
             durable,
             kind,
-            lambda event, _: _unless_forgotten(forgetting, event, memories.on_memory_stated),
+            _unless_forgotten(bus, durable, forgetting, memories.on_memory_stated),
             workers=_STATEMENTS,
         )
         for durable, kind in kinds.items()
     ]
 
 
-async def _unless_forgotten(
-    forgetting: Forgetting, event: E, handle: Callable[[E], Awaitable[Sequence[Event]]]
-) -> Sequence[Event]:
-    return [] if await forgetting.is_forgotten(event) else await handle(event)
+def _unless_forgotten(
+    bus: Bus, durable: Durable, forgetting: Forgetting, handle: Callable[[E], Awaitable[Sequence[Event]]]
+) -> Handler[E]:
+    """What is forgotten and comes late is not kept, not even in its stream."""
+
+    async def take(event: E, delivery: Delivery) -> Sequence[Event]:
+        if not await forgetting.is_forgotten(event, delivery.stored_at):
+            return await handle(event)
+        await erase_message(bus, durable.stream, delivery.sequence)
+        return []
+
+    return take
 
 
 def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:

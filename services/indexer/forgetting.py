@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -46,6 +47,7 @@ class RememberedFacts(Protocol):
         turn_ids: Sequence[str] = (),
         session_ids: Sequence[str] = (),
         everything: bool = False,
+        until: datetime | None = None,
     ) -> Sequence[str]: ...
 
 
@@ -92,7 +94,7 @@ class Forgetting:
                 StoreReceipt(store="memories", removed=len(memory_ids)),
                 StoreReceipt(store="points", removed=points),
             ],
-            memory_ids=list(memory_ids),
+            memory_ids=sorted({*memory_ids, *await self._forgotten.sources(order.user)}),
         )
 
     async def _forget_memories(self, order: ForgetRequested) -> Sequence[str]:
@@ -102,9 +104,11 @@ class Forgetting:
             case "turn":
                 return await self._memories.remove(order.user, turn_ids=[order.target])
             case "session":
-                return await self._memories.remove(order.user, session_ids=[order.target])
+                return await self._memories.remove(
+                    order.user, session_ids=[order.target], until=order.requested_at
+                )
             case "user":
-                return await self._memories.remove(order.user, everything=True)
+                return await self._memories.remove(order.user, everything=True, until=order.requested_at)
 
     async def clear_answers(self, request: ClearAnswers) -> AnswersCleared:
         removed = await self._forgotten.clear_answers(request.user, request.turn_ids)
@@ -114,9 +118,11 @@ class Forgetting:
     async def _remove_points(self, user: str, removed: RemovedRows) -> int:
         index = self._generation.indexes["turn"]
         before = await index.count()
-        for begin in range(0, len(removed.messages), _POINTS_AT_ONCE):
-            some: Sequence[UUID] = removed.messages[begin : begin + _POINTS_AT_ONCE]
-            await index.remove(Selection(user=user, messages=some))
+        # Who has read the rows before they went may be about to write their points.
+        async with self._remembering.held_sessions(user, removed.sessions):
+            for begin in range(0, len(removed.messages), _POINTS_AT_ONCE):
+                some: Sequence[UUID] = removed.messages[begin : begin + _POINTS_AT_ONCE]
+                await index.remove(Selection(user=user, messages=some))
         points = before - await index.count()
         beside = await self._messages.get(user, removed.beside)
         await self._remembering.index(list(beside.values()))
@@ -155,15 +161,17 @@ class Forgetting:
         )
         return [event for i, event in enumerate(events) if i not in covered]
 
-    async def is_forgotten(self, event: TurnCancelled | MemorySaved | MemoryExtracted) -> bool:
+    async def is_forgotten(
+        self, event: TurnCancelled | MemorySaved | MemoryExtracted, stored_at: datetime
+    ) -> bool:
+        """What stands on no turn began when it was stored."""
         if isinstance(event, TurnCancelled):
             began = event.requested_at or event.cancelled_at
             said = (event.user, event.session_id, event.turn_id, began)
         else:
             statement = event.statement
-            if statement.turn_id is None or statement.said_at is None:
-                return False
-            said = (event.user, statement.session_id, statement.turn_id, statement.said_at)
+            began = (statement.said_at if statement.turn_id else None) or stored_at
+            said = (event.user, statement.session_id, statement.turn_id or "", began)
         return bool(await self._forgotten.covered([said]))
 
     # --- receipts ---

@@ -60,6 +60,7 @@ class MemoryTable(Protocol):
         turn_ids: Sequence[str] = (),
         session_ids: Sequence[str] = (),
         everything: bool = False,
+        until: datetime | None = None,
     ) -> Written: ...
 
     async def get(self, user: str, memory_ids: Sequence[str]) -> list[MemoryRow]: ...
@@ -152,11 +153,20 @@ class Memories:
         turn_ids: Sequence[str] = (),
         session_ids: Sequence[str] = (),
         everything: bool = False,
+        until: datetime | None = None,
     ) -> Sequence[str]:
-        """Rows and points of these memories, or of what these turns or sessions said; the ids of them."""
+        """Rows and points of these memories, or of what these turns or sessions said; the ids of them.
+
+        `until`: of sessions, or of everything, what was said until then.
+        """
         async with self._writing:
             written = await self._table.remove(
-                user, memory_ids, turn_ids=turn_ids, session_ids=session_ids, everything=everything
+                user,
+                memory_ids,
+                turn_ids=turn_ids,
+                session_ids=session_ids,
+                everything=everything,
+                until=until,
             )
             await self._index(user, written)
         return written.gone

@@ -150,6 +150,8 @@ class RemovedRows(msgspec.Struct, frozen=True, kw_only=True):
 
     turns: int = 0
     messages: Sequence[UUID] = ()
+    sessions: Sequence[str] = ()
+    """Those that the messages were of."""
     beside: Sequence[UUID] = ()
 
 
@@ -163,6 +165,10 @@ class Forgotten(Protocol):
         ...
 
     async def remove(self, order: ForgetRequested) -> RemovedRows: ...
+
+    async def sources(self, user: str) -> list[str]:
+        """Ids of all statements of the user that are forgotten, the latest first; not of those long ago."""
+        ...
 
     async def clear_answers(self, user: str, turn_ids: Sequence[str]) -> RemovedRows: ...
 

@@ -39,6 +39,10 @@ class Remembering:
         async with self._sessions.held({(message.user, message.session_id) for message in messages}):
             await self._index({message.point_id for message in messages}, may_have_points=True)
 
+    def held_sessions(self, user: str, session_ids: Iterable[str]) -> AbstractAsyncContextManager[None]:
+        """Whoever wrote points of these sessions is done, and nobody else here begins."""
+        return self._sessions.held({(user, session_id) for session_id in session_ids})
+
     def held(self, runs: Sequence[Run]) -> AbstractAsyncContextManager[None]:
         """Nobody else here writes points of their sessions."""
         messages = (passage.message for passage in chain(*runs))

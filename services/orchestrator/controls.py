@@ -90,6 +90,11 @@ class Controls:
         """The user's turns that wait or run."""
         return self._dispatcher.queue.of_user(user)
 
+    def running_of_user(self, user: str) -> set[str]:
+        """The ids of those that run, wherever that is."""
+        queue = self._dispatcher.queue
+        return {turn.request.turn_id for turn in queue.of_user(user) if queue.is_running(turn)}
+
     # --- controlling ---
 
     async def control(self, request: Control) -> Controlled:

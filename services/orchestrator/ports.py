@@ -89,6 +89,11 @@ class Documents(Protocol):
         """
         ...
 
+    async def rewrite(self, turn_id: str, files: Mapping[str, str]) -> None:
+        """These documents alone are left of the turn; where it is archived, it stays so. Nothing where it is
+        gone. A crash leaves each document as it was or as it shall be. Raises Transient."""
+        ...
+
     async def highest_turn_number(self) -> int:
         """0 where there are none."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -48,6 +49,20 @@ FROM unnest($2::text[], $3::integer[]) AS gone (session_id, ordinal)
 WHERE m.user_id = $1 AND m.session_id = gone.session_id AND m.ordinal IN (gone.ordinal - 1, gone.ordinal + 1)
 RETURNING m.point_id
 """
+# Its topic and keywords may be words of the answer.
+_CLEAR_TURNS = """
+UPDATE pandora.turns AS t SET output = '', keywords = to_jsonb(asked.keywords),
+    topic = array_to_string(asked.keywords[1:3], ' ')
+FROM (
+    SELECT turn_id, ARRAY(
+        SELECT word FROM jsonb_array_elements_text(keywords) WITH ORDINALITY AS said (word, place)
+        WHERE position(word IN lower(input)) > 0 ORDER BY place
+    ) AS keywords FROM pandora.turns WHERE user_id = $1 AND turn_id = ANY($2)
+) AS asked WHERE t.turn_id = asked.turn_id
+"""
+_SOURCES = """
+SELECT source_id FROM pandora.forgotten_sources WHERE user_id = $1 ORDER BY forgotten_at DESC LIMIT 10000
+"""
 _SPEAKERS = """
 DELETE FROM pandora.speakers AS s WHERE user_id = $1 AND NOT EXISTS (
     SELECT FROM pandora.messages AS m WHERE m.user_id = s.user_id AND m.speaker = s.speaker
@@ -83,25 +98,17 @@ class PostgresForgotten:
             gone = await connection.fetch(_REMOVE_MESSAGES, *scope)
             beside = await connection.fetch(_BESIDE, order.user, *_places(gone))
             await connection.execute(_SPEAKERS, order.user)
-        return RemovedRows(
-            turns=len(turns),
-            messages=[record["point_id"] for record in gone],
-            beside=[record["point_id"] for record in beside],
-        )
+        return msgspec.structs.replace(_removed(gone, beside), turns=len(turns))
+
+    async def sources(self, user: str) -> list[str]:
+        return [record["source_id"] for record in await self._database.fetch(_SOURCES, user)]
 
     async def clear_answers(self, user: str, turn_ids: Sequence[str]) -> RemovedRows:
         async with self._database.transaction() as connection:
-            await connection.execute(
-                "UPDATE pandora.turns SET output = '' WHERE user_id = $1 AND turn_id = ANY($2)",
-                user,
-                list(turn_ids),
-            )
+            await connection.execute(_CLEAR_TURNS, user, list(turn_ids))
             gone = await connection.fetch(_REMOVE_ANSWERS, user, list(turn_ids))
             beside = await connection.fetch(_BESIDE, user, *_places(gone))
-        return RemovedRows(
-            messages=[record["point_id"] for record in gone],
-            beside=[record["point_id"] for record in beside],
-        )
+        return _removed(gone, beside)
 
     async def keep(self, receipt: Receipt) -> None:
         await self._database.fetch(
@@ -117,6 +124,14 @@ class PostgresForgotten:
         if not records or records[0]["receipt"] is None:
             return None
         return msgspec.json.decode(records[0]["receipt"], type=Receipt)
+
+
+def _removed(gone: Sequence[Any], beside: Sequence[Any]) -> RemovedRows:
+    return RemovedRows(
+        messages=[record["point_id"] for record in gone],
+        sessions=sorted({record["session_id"] for record in gone}),
+        beside=[record["point_id"] for record in beside],
+    )
 
 
 def _places(gone: Sequence[dict[str, object]]) -> tuple[list[object], list[object]]:

@@ -76,7 +76,10 @@ WITH gone AS (
     DELETE FROM pandora.memory_statements WHERE user_id = $1 AND (
         memory_id IN (
             SELECT memory_id FROM pandora.memory_statements WHERE user_id = $1 AND statement_id = ANY($2)
-        ) OR turn_id = ANY($3) OR session_id = ANY($4) OR $5
+        ) OR turn_id = ANY($3) OR (
+            (session_id = ANY($4) OR $5)
+            AND ($6::timestamptz IS NULL OR said_at <= $6 OR (turn_id IS NULL AND said_at > now()))
+        )
     ) RETURNING statement_id, slot, turn_id, session_id
 ), noted AS (
     INSERT INTO pandora.forgotten_sources (user_id, source_id)
@@ -136,12 +139,13 @@ class PostgresMemoryTable:
         turn_ids: Sequence[str] = (),
         session_ids: Sequence[str] = (),
         everything: bool = False,
+        until: datetime | None = None,
     ) -> Written:
         """Forgets these memories, or what these turns or sessions said; what is left is derived anew, so
         that what a forgotten statement had ended holds again. None of it comes back by a late delivery."""
         async with self._writing(user) as connection:
             records = await connection.fetch(
-                _FORGET, user, list(memory_ids), list(turn_ids), list(session_ids), everything
+                _FORGET, user, list(memory_ids), list(turn_ids), list(session_ids), everything, until
             )
             written = await _derive(connection, user, [record["slot"] for record in records])
             removed = {one for record in records for one in record["statements"]}

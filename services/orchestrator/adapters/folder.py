@@ -10,8 +10,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
 
-from services.orchestrator.adapters.archived import about_turn, is_zip, names_zipped, read_zipped, zip_name
-from services.orchestrator.adapters.folder_places import WRITING, Places, delete
+from services.orchestrator.adapters.archived import (
+    about_turn,
+    is_zip,
+    names_zipped,
+    read_zipped,
+    zip_files,
+    zip_name,
+)
+from services.orchestrator.adapters.folder_places import PACKING, WRITING, Places, delete
 from services.orchestrator.domain.turn import turn_dir
 from shared.errors import Transient
 
@@ -115,6 +122,32 @@ class FolderDocuments:
     def _highest(self) -> int:
         numbers = (number for number, _ in (*self._places.folders(), *self._places.zips()))
         return max(numbers, default=0)
+
+    async def rewrite(self, turn_id: str, files: Mapping[str, str]) -> None:
+        try:
+            await asyncio.to_thread(self._rewrite, turn_id, files)
+        except OSError as error:
+            raise Transient(f"{self._places.folder} takes no change: {error.strerror or error}") from error
+
+    def _rewrite(self, turn_id: str, files: Mapping[str, str]) -> None:
+        with self._places.one_at_a_time():
+            for place in self._all_places_of(turn_id):
+                if not place.exists():
+                    continue
+                aside = Path(mkdtemp(prefix=f"{WRITING}{turn_id}.", dir=self._places.folder))
+                for name, text in files.items():
+                    (aside / name).write_bytes(text.encode())
+                if is_zip(place):
+                    packed = aside.with_name(aside.name.replace(WRITING, PACKING, 1))
+                    zip_files(aside, packed)
+                    packed.replace(place)
+                else:
+                    for name in files:
+                        (aside / name).replace(place / name)
+                    for path in place.iterdir():
+                        if path.name not in files:
+                            path.unlink()
+                delete(aside)
 
     # --- whose they are, and taking them away ---
 

@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError
 
 from services.orchestrator.domain.forgetting import Gone
 from shared.bus import Bus
@@ -36,6 +37,8 @@ _REPLICA_BYTES = 14 * 1024 * 1024
 _AT_ONCE = 16
 _INDEXER_SECONDS = 150.0
 _TURN_IDS_AT_ONCE = 1_000
+_AWAY = (nats.errors.Error, nats.js.errors.Error, TimeoutError)
+_NO_ANSWER = "NATS does not answer while something is forgotten"
 _NO_MESSAGE = (10037, 10043, 10057)
 """JetStream's ways to say that the message is gone already."""
 
@@ -43,6 +46,7 @@ _NO_MESSAGE = (10037, 10043, 10057)
 class _Statement(msgspec.Struct, frozen=True):
     turn_id: str | None = None
     session_id: str = ""
+    said_at: datetime | None = None
 
 
 class _Mention(msgspec.Struct):
@@ -52,6 +56,7 @@ class _Mention(msgspec.Struct):
     turn_id: str = ""
     session_id: str = ""
     memory_id: str = ""
+    requested_at: datetime | None = None
     statement: _Statement = _Statement()
 
 
@@ -113,11 +118,7 @@ class BusTraces:
 
         async def delete(one: Stored) -> None:
             async with gate:
-                try:
-                    await _answered(self._bus.jetstream.delete_msg(stream, one.sequence))
-                except APIError as error:
-                    if error.err_code not in _NO_MESSAGE:
-                        raise Transient(f"NATS did not erase from {stream}: {error.description}") from error
+                await _erased(self._bus.jetstream.delete_msg(stream, one.sequence))
 
         await asyncio.gather(*map(delete, stored))
         return len(stored)
@@ -180,21 +181,35 @@ def _is_of(stored: Stored, order: ForgetRequested, gone: Gone, also: Sequence[st
     turn_id = said.turn_id or said.statement.turn_id or ""
     if turn_id in gone.turn_ids or turn_id in also or said.memory_id in gone.memory_ids:
         return True
+    # What stands on no turn began when it was stored.
+    began = said.requested_at or (said.statement.said_at if turn_id else None) or _stored_at(stored)
     match order.scope:
-        case "turn":
-            return turn_id == order.target
+        case "turn" | "memory":
+            return False
         case "session":
-            return (said.session_id or said.statement.session_id) == order.target and not turn_id
+            session_id = said.session_id or said.statement.session_id
+            return session_id == order.target and began <= order.requested_at
         case "user":
-            return not turn_id
-        case "memory":
-            return said.memory_id == order.target
+            return began <= order.requested_at
+
+
+def _stored_at(stored: Stored) -> datetime:
+    return msgspec.convert(stored.headers["Nats-Time-Stamp"], datetime)
+
+
+async def _erased(call: Awaitable[bool]) -> None:
+    try:
+        await call
+    except APIError as error:
+        if error.err_code not in _NO_MESSAGE:
+            raise Transient(f"NATS did not erase a message: {error.description}") from error
+    except _AWAY as error:
+        raise Transient(_NO_ANSWER) from error
 
 
 async def _answered(call: Awaitable[R]) -> R:
+    """What the server refuses is refused while it starts, or its stream has no leader: it is tried again."""
     try:
         return await call
-    except (NotFoundError, APIError):
-        raise
-    except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-        raise Transient("NATS does not answer while something is forgotten") from error
+    except _AWAY as error:
+        raise Transient(_NO_ANSWER) from error

@@ -1,13 +1,14 @@
 """Which turns stood on what is forgotten, and what is left of them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
 from shared.events import Origin, Source, SourcesFound
 from shared.replies import TurnRecord
 
-_CLEARED = "This answer stood on something that was forgotten, and was removed with it."
+CLEARED = "This answer stood on something that was forgotten, and was removed with it."
 _found = msgspec.json.Decoder(SourcesFound)
 
 
@@ -17,17 +18,21 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     turn_ids: frozenset[str] = frozenset()
     session_id: str | None = None
     memory_ids: frozenset[str] = frozenset()
+    until: datetime | None = None
+    """All that was said until then, in that session or in any; None: the turns and memories alone."""
 
     @property
     def is_nothing(self) -> bool:
-        return not self.turn_ids and self.session_id is None and not self.memory_ids
+        return not self.turn_ids and not self.memory_ids and self.until is None
 
     def holds(self, origin: Origin) -> bool:
         if origin.kind == "memory":
             return origin.id in self.memory_ids
-        return origin.turn_id in self.turn_ids or (
-            self.session_id is not None and origin.session_id == self.session_id
-        )
+        if origin.turn_id in self.turn_ids:
+            return True
+        if self.until is None or (origin.at is not None and origin.at > self.until):
+            return False
+        return self.session_id in (None, origin.session_id)
 
 
 def stands_on(record: TurnRecord, events: str, gone: Gone) -> bool:
@@ -40,7 +45,11 @@ def cleared(record: TurnRecord, gone: Gone) -> TurnRecord:
     kept = [source for source in record.sources if not gone.holds(source)]
     if len(kept) == len(record.sources):
         return record
-    return msgspec.structs.replace(record, sources=kept, output=_CLEARED)
+    said = record.input.lower()
+    keywords = [word for word in record.keywords if word in said]
+    return msgspec.structs.replace(
+        record, sources=kept, output=CLEARED, keywords=keywords, topic=" ".join(keywords[:3])
+    )
 
 
 def _sources_found(events: str) -> Iterator[Source]:
