@@ -20,6 +20,7 @@ from cli.dead import DeadError, dead
 from cli.env_example import render_example
 from cli.exporting import ExportError, archive, export
 from cli.follow import follow_logs, show_logs
+from cli.forgetting import ForgetError, forget
 from cli.importing import imports
 from cli.launcher import launch, open_folder
 from cli.memories import MemoriesError, memories
@@ -50,9 +51,19 @@ app.command()(archive)
 app.command()(reindex)
 app.command()(check)
 app.add_typer(memories, name="memories")
+app.add_typer(forget, name="forget")
 console = Console()
 errors = Console(stderr=True)
-_NO_SUCCESS = (AlreadyRunning, AskError, DeadError, ExportError, MemoriesError, ImportFailed, UpkeepError)
+_NO_SUCCESS = (
+    AlreadyRunning,
+    AskError,
+    DeadError,
+    ExportError,
+    ForgetError,
+    ImportFailed,
+    MemoriesError,
+    UpkeepError,
+)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

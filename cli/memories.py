@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.forgetting import NoWait, carry_out
 from cli.settings import ClientSettings, gateway_url
 from shared.settings import load
 
@@ -48,9 +49,6 @@ class MemoriesClient:
 
     async def show(self, memory_id: str) -> Memory:
         return await self._call("GET", f"/v1/memories/{quote(memory_id, safe='')}")
-
-    async def forget(self, memory_id: str) -> dict[str, Any]:
-        return await self._call("DELETE", f"/v1/memories/{quote(memory_id, safe='')}")
 
     async def id_of(self, given: str) -> str:
         """The whole id of one that begins like this: the list shows beginnings."""
@@ -194,20 +192,15 @@ def show(memory_id: OneId, as_json: Json = False) -> None:
 
 
 @memories.command()
-def forget(memory_id: OneId, as_json: Json = False) -> None:
-    """Forget one memory, for good."""
+def forget(memory_id: OneId, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Forget one memory, for good: as `pandora forget memory`."""
 
-    async def remove() -> dict[str, Any]:
+    async def whole() -> str:
         async with _gateway() as client:
-            answer: dict[str, Any] = await client.forget(await client.id_of(memory_id))
-            return answer
+            found: str = await client.id_of(memory_id)
+            return found
 
-    answer = _run(remove())
-    if as_json:
-        _print_json(answer)
-    else:
-        is_pending = answer.get("state") == "pending"
-        _print("It is being forgotten; nothing more is to do." if is_pending else "Forgotten.")
+    carry_out(f"memories/{quote(_run(whole()), safe='')}", no_wait, as_json)
 
 
 def _table(page: list[Memory], history: bool) -> Table:
