@@ -62,19 +62,19 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every signal there is, and how much it counts. Values are 0 to 1 and the weights add up to 1."""
 
-    meaning: float = 0.14
+    meaning: float = 0.13
     """Cosine of the message, between the lowest and the highest of this search."""
     meaning_near: float = 0.14
     """Cosine of the message with those beside it, likewise."""
     words: float = 0.12
     """BM25 of the message, as a share of the highest of this search."""
-    words_near: float = 0.12
+    words_near: float = 0.13
     """BM25 of the message with those beside it, likewise."""
-    session: float = 0.05
+    session: float = 0.08
     """The best five messages of its session, as a share of the best session's."""
-    speaker: float = 0.18
+    speaker: float = 0.16
     """The question names who said it."""
-    role: float = 0.08
+    role: float = 0.07
     """The user said it, and the question is about me; or the assistant, and it is about you."""
     tells: float = 0.05
     """It is not only a question."""
