@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from services.indexer.generation import Generation
 from services.indexer.ports import Forgotten, MessageTable, RemovedRows, Selection
 from services.indexer.remembering import Remembering
-from shared.endpoints import Endpoint
+from shared.endpoints import Endpoint, Send
 from shared.errors import Refused
 from shared.events import Event, ForgetRequested, MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
 from shared.replies import (
@@ -24,11 +24,14 @@ from shared.replies import (
     ReceiptKept,
     RowsErased,
     RowsForgotten,
+    StillForgetting,
     StoreReceipt,
 )
 
 log = logging.getLogger(__name__)
+A = TypeVar("A", RowsForgotten, RowsErased)
 _POINTS_AT_ONCE = 500
+_SIGN_OF_LIFE_SECONDS = 1.0
 _OTHERS_SERVER = "this PostgreSQL is not ours alone: its log and statistics, replicas and archives"
 _OTHERS_QDRANT = "the Qdrant server, until its own optimizer has merged the segments"
 
@@ -188,12 +191,24 @@ class Forgetting:
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint(ForgetRows, lambda request, send: self.forget_rows(request)),
+            Endpoint(ForgetRows, lambda request, send: _alive(self.forget_rows(request), send)),
             Endpoint(ClearAnswers, lambda request, send: self.clear_answers(request)),
-            Endpoint(EraseRows, lambda request, send: self.erase_rows(request)),
+            Endpoint(EraseRows, lambda request, send: _alive(self.erase_rows(request), send)),
             Endpoint(KeepReceipt, lambda request, send: self.keep_receipt(request)),
             Endpoint(GetReceipt, lambda request, send: self.get_receipt(request)),
         ]
+
+
+async def _alive(answer: Coroutine[Any, Any, A], send: Send) -> A:
+    """Says every second that it is under way, so that nobody waits for a process that died."""
+    begun = asyncio.get_running_loop().time()
+    task = asyncio.create_task(answer)
+    try:
+        while not (await asyncio.wait([task], timeout=_SIGN_OF_LIFE_SECONDS))[0]:
+            await send(StillForgetting(seconds=asyncio.get_running_loop().time() - begun))
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _of_turn(event: TurnSaved) -> ForgetRequested:

@@ -8,7 +8,7 @@ from services.orchestrator.domain.documents import EVENTS, METADATA, RESPONSE
 from services.orchestrator.domain.forgetting import CLEARED, Gone, cleared, stands_on
 from services.orchestrator.ports import Documents
 from shared.events import encode
-from shared.replies import ClearAnswers, Reply, Request
+from shared.replies import ClearAnswers, Reply, Request, TurnRecord
 
 
 class Indexer(Protocol):
@@ -17,29 +17,30 @@ class Indexer(Protocol):
         ...
 
 
-async def clear_answers(user: str, gone: Gone, documents: Documents, indexer: Indexer) -> list[str]:
-    """The turns of which no more is left than their question. Raises Transient; again it does no harm."""
+async def answers_on(user: str, gone: Gone, documents: Documents) -> list[str]:
+    """The turns whose model was given something that is gone, but for those that are gone themselves."""
     if gone.is_nothing:
         return []
-    found: list[str] = []
-    for _, turn_id in await documents.turns_of(user):
-        if turn_id not in gone.turn_ids and await _clear(user, turn_id, gone, documents, indexer):
-            found.append(turn_id)
-    return found
+    turn_ids = [turn_id for _, turn_id in await documents.turns_of(user) if turn_id not in gone.turn_ids]
+    return [turn_id for turn_id in turn_ids if await _standing(turn_id, gone, documents) is not None]
 
 
-async def _clear(user: str, turn_id: str, gone: Gone, documents: Documents, indexer: Indexer) -> bool:
-    record = await read_record(documents, turn_id)
-    events = await documents.read(turn_id, EVENTS) or ""
-    if record is None or not stands_on(record, events, gone):
-        return False
+async def clear_answer(user: str, turn_id: str, gone: Gone, documents: Documents, indexer: Indexer) -> None:
+    """The question stays. From here on nothing tells any more that the answer stood on it: this goes last."""
+    record = await _standing(turn_id, gone, documents)
+    if record is None:
+        return
     new = cleared(record, gone)
-    # The index first: a turn whose documents are as they shall be is not looked at again.
     if new.output == CLEARED:
         await indexer.ask(ClearAnswers(user=user, turn_ids=[turn_id]))
     # The context that its model was given, and its events, hold what is forgotten.
     await documents.rewrite(turn_id, {RESPONSE: f"{new.output}\n", METADATA: f"{encode(new).decode()}\n"})
-    return True
+
+
+async def _standing(turn_id: str, gone: Gone, documents: Documents) -> TurnRecord | None:
+    record = await read_record(documents, turn_id)
+    events = await documents.read(turn_id, EVENTS) or ""
+    return record if record is not None and stands_on(record, events, gone) else None
 
 
 def names(*lists: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from services.orchestrator.archive import read_record
-from services.orchestrator.clearing import Indexer, clear_answers, names
+from services.orchestrator.clearing import Indexer, answers_on, clear_answer, names
 from services.orchestrator.domain.forgetting import Gone
 from services.orchestrator.domain.queue import Waiting
 from services.orchestrator.phases.tools import Clock
@@ -119,9 +119,17 @@ class Forgetting:
         return receipt
 
     async def _forget_turns(self, order: ForgetRequested, gone: Gone, receipt: Receipt) -> Receipt:
-        answers = await clear_answers(order.user, gone, self._documents, self._indexer)
+        answers = await answers_on(order.user, gone, self._documents)
+        receipt = msgspec.structs.replace(
+            receipt,
+            turns=names(receipt.turns, sorted(gone.turn_ids))[:_NAMED_TURNS],
+            answers=names(receipt.answers, answers)[:_NAMED_TURNS],
+        )
+        await self._keep(receipt)  # Behind this nothing names them any more.
         await self._traces.tell([*gone.turn_ids, *answers])
         messages = await self._traces.remove(order, gone, answers)
+        for turn_id in answers:
+            await clear_answer(order.user, turn_id, gone, self._documents, self._indexer)
         folders = [await self._documents.remove(turn_id) for turn_id in sorted(gone.turn_ids)]
         stores = [
             StoreReceipt(store="documents", removed=sum(folders), erased=True),
@@ -129,11 +137,7 @@ class Forgetting:
             StoreReceipt(store="keys", removed=0),
             StoreReceipt(store="caches", removed=0, erased=True),
         ]
-        return msgspec.structs.replace(
-            _with(receipt, stores),
-            turns=names(receipt.turns, sorted(gone.turn_ids))[:_NAMED_TURNS],
-            answers=names(receipt.answers, answers)[:_NAMED_TURNS],
-        )
+        return _with(receipt, stores)
 
     async def _known(self, order: ForgetRequested) -> Receipt | None:
         try:

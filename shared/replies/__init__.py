@@ -31,6 +31,7 @@ from shared.replies.forgetting import (
     ReceiptState,
     RowsErased,
     RowsForgotten,
+    StillForgetting,
     Store,
     StoreReceipt,
 )
@@ -203,6 +204,7 @@ __all__ = [
     "Signal",
     "Speaker",
     "StillChecking",
+    "StillForgetting",
     "StillGenerating",
     "Store",
     "StoreReceipt",

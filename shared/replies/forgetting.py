@@ -66,12 +66,12 @@ class KeepReceipt(Request[ReceiptKept], frozen=True, kw_only=True):
     receipt: Receipt
 
 
-class RowsForgotten(msgspec.Struct, frozen=True, kw_only=True):
+class RowsForgotten(msgspec.Struct, frozen=True, kw_only=True, tag="rows_forgotten"):
     """No search and no list shows them from now on, and nothing that comes late brings them back."""
 
     stores: list[StoreReceipt]
     memory_ids: list[str]
-    """Memories that were made of it, or that it was."""
+    """Memories that were made of it, or that it was, and those that the user has forgotten before."""
 
 
 class ForgetRows(Request[RowsForgotten], frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class ClearAnswers(Request[AnswersCleared], frozen=True, kw_only=True):
     turn_ids: list[TurnId]
 
 
-class RowsErased(msgspec.Struct, frozen=True, kw_only=True):
+class RowsErased(msgspec.Struct, frozen=True, kw_only=True, tag="rows_erased"):
     """By store: whether the bytes of what was removed are gone, and what remains."""
 
     stores: list[StoreReceipt]
@@ -109,6 +109,12 @@ class EraseRows(Request[RowsErased], frozen=True, kw_only=True):
 
 class CachesForgotten(msgspec.Struct, frozen=True, kw_only=True):
     """The process holds nothing of it in memory."""
+
+
+class StillForgetting(msgspec.Struct, frozen=True, kw_only=True, tag="still_forgetting"):
+    """A sign of life before the answer to `index.forget` and `index.erase`."""
+
+    seconds: float
 
 
 class ForgetCached(Request[CachesForgotten], frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import nats.errors
@@ -24,7 +25,7 @@ from shared.errors import Poison, Transient
 from shared.events import UNREADABLE, ForgetRequested, decode, encode, live_subject
 from shared.keys import Conflict, Entry, Keys, publish_behind
 from shared.replay import Stored, replay
-from shared.replies import ForgetCached, Request
+from shared.replies import EraseRows, ForgetCached, ForgetRows, Request, StillForgetting
 from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, SESSIONS
 
 R = TypeVar("R")
@@ -35,7 +36,7 @@ _KEYS_BLOCK_BYTES = 4 * 1024 * 1024
 _REPLICA_BYTES = 14 * 1024 * 1024
 """The servers of a cluster keep what they agreed on in logs of their own, which such an amount moves on."""
 _AT_ONCE = 16
-_INDEXER_SECONDS = 150.0
+_SILENCE_SECONDS = 10.0
 _TURN_IDS_AT_ONCE = 1_000
 _AWAY = (nats.errors.Error, nats.js.errors.Error, TimeoutError)
 _NO_ANSWER = "NATS does not answer while something is forgotten"
@@ -64,13 +65,22 @@ _mention = msgspec.json.Decoder(_Mention)
 
 
 class BusIndexer:
-    """Indexer over the bus, which is given more time than to answer questions."""
+    """Indexer over the bus. Where it takes long, it has to say that it is still there."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def ask(self, request: Request[R]) -> R:
-        return await self._bus.ask(request, timeout=_INDEXER_SECONDS)
+        if not isinstance(request, ForgetRows | EraseRows):
+            return await self._bus.ask(request, timeout=_SILENCE_SECONDS)
+        question: Any = request
+        following = self._bus.ask_and_follow(question, StillForgetting, silence_seconds=_SILENCE_SECONDS)
+        async with aclosing(following) as answers:
+            async for answer in answers:
+                if not isinstance(answer, StillForgetting):
+                    reply: R = answer
+                    return reply
+        raise Transient(f"no answer to {request.subject}")
 
 
 async def hear_forgotten(bus: Bus, forget: Callable[[Sequence[str]], None]) -> None:
