@@ -19,12 +19,13 @@ from shared.replies import ImportedMessage, ImportMessages, Reindex, Reindexing,
 from shared.streams import declare_streams
 
 GOAL = 0.9
+_ROUNDS, _MESSAGES = 3, 4_000
 _AT_ONCE = 200
 _SESSION_MESSAGES = 40
 
 
 async def measure(folder: Path, quick: bool) -> list[Figure]:
-    rounds, messages = (1, 600) if quick else (3, 4_000)
+    rounds, messages = (1, 600) if quick else (_ROUNDS, _MESSAGES)
     installation = Installation(folder)
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())

@@ -53,7 +53,7 @@ class CheckedKind(msgspec.Struct, frozen=True, kw_only=True):
     points_without_rows: int
 
 
-class CheckReply(msgspec.Struct, frozen=True, kw_only=True):
+class CheckReply(msgspec.Struct, tag_field="type", tag="checked", frozen=True, kw_only=True):
     """What was found, before it was mended."""
 
     kinds: list[CheckedKind]
@@ -70,7 +70,7 @@ class Check(Request[CheckReply], frozen=True, kw_only=True):
     """Puts right what is not."""
 
 
-class StillChecking(msgspec.Struct, frozen=True, kw_only=True):
+class StillChecking(msgspec.Struct, tag_field="type", tag="checking", frozen=True, kw_only=True):
     """A sign of life before the answer."""
 
     checked: int

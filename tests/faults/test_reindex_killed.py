@@ -1,0 +1,101 @@
+"""The whole stack: new vectors beside the old ones, the indexer killed in between, and a look at the end."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.stack import Stack
+
+MESSAGES = 1_500
+_PAGE = 250
+_SECONDS = 200
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[Stack]:
+    stack = Stack({})
+    stack.start()
+    yield stack
+    stack.stop()
+    stack.remove()
+
+
+def pandora(stack: Stack, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=stack.data_dir,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def fill(stack: Stack) -> None:
+    for begin in range(0, MESSAGES, _PAGE):
+        lines = [
+            json.dumps(
+                {
+                    "session_id": f"s{n // 50}",
+                    "message_id": str(n),
+                    "speaker": "user",
+                    "text": f"Parcel {n} was brought to house {n * 7} by the postman of that week.",
+                    "at": "2026-03-01T10:00:00Z",
+                }
+            )
+            for n in range(begin, begin + _PAGE)
+        ]
+        status, answer = await stack.call("POST", "/v1/imports", "\n".join(lines).encode())
+        assert status == 200, answer
+
+
+async def found(stack: Stack, number: int) -> bool:
+    status, answer = await stack.call("POST", "/v1/search", {"query": f"Parcel {number}", "limit": 3})
+    return status == 200 and any(f"Parcel {number} " in hit["text"] for hit in answer["hits"])
+
+
+async def test_a_reindex_outlives_the_death_of_the_indexer(stack: Stack) -> None:
+    await fill(stack)
+    assert await found(stack, 77)
+    before = json.loads((await asyncio.to_thread(pandora, stack, "reindex", "--watch", "--json"))[1])
+    assert not before["running"]
+
+    status, begun = await asyncio.to_thread(pandora, stack, "reindex", "--json")
+    assert status == 0, begun
+    building = json.loads(begun)["building"]
+    async with asyncio.timeout(_SECONDS):
+        while (await state(stack))["done"] == 0:
+            assert await found(stack, 77), "the old vectors answer"
+    os.kill(stack.pid_of("indexer"), signal.SIGKILL)
+    async with asyncio.timeout(_SECONDS):
+        while not await found(stack, 78):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    status, watched = await asyncio.to_thread(pandora, stack, "reindex", "--watch")
+
+    assert status == 0, watched
+    assert (await state(stack))["live"] == building
+    assert await found(stack, 79)
+    status, checked = await asyncio.to_thread(pandora, stack, "check", "--json")
+    assert status == 0, checked
+    assert json.loads(checked)["right"]
+    async with asyncio.timeout(_SECONDS):
+        while len(list((stack.data_dir / "qdrant").iterdir())) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+
+    await stack.rows("DELETE FROM pandora.messages WHERE message_id = '80'")
+    status, checked = await asyncio.to_thread(pandora, stack, "check")
+    assert (status, "1 points without rows" in checked) == (1, True), checked
+    status, mended = await asyncio.to_thread(pandora, stack, "check", "--mend")
+    assert (status, "all is right now" in mended) == (0, True), mended
+
+
+async def state(stack: Stack) -> dict[str, object]:
+    status, answer = await asyncio.to_thread(pandora, stack, "reindex", "--watch", "--json")
+    return dict(json.loads(answer)) if status == 0 else {"done": 0}
