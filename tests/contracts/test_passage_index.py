@@ -406,6 +406,25 @@ async def test_all_messages_can_be_paged_through(index: PassageIndex, limit: int
     assert len(read) == len(POINTS) + 2
 
 
+async def test_points_are_told_from_those_that_are_not_there(index: PassageIndex) -> None:
+    await write(index)
+    here = [passage.id for passage, _, _ in POINTS]
+
+    assert await index.present([*here, uuid4()]) == set(here)
+    assert await index.present([]) == set()
+
+
+async def test_points_without_rows_are_dropped_whoevers_they_were(index: PassageIndex) -> None:
+    await write(index, [*POINTS, point(7, "bees", HALF), point(7, "wasps", BEES, part=1)])
+
+    await index.drop([message(1, "").point_id, message(5, "", user="bob").point_id, message(7, "").point_id])
+    await index.drop([uuid4()])
+
+    assert await index.count() == len(POINTS) - 2
+    assert set(await ask(index, BEES, "bees")) == {2, 3, 4}
+    assert await ask(index, BEES, "bees", user="bob") == {}
+
+
 async def test_writing_and_searching_go_on_side_by_side(index: PassageIndex) -> None:
     points = [point(n, f"message number {n}", BEES) for n in range(40)]
 
