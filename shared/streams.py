@@ -214,7 +214,12 @@ ORCHESTRATOR_TURN_SAVED = Durable(
     replay_subject="replay.orchestrator-turn-saved",
 )
 ORCHESTRATOR_FORGET_REQUESTED = Durable(
-    name="orchestrator-forget-requested", stream="FORGETTING", subject="forget.requested", max_ack_pending=64
+    name="orchestrator-forget-requested",
+    stream="FORGETTING",
+    subject="forget.requested",
+    # Whoever asked was told that it will be: it is tried as long as the stream holds it.
+    patience_seconds=30 * 24 * 3600,
+    max_ack_pending=64,
 )
 DURABLES: Final = (
     INDEXER_TURN_SAVED,

@@ -14,7 +14,7 @@ from services.gateway.domain.naming import Naming
 from services.gateway.gateway import Gateway
 from services.gateway.routes import REFUSALS
 from services.gateway.search import FORBIDDEN
-from shared.errors import Refused
+from shared.errors import Refused, Transient
 from shared.events import ForgetRequested, ForgetScope
 from shared.replies import FindUnended, GetMemory, GetReceipt, GetTurn, Receipt
 
@@ -110,7 +110,7 @@ async def _forget(gateway: Gateway, user: str, scope: ForgetScope, target: str) 
         async with asyncio.timeout(_WAIT_SECONDS):
             while receipt.state == "pending":
                 await asyncio.sleep(_LOOK_SECONDS)
-                with contextlib.suppress(Refused):  # Nobody has begun with it yet.
+                with contextlib.suppress(Refused, Transient):  # Nobody has begun with it yet.
                     receipt = await gateway.ask(GetReceipt(user=user, forget_id=order.forget_id))
     return _answer(receipt)
 

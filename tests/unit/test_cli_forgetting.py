@@ -1,0 +1,158 @@
+"""`pandora forget` against a small real server."""
+
+from collections.abc import AsyncIterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import typer
+from aiohttp import web
+from rich.console import Console
+
+from cli import forgetting
+from cli.forgetting import ForgetError, ForgettingClient, forgetting_at
+
+STORES = [
+    {"store": "turns", "removed": 1200, "erased": True, "remains": ""},
+    {"store": "points", "removed": 3, "erased": False, "remains": "the Qdrant server"},
+    {"store": "streams", "removed": 4, "erased": False, "remains": ""},
+]
+
+
+def receipt(state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "forget_id": "f1",
+        "user": "alice",
+        "scope": "user",
+        "target": "",
+        "requested_at": "2026-03-14T09:26:53Z",
+        "state": state,
+        "erased_by": "2026-03-14T09:27:53Z",
+        "stores": STORES,
+        "turns": ["t1"],
+        "answers": [],
+        "remains": ["backups"],
+        **more,
+    }
+
+
+class Gateway:
+    """Answers a look at the receipt with the next of `looks`; a status is a refusal."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.looks: list[str | int] = []
+        self.sessions = 2
+        self.url = ""
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.deleted.append(request.raw_path)
+        if request.match_info["what"] == "turns/missing":
+            return web.json_response({"detail": "there is no ended turn missing"}, status=404)
+        if request.match_info["what"].startswith("users/bob"):
+            return web.json_response({"detail": "alice may not name the user bob"}, status=403)
+        return web.json_response(receipt("forgotten"))
+
+    async def look(self, request: web.Request) -> web.Response:
+        state = self.looks.pop(0)
+        if isinstance(state, int):
+            return web.json_response({"detail": "nothing was forgotten under f1 yet"}, status=state)
+        return web.json_response(receipt(state))
+
+    async def list_sessions(self, request: web.Request) -> web.Response:
+        sessions = [{"session_id": f"s{n}", "turns": n} for n in range(self.sessions)]
+        return web.json_response({"sessions": sessions})
+
+
+@pytest.fixture
+async def gateway(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
+    monkeypatch.setattr(forgetting, "_LOOK_SECONDS", 0.0)
+    running = Gateway()
+    app = web.Application()
+    app.router.add_get("/v1/sessions", running.list_sessions)
+    app.router.add_get("/v1/users/{user}/forgets/{forget_id}", running.look)
+    app.router.add_delete("/v1/{what:.*}", running.delete)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    running.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield running
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[ForgettingClient]:
+    async with forgetting_at(gateway.url, "secret") as connected:
+        yield connected
+
+
+async def test_it_waits_until_the_bytes_are_gone(gateway: Gateway, client: ForgettingClient) -> None:
+    gateway.looks = [404, "pending", "forgotten", "erased"]
+
+    answer = await client.until_erased(await client.forget("users/me/data"))
+
+    assert answer["state"] == "erased"
+    assert gateway.deleted == ["/v1/users/me/data"]
+    assert gateway.looks == []
+
+
+async def test_a_refusal_says_what_to_do(gateway: Gateway, client: ForgettingClient) -> None:
+    with pytest.raises(ForgetError, match=r"status 404: there is no ended turn missing\.$"):
+        await client.forget("turns/missing")
+    with pytest.raises(ForgetError, match="Set PANDORA_API_KEY to an admin's key"):
+        await client.forget("users/bob/data")
+    gateway.looks = [503]
+    with pytest.raises(ForgetError, match="See `pandora status`"):
+        await client.until_erased(receipt("pending"))
+
+
+async def test_where_nobody_answers_one_is_told_so() -> None:
+    async with forgetting_at("http://127.0.0.1:9", None) as client:
+        with pytest.raises(ForgetError, match="Start Pandora"):
+            await client.forget("turns/t1")
+
+
+async def test_turns_are_counted_where_they_can_be(gateway: Gateway, client: ForgettingClient) -> None:
+    assert await client.turns_of("s1") == 1
+    assert await client.turns_of("imported") is None
+    gateway.sessions = 5
+    assert await client.turns_of(None) == 10
+    gateway.sessions = 100
+    assert await client.turns_of(None) is None
+
+
+def test_nobody_is_forgotten_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+    with pytest.raises(ForgetError, match="--yes"):
+        forgetting.confirm("turn t1", yes=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+    with pytest.raises(ForgetError, match="Nothing was forgotten"):
+        forgetting.confirm("turn t1", yes=False)
+    forgetting.confirm("turn t1", yes=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("pending", "goes on by itself. To look again: pandora forget receipt f1 --user alice"),
+        ("forgotten", "Its bytes are gone by 2026-03-14T09:27:53"),
+        ("erased", "Forgotten, and its bytes are gone."),
+    ],
+)
+def test_a_receipt_is_shown_store_by_store(monkeypatch: pytest.MonkeyPatch, state: str, says: str) -> None:
+    out = StringIO()
+    monkeypatch.setattr(forgetting, "console", Console(file=out, width=120))
+
+    forgetting._show(receipt(state), as_json=False)
+
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert lines[:4] == [
+        "store removed bytes",
+        "turns 1,200 gone",
+        "points 3 remain in the Qdrant server",
+        "streams 4 not yet gone",
+    ]
+    assert "t1" in lines
+    assert "backups" in lines
+    assert says in lines[-1]
