@@ -159,5 +159,13 @@ async def show(events: AsyncIterator[Event], write: Callable[[str], None]) -> Ev
 def format_sources(sources: list[Event]) -> str:
     if not sources:
         return ""
-    lines = [f"  turn {source['turn_number']}: “{source['quote']}”" for source in sources]
+    lines = [f"  {_origin_of(source)}: “{source['quote']}”" for source in sources]
     return "\n".join(["", "Sources", *lines, ""])
+
+
+def _origin_of(source: Event) -> str:
+    """`turn 12`, `Caroline, 2023-05-08`, `memory, 2026-11-21`."""
+    if source.get("turn_number") is not None and source.get("kind", "turn") == "turn":
+        return f"turn {source['turn_number']}"
+    said = source.get("speaker") or source.get("kind", "memory")
+    return f"{said}, {source['at'][:10]}" if source.get("at") else str(said)

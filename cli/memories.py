@@ -20,6 +20,8 @@ from shared.settings import load
 
 _SECONDS = 30.0
 _PAGE = 100
+_SESSION_LETTERS = 13
+"""Enough to tell sessions apart, and to leave room for what is known."""
 _HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
 Memory = dict[str, Any]
 T = TypeVar("T")
@@ -209,13 +211,13 @@ def _table(page: list[Memory], history: bool) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold", justify="right" if heading == "sure" else "left")
     for one in page:
-        until = [(one["valid_to"] or "")[:16]] if history else []
+        until = [(one["valid_to"] or "")[:10]] if history else []
         table.add_row(
             one["memory_id"] if len(page) == 1 else _beginning(one["memory_id"], page),
             Text(_harmless(one["text"])),
             one["kind"],
             f"{one['confidence']:.0%}",
-            one["valid_from"][:16],
+            one["valid_from"][:10],
             *until,
             one["status"],
             Text(_harmless(", ".join(dict.fromkeys(map(_by, one["evidence"]))))),
@@ -234,7 +236,8 @@ def _beginning(memory_id: str, page: list[Memory]) -> str:
 
 def _by(evidence: dict[str, Any]) -> str:
     who = {"user": "you", "tool": "a tool", "reflector": "the reflector"}[evidence["made_by"]]
-    return f"{who} in {evidence['session_id']}" if evidence["session_id"] else who
+    session = evidence["session_id"]
+    return f"{who} in {session[:_SESSION_LETTERS]}" if session else who
 
 
 def _print_json(value: object) -> None:

@@ -233,3 +233,19 @@ def test_whatever_is_asked_the_answer_is_known_words_or_a_quote(
 @given(st.text())
 def test_the_words_of_a_text_joined_are_the_text(text: str) -> None:
     assert "".join(split_words(text.lstrip())) == text.lstrip()
+
+
+def test_who_said_an_imported_message_is_known_with_its_sentences() -> None:
+    said = Passage(
+        id="D1:2",
+        score=0.5,
+        similarity=0.6,
+        speaker="Caroline",
+        input="Biscuit! He is a greyhound from the shelter.",
+    )
+
+    answer = find_answer("Which dog from the shelter does Caroline have?", [said])
+
+    assert "greyhound" in answer.text
+    assert [source.id for source in answer.sources] == ["D1:2"]
+    assert find_answer("Which dog from the shelter does Melanie have?", [said]).sources == []

@@ -97,13 +97,15 @@ def _candidates(passage: Passage, stems: Stems) -> Iterator[_Candidate]:
         if passage.quoted
         else [(passage.input, 1.0), (passage.output, _GENERATED_SHARE)]
     )
+    # Who said it is known with every sentence: "I have a dog" is about Caroline, where she said it.
+    speaker = stems.content(passage.speaker) if passage.turn_id is None else set()
     for text, share in texts:
-        before: set[str] = set()
+        before = speaker
         for sentence in sentences(text):
             content = stems.content(sentence)
             if not asks(sentence):
                 yield _Candidate(sentence, passage, share, content, before)
-            before = content
+            before = content | speaker
 
 
 def _is_past(sentence: str, past: set[str]) -> bool:
