@@ -56,6 +56,8 @@ class _Page(msgspec.Struct, frozen=True):
     keys: Sequence[RowKey]
     """Empty: the end."""
     wanted: Sequence[RowKey]
+    live: Generation
+    """Whose model has computed the vectors."""
     vectors: Mapping[str, Vectors]
 
 
@@ -101,14 +103,14 @@ class Filling:
 
     async def _next(self, after: Place | None, unindexed: bool) -> _Page:
         keys = await self._rows.keys(after, PAGE_ROWS, unindexed=unindexed)
-        wanted = await self.missing(keys)
-        return _Page(keys, wanted, await self._vectors({key.point_id for key in wanted}))
+        live, wanted = self._generation.live, await self.missing(keys)
+        return _Page(keys, wanted, live, await self._vectors(live, {key.point_id for key in wanted}))
 
-    async def _vectors(self, ids: Set[UUID]) -> Mapping[str, Vectors]:
+    async def _vectors(self, live: Generation, ids: Set[UUID]) -> Mapping[str, Vectors]:
         """Of their texts as they are now; no writer is kept waiting meanwhile."""
         runs = await self._rows.read(list(ids)) if ids else []
         texts = list({p.text: None for p in chain(*runs) if p.message.point_id in ids})
-        return dict(zip(texts, await self._generation.embedder.embed(texts), strict=True))
+        return dict(zip(texts, await live.embedder.embed(texts), strict=True))
 
     async def _write(self, page: _Page) -> None:
         if not page.wanted:
@@ -118,7 +120,8 @@ class Filling:
         async with self._rows.held(await self._rows.read(ids)):
             # Read again, now that nobody else writes them: a text may have changed since it was embedded.
             runs = await self._rows.read(ids)
-            await self._generation.write(self._kind, runs, anew=anew, missing=set(ids), computed=page.vectors)
+            computed = page.vectors if page.live is self._generation.live else None
+            await self._generation.write(self._kind, runs, anew=anew, missing=set(ids), computed=computed)
             if self._is_live:
                 await self._rows.written(ids)
         if gone := set(ids) - await self._rows.there(ids):  # Forgotten while they were written.
