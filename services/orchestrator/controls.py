@@ -86,6 +86,10 @@ class Controls:
             estimate_seconds=0.0 if runs else self._places.estimate_seconds(place),
         )
 
+    async def is_behind(self) -> bool:
+        """Some turn that was accepted before this moment is not known here yet. Raises Transient."""
+        return await self._is_behind()
+
     def of_user(self, user: str) -> list[Waiting]:
         """The user's turns that wait or run."""
         return self._dispatcher.queue.of_user(user)

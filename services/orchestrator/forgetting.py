@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 _ERASED_WITHIN = timedelta(seconds=60)
 _ENDS_WITHIN_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_LOOKS_AT_THE_QUEUE = 100
 _NAMED_TURNS = 100
 _REMAINS = [
     "backups and snapshots of the data folder or of the databases, until they expire",
@@ -61,6 +62,10 @@ class Traces(Protocol):
 
 class Turns(Protocol):
     """Turns that wait or run, and how they are stopped."""
+
+    async def is_behind(self) -> bool:
+        """Some turn that was accepted before this moment is not known yet. Raises Transient."""
+        ...
 
     def of_user(self, user: str) -> list[Waiting]: ...
 
@@ -164,6 +169,7 @@ class Forgetting:
 
     async def _stop_turns(self, order: ForgetRequested) -> None:
         """Whatever of it waits or runs is cancelled first: its end writes documents and events."""
+        await self._until_all_are_known()
         stopped = {turn.request.turn_id for turn in self._turns.of_user(order.user) if _covers(order, turn)}
         for turn_id in sorted(stopped):
             try:
@@ -171,6 +177,13 @@ class Forgetting:
             except Refused as refusal:
                 log.info("%s has ended by itself: %s", turn_id, refusal)
         await self._until_ended(order.user, stopped)
+
+    async def _until_all_are_known(self) -> None:
+        for _ in range(_LOOKS_AT_THE_QUEUE):
+            if not await self._turns.is_behind():
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise Transient("the queue is still being read")
 
     async def _until_ended(self, user: str, turn_ids: set[str]) -> None:
         try:

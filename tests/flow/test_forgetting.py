@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -55,7 +56,7 @@ async def receipt_of(stack: Stack, receipt: dict[str, Any], user: str = "alice")
 async def gone_from_files(stack: Stack, word: str, *, within_seconds: float = 30) -> None:
     """NATS compacts its files every ten seconds."""
     deadline = time.monotonic() + within_seconds
-    while (found := files_with(stack, word)) and time.monotonic() < deadline:
+    while (found := files_with(stack, word)) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(1)
     assert not found, (word, found)
 
@@ -119,6 +120,48 @@ async def test_all_of_a_user_leaves_no_byte_and_the_others_stay(own: Stack) -> N
     assert any("walnut" in hit["text"] for hit in await hits(own, "Which tree is in my garden?"))
     again = await own.tell("I am back and like plums.", session_id="family", user="bob")
     assert [hit["turn_id"] for hit in await hits(own, "plums", user="bob")] == [again["turn_id"]]
+
+
+async def test_the_command_forgets_and_shows_the_receipt(own: Stack) -> None:
+    told = await own.tell("My umbrella is called Bellweather.", session_id="umbrellas", user="bob")
+    assert files_with(own, "Bellweather")
+
+    _, refused = await pandora(own, "forget", "session", "umbrellas")
+    assert "--yes" in refused, "nobody is there to be asked"
+    status, shown = await pandora(own, "forget", "session", "umbrellas", "--yes")
+
+    assert status == 0, shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "documents 1 gone" in lines
+    assert told["turn_id"] in lines
+    assert "Forgotten, and its bytes are gone." in lines
+    await gone_from_files(own, "Bellweather")
+    status, missing = await pandora(own, "forget", "turn", told["turn_id"], "--yes")
+    assert (status, "status 404" in missing) == (1, True), missing
+    status, printed = await pandora(own, "forget", "session", "umbrellas", "--yes", "--no-wait", "--json")
+    assert (status, json.loads(printed)["turns"]) == (0, [])
+
+
+async def pandora(stack: Stack, *arguments: str) -> tuple[int | None, str]:
+    """The exit status and what the command prints, as bob."""
+    environment = stack.environment | {
+        "PANDORA_URL": stack.gateway_url,
+        "PANDORA_API_KEY": stack.headers("bob")["authorization"].removeprefix("Bearer "),
+        "COLUMNS": "200",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli.main",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+        cwd=stack.data_dir,
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, printed.decode()
 
 
 async def test_what_nobody_knows_is_not_found_and_others_users_are_out_of_reach(own: Stack) -> None:

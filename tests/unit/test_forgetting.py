@@ -58,6 +58,8 @@ class World:
         self.running: dict[str, Any] = {}
         """By turn, what it does when it is looked at for the second time."""
         self.cancelled: list[str] = []
+        self.is_reading: list[bool] = []
+        """What it says next of whether the queue is known."""
 
     def step(self, name: str) -> None:
         self.steps.append(name)
@@ -106,6 +108,9 @@ class World:
 
     # --- the turns ---
 
+    async def is_behind(self) -> bool:
+        return self.is_reading.pop() if self.is_reading else False
+
     def of_user(self, user: str) -> list[Waiting]:
         for turn_id, looks in list(self.running.items()):
             if looks is not None and looks():
@@ -141,7 +146,7 @@ async def forget(world: World, scope: ForgetScope, target: str = "", *, at: date
         forgetting = Forgetting(world, world, world.documents, world, lambda: LATER)
         try:
             await forgetting.on_forget_requested([order])
-        except Crash:
+        except Transient:
             continue
         return world.receipts["f1"]
 
@@ -281,10 +286,12 @@ async def test_others_turns_stay(world: World) -> None:
 
 async def test_what_runs_is_stopped(world: World) -> None:
     world.running["t7"] = None
+    world.is_reading = [False, True]
 
     await forget(world, "session", "kitchen")
 
     assert world.cancelled == ["t7"]
+    assert world.is_reading == [], "not before the whole queue is known"
 
 
 async def test_an_answer_that_was_being_given_meanwhile_is_cleared_as_well(
