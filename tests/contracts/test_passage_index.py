@@ -1,15 +1,8 @@
-"""The contract of PassageIndex, put to both of its adapters, and their answers compared.
-
-A Qdrant server cannot run here (it is no Python package). Its adapter is asked over qdrant-client's local
-mode, which answers the same calls in memory: what is tested is the adapter's own work, not the server's.
-Local mode does count how rare a word is among the user's own messages, so that scores can be compared.
-"""
+"""The contract of PassageIndex, put to both of its adapters."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,63 +10,29 @@ from uuid import UUID, uuid4
 import numpy
 import pytest
 import pytest_asyncio
-from qdrant_client import AsyncQdrantClient
 
-from services.indexer.adapters.candidates import LISTS
-from services.indexer.adapters.qdrant_edge import EdgePassageIndex
-from services.indexer.adapters.qdrant_server import ServerPassageIndex
-from services.indexer.domain.passages import Passage
 from services.indexer.domain.ranking import Candidate
-from services.indexer.ports import IndexQuery, PassageIndex, Selection, Vectors
-from shared.errors import SettingsError, Transient
+from services.indexer.ports import PassageIndex, Selection
+from tests.contracts.passage_room import (
+    BEES,
+    DAY,
+    HALF,
+    NOTHING,
+    OF_ALICE,
+    POINTS,
+    ROSES,
+    TAX,
+    ask,
+    close_to,
+    edge,
+    point,
+    scores,
+    server,
+    write,
+)
 from tests.unit.samples import AT, message
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
-
-DIMENSION = 4
-BEES, ROSES, TAX, NOTHING = (numpy.eye(DIMENSION, dtype=numpy.float32)[i] for i in range(DIMENSION))
-HALF = numpy.array([0.6, 0.8, 0.0, 0.0], dtype=numpy.float32)
-"""Nearer to the roses than to the bees."""
-DAY = timedelta(days=1)
-
-Point = tuple[Passage, Vectors, Vectors]
-"""With the vectors of the passage alone and of the passage with those beside it."""
-
-
-def point(
-    place: int, text: str, vector: Vectors, near: Vectors | None = None, *, part: int = 0, **more: Any
-) -> Point:
-    """Every message has another place here, by which the tests name it."""
-    beside = {name: more.pop(name) for name in ("before", "after") if name in more}
-    passage = Passage(message=message(place, text, **more), part=part, text=text, **beside)
-    return passage, vector, vector if near is None else near
-
-
-POINTS: Sequence[Point] = [
-    point(1, "Mira keeps bees in Lisbon", BEES),
-    point(2, "Red roses need sun", ROSES, session_id="garden", speaker="Caroline", role="other"),
-    point(3, "The tax form XJ-4711 is due", TAX, at=AT + 3 * DAY),
-    point(4, "Bees and roses, bees again", HALF, session_id="garden", speaker="assistant", role="assistant"),
-    point(5, "Bob has bees as well", BEES, user="bob"),
-]
-OF_ALICE = {1, 2, 3, 4}
-
-
-@asynccontextmanager
-async def edge(folder: Path) -> AsyncIterator[PassageIndex]:
-    async with EdgePassageIndex.open(folder / "turns", DIMENSION, "turn") as index:
-        yield index
-
-
-@asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[PassageIndex]:
-    client = AsyncQdrantClient(":memory:")
-    index = ServerPassageIndex(client, "turns-v1", "turn")
-    await index.create(DIMENSION)
-    try:
-        yield index
-    finally:
-        await client.close()
 
 
 @pytest.fixture(params=[edge, server], ids=["edge", "server"])
@@ -90,24 +49,6 @@ async def filled(
     async with request.param(tmp_path_factory.mktemp("qdrant")) as opened:
         await write(opened)
         yield opened
-
-
-async def write(index: PassageIndex, points: Sequence[Point] = POINTS) -> None:
-    passages, vectors, near = zip(*points, strict=True)
-    await index.upsert(passages, numpy.stack(vectors), numpy.stack(near))
-
-
-async def ask(
-    index: PassageIndex, vector: Vectors, words: str, *, user: str = "alice", **more: Any
-) -> dict[int, Candidate]:
-    """By place; each message once."""
-    found = await index.search(IndexQuery(user=user, vector=vector, words=words, **more))
-    assert len({candidate.key for candidate in found}) == len(found)
-    return {candidate.ordinal: candidate for candidate in found}
-
-
-def close_to(score: float) -> Any:
-    return pytest.approx(score, abs=1e-3)
 
 
 # --- finding -----------------------------------------------------------------------------------------------
@@ -434,174 +375,3 @@ async def test_writing_and_searching_go_on_side_by_side(index: PassageIndex) -> 
     )
 
     assert await index.count() == 40
-
-
-# --- both alike --------------------------------------------------------------------------------------------
-
-WORDS = ("bees", "roses", "Lisbon", "tax", "honey", "Mira", "XJ-4711", "garden", "keeps", "the", "since")
-
-
-def any_text(chance: random.Random, most: int) -> str:
-    return " ".join(chance.choices(WORDS, k=chance.randint(0, most)))
-
-
-def any_vector(chance: random.Random) -> Vectors:
-    vector = numpy.array([chance.gauss(0, 1) for _ in range(DIMENSION)], numpy.float32)
-    unit: Vectors = vector / numpy.linalg.norm(vector)
-    return unit
-
-
-def any_point(chance: random.Random, place: int) -> Point:
-    return point(
-        place,
-        any_text(chance, 12) or "bees",
-        any_vector(chance),
-        any_vector(chance),
-        before=any_text(chance, 6),
-        after=any_text(chance, 6),
-        user=chance.choice(("alice", "bob")),
-        session_id=chance.choice(("kitchen", "garden")),
-        speaker=chance.choice(("user", "assistant", "Caroline")),
-        at=AT + chance.randint(0, 5) * DAY,
-        is_echo=chance.random() < 0.2,
-        uses=chance.randint(0, 3),
-    )
-
-
-def any_question(chance: random.Random) -> IndexQuery:
-    def maybe(value: Any) -> Any:
-        return value if chance.random() < 0.25 else None
-
-    since: datetime | None = maybe(AT + chance.randint(0, 3) * DAY)
-    return IndexQuery(
-        user=chance.choice(("alice", "bob")),
-        vector=any_vector(chance),
-        words=any_text(chance, 5),
-        session_id=maybe("garden"),
-        speaker=maybe("CAROLINE"),
-        since=since,
-        until=maybe(AT + chance.randint(2, 5) * DAY),
-        without_echoes=chance.random() < 0.3,
-    )
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_both_adapters_answer_the_same_questions_alike(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311
-    points = [any_point(chance, place) for place in range(60)]
-    async with edge(tmp_path) as one, server(tmp_path) as other:
-        for index in (one, other):
-            await write(index, points)
-            await index.remove(Selection(user="bob", session_id="garden"))
-            await index.set_uses({passage.message.point_id: 9 for passage, _, _ in points[:5]})
-
-        found = 0
-        for query in (any_question(chance) for _ in range(40)):
-            here, there = [
-                {candidate.key: candidate for candidate in await index.search(query)}
-                for index in (one, other)
-            ]
-            assert here.keys() == there.keys()
-            for key in here:
-                assert known_of(here[key]) == known_of(there[key])
-                assert scores(here[key]) == pytest.approx(scores(there[key]), abs=1e-3)
-            found += len(here)
-        assert found > 200
-        assert (await one.messages(None, 100)) == (await other.messages(None, 100))
-
-
-def known_of(candidate: Candidate) -> dict[str, Any]:
-    """All but the scores, and which lists found it."""
-    fields = {name: getattr(candidate, name) for name in Candidate.__struct_fields__}
-    return fields | {name: fields[name] is not None for name in LISTS}
-
-
-def scores(candidate: Candidate) -> list[float]:
-    return [getattr(candidate, name) or 0.0 for name in LISTS]
-
-
-# --- what only the embedded one does -----------------------------------------------------------------------
-
-
-async def test_points_outlive_the_process_that_wrote_them(tmp_path: Path) -> None:
-    async with edge(tmp_path) as index:
-        await write(index)
-
-    async with edge(tmp_path) as index:
-        assert await index.count() == len(POINTS)
-        found = await ask(index, BEES, "bees")
-        assert found[1].meaning == close_to(1.0)
-        assert found[1].words
-        await write(index, [point(6, "More bees", BEES)])
-        assert await index.count() == len(POINTS) + 1
-
-
-async def test_a_folder_is_open_in_one_indexer_at_a_time(tmp_path: Path) -> None:
-    async with edge(tmp_path) as index:
-        await write(index)
-        with pytest.raises(SettingsError, match=r"open in another indexer.*QDRANT_URL"):
-            async with edge(tmp_path):
-                pass
-        assert await index.count() == len(POINTS), "the one that was there first goes on"
-
-    async with edge(tmp_path) as index:
-        assert await index.count() == len(POINTS)
-
-
-async def test_a_model_with_vectors_of_another_size_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with edge(tmp_path) as index:
-        await write(index)
-
-    with pytest.raises(SettingsError, match="EMBEDDING_MODEL"):
-        async with EdgePassageIndex.open(tmp_path / "turns", DIMENSION + 1, "turn"):
-            pass
-
-    async with edge(tmp_path) as index:
-        assert await index.count() == len(POINTS)
-
-
-# --- what only the server's does ---------------------------------------------------------------------------
-
-
-async def test_an_indexer_that_starts_again_keeps_the_collection() -> None:
-    client = AsyncQdrantClient(":memory:")
-    await ServerPassageIndex(client, "turns", "turn").create(DIMENSION)
-    await write(ServerPassageIndex(client, "turns", "turn"))
-
-    await ServerPassageIndex(client, "turns", "turn").create(DIMENSION)
-
-    assert await ServerPassageIndex(client, "turns", "turn").count() == len(POINTS)
-    await client.close()
-
-
-async def test_collections_of_one_server_hold_nothing_of_each_other() -> None:
-    client = AsyncQdrantClient(":memory:")
-    turns, memories = ServerPassageIndex(client, "turns", "turn"), ServerPassageIndex(client, "m", "memory")
-    await turns.create(DIMENSION)
-    await memories.create(DIMENSION)
-    await write(turns)
-
-    assert await memories.count() == 0
-    assert await ask(memories, BEES, "bees") == {}
-    await client.close()
-
-
-async def test_a_server_that_is_away_is_transient() -> None:
-    """Port 9 is the discard service, which nobody runs."""
-    client = AsyncQdrantClient("http://127.0.0.1:9", timeout=1, check_compatibility=False)
-    index = ServerPassageIndex(client, "turns", "turn")
-
-    for attempt in (
-        index.create(DIMENSION),
-        write(index),
-        ask(index, BEES, "bees"),
-        index.remove(Selection(user="alice")),
-        index.vectors([uuid4()]),
-        index.set_uses({uuid4(): 1}),
-        index.messages(None, 10),
-        index.count(),
-        index.check(),
-    ):
-        with pytest.raises(Transient, match="Qdrant is not reachable"):
-            await attempt
-    await client.close()
