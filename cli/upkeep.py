@@ -1,7 +1,8 @@
 """How `pandora reindex` and `pandora check` reach the indexer: over the bus, as any program may."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from deploy.local.settings import LocalSettings
@@ -10,6 +11,8 @@ from shared.settings import load
 
 if TYPE_CHECKING:
     from shared.bus import Bus
+
+_CONNECT_SECONDS = 5.0
 
 
 class UpkeepError(Exception):
@@ -22,7 +25,14 @@ async def bus_to_indexer() -> AsyncIterator["Bus"]:
     from shared.bus import Bus  # takes half a second to import
 
     settings = load(LocalSettings).for_a_command()
-    async with Bus.connect("cli", settings) as bus:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                bus = await stack.enter_async_context(Bus.connect("cli", settings))
+        except TimeoutError as error:
+            raise UpkeepError(
+                f"No NATS answers at {settings.bus_url}. Start Pandora with `pandora up`, or set NATS_URL."
+            ) from error
         try:
             await bus.check()
             yield bus
