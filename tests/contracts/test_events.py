@@ -24,7 +24,8 @@ from shared.events import (
     live_subject,
 )
 from shared.replies import Generate, GetTurn, Request, Search
-from tests.contracts.samples import ALL, GOLDEN, LIVE, STORED, golden_text
+from tests.contracts.sampled_events import LIVE, STORED
+from tests.contracts.samples import ALL, GOLDEN, golden_text
 from tests.contracts.strategies import messages
 
 REQUESTS: list[type[Request[Any]]] = Request.__subclasses__()
