@@ -10,7 +10,19 @@ from time import perf_counter
 
 import uvloop
 
-from bench import cancel, indexing, memory, readers, reindex, resume, round_trip, search, stream, turns
+from bench import (
+    cancel,
+    importing,
+    indexing,
+    memory,
+    readers,
+    reindex,
+    resume,
+    round_trip,
+    search,
+    stream,
+    turns,
+)
 from bench.figures import Figure, table, write_results
 
 Measure = Callable[[Path, bool], Awaitable[list[Figure]]]
@@ -19,6 +31,7 @@ MEASURES: dict[str, Measure] = {
     "stream": stream.measure,
     "turns": turns.measure,
     "indexing": indexing.measure,
+    "importing": importing.measure,
     "reindex": reindex.measure,
     "search": search.measure,
     "cancel": cancel.measure,

@@ -7,7 +7,7 @@ from statistics import median
 import msgspec
 
 RESULTS = Path(__file__).parent / "results.json"
-_FEWER_IS_BETTER = frozenset({"ms", "us", "%"})
+_FEWER_IS_BETTER = frozenset({"ms", "us", "%", "x"})
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     unit: str
     goal: float | None = None
-    """At least this much; for times and growth, at most."""
+    """At least this much; for times and growth (%, or x: so many times as much), at most."""
     ours: str = ""
     """What the value was made from, for the table only."""
     against: str = ""

@@ -18,7 +18,7 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 _WAIT_SECONDS = 300.0
 
 
-def saved_turns(seed: int, *, first_number: int = 1) -> Iterator[TurnSaved]:
+def saved_turns(seed: int, *, first_number: int = 1, user: str = LOCAL_USER) -> Iterator[TurnSaved]:
     """Without end; sessions of twenty turns, one turn a minute."""
     for offset, said in enumerate(sentences(seed)):
         number = first_number + offset
@@ -27,7 +27,7 @@ def saved_turns(seed: int, *, first_number: int = 1) -> Iterator[TurnSaved]:
             turn_id=str(uuid7()),
             turn_number=number,
             session_id=f"session-{number // _TURNS_A_SESSION}",
-            user=LOCAL_USER,
+            user=user,
             input=said,
             output="".join(short_reply(said)),
             recipe="direct",

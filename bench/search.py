@@ -1,158 +1,189 @@
-"""Search among 50,000 messages: the questions and answers of 25,000 turns.
+"""Search at 50,000 and at 200,000 messages of users with 2,000 each, and at 50,000 of one user.
 
-Texts are sentences, so that BM25 is real; vectors are random unit vectors, since embedding 50,000 texts takes
-minutes. That is no favour: random vectors have no near neighbours, the hardest case for a graph of them.
+Three installations stand side by side and are asked in turn, round after round: what slows the machine down
+slows all of them. Four ask at once, each a question that was never asked before, and the same once more: then
+its vector is cached, and what is left is the search without the embedding.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import numpy
+import msgspec
+import psutil
 
-from bench.embedder import EmbedderAlone
 from bench.figures import Figure, percentile, plain, shown
-from bench.indexed import saved_turns
 from bench.parts import Installation
-from bench.sentences import sentences
-from services.indexer.adapters.collections import NAMES, EdgeCollections
-from services.indexer.adapters.migrations import migrate
-from services.indexer.adapters.postgres import Database
-from services.indexer.adapters.postgres_generations import PostgresGenerations
-from services.indexer.adapters.postgres_messages import PostgresMessageTable
-from services.indexer.adapters.postgres_turns import PostgresTurnTable
-from services.indexer.adapters.qdrant_edge import EdgePassageIndex
-from services.indexer.generation import Generation
-from services.indexer.generations import Opened
-from services.indexer.handlers import Indexer
-from services.indexer.hits import MessageHits
-from services.indexer.ports import Vectors
-from services.indexer.reindexing import Wanted, open_live
-from services.indexer.remembering import Remembering
-from services.indexer.searching import Searching
-from services.indexer.settings import IndexerSettings
+from bench.sentences import questions
+from bench.stored import Said, bytes_of, fill
+from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
 from shared.bus import Bus
-from shared.events import LOCAL_USER
 from shared.replies import Search
 from shared.streams import declare_streams
 
-MESSAGES = 50_000
-_OF_A_TURN = 2
-DIMENSION = 384
+SIZES = {"50k": Said(25, 2_000), "200k": Said(100, 2_000), "one_user": Said(1, 50_000)}
+_QUICK = {"50k": Said(2, 1_000), "200k": Said(8, 1_000), "one_user": Said(1, 2_000)}
 GOAL_MS = 20.0
-_BATCH_TURNS = 500
+GOAL_GROWTH = 1.2
+ASKING = 4
+_OPTIMIZE_SECONDS = 200.0
+_WARM_QUESTIONS = 40
+_MB = 1024 * 1024
 
 
-class KnownVectors:
-    """Embedder whose vectors are there already, as those of a cached query are."""
+class Times(msgspec.Struct, frozen=True):
+    """Seconds of each search."""
 
-    dimension = DIMENSION
+    new: list[float] = []
+    again: list[float] = []
+    """Of the same questions, whose vectors are cached."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = numpy.random.default_rng(seed)
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        vectors = self._random.standard_normal((len(texts), DIMENSION), dtype=numpy.float32)
-        unit: Vectors = vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
+class Side(msgspec.Struct, frozen=True):
+    """One installation that is asked."""
 
-    async def embed_query(self, text: str) -> Vectors:
-        vector: Vectors = (await self.embed([text]))[0]
-        return vector
-
-    def forget_queries(self) -> None:
-        """It keeps none."""
+    said: Said
+    optimized: bool
+    ask: Callable[[str], Awaitable[object]]
+    times: Times
+    held: Callable[[], int]
+    """Bytes that the indexer's process holds."""
+    stored: int
+    """Bytes of its points on disk."""
 
 
 async def measure(folder: Path, quick: bool) -> list[Figure]:
-    messages, searches = (2_000, 50) if quick else (MESSAGES, 400)
-    installation = Installation(folder)
-    async with installation.running("nats", "postgres"):
-        without = await _filled_and_searched(installation, messages, searches)
-        whole, embedding = await _over_the_bus(installation, searches)
+    sizes, rounds, asked = (_QUICK, 1, 60) if quick else (SIZES, 5, 200)
+    embedding: list[float] = []
+    async with AsyncExitStack() as stack:
+        # One after the other, before anything else runs.
+        sides = {
+            name: await stack.enter_async_context(_filled(folder / name, said))
+            for name, said in sizes.items()
+        }
+        embedder = await stack.enter_async_context(
+            SentenceTransformerEmbedder.load(
+                "all-MiniLM-L6-v2", dtype="auto", threads=0, batch_texts=8, cache_entries=0
+            )
+        )
+        new = questions(seed=9)
+        for _ in range(rounds):
+            for side in sides.values():
+                now = list(islice(new, asked))
+                side.times.new.extend(await timed(side.ask, now))
+                side.times.again.extend(await timed(side.ask, now))
+            embedding += await timed(embedder.embed_query, islice(new, asked))
+        held = {name: side.held() for name, side in sides.items()}
+    return figures_of(sides, embedding, held)
+
+
+def figures_of(
+    sides: Mapping[str, Side], embedding: Sequence[float], held: Mapping[str, int]
+) -> list[Figure]:
+    figures = []
+    for name, side in sides.items():
+        note = f"{side.said.users} users" if side.optimized else f"{side.said.users} users, no graph"
+        alone = f"without the embedding {_ms(side.times.again, 0.5)} / {_ms(side.times.again, 0.99)} ms"
+        figures += [
+            plain(f"search.p50_{name}", 1000 * median(side.times.new), "ms", ours=note),
+            plain(
+                f"search.p99_{name}",
+                1000 * percentile(side.times.new, 0.99),
+                "ms",
+                goal=GOAL_MS if name == "50k" else None,
+                ours=note,
+                against=alone,
+            ),
+            plain(f"search.without_embedding_p50_{name}", 1000 * median(side.times.again), "ms"),
+            plain(f"search.without_embedding_p99_{name}", 1000 * percentile(side.times.again, 0.99), "ms"),
+        ]
+    few, many = sides["50k"], sides["200k"]
+    more = (many.said.messages - few.said.messages) / 100_000
     return [
-        plain("search.without_embedding_p50", 1000 * median(without), "ms"),
-        plain("search.without_embedding_p99", 1000 * percentile(without, 0.99), "ms"),
+        *figures,
+        plain("search.embedding_p50", 1000 * median(embedding), "ms"),
+        plain("search.embedding_p99", 1000 * percentile(embedding, 0.99), "ms"),
+        _growth("search.growth_200k", few.times.new, many.times.new, goal=GOAL_GROWTH),
+        _growth("search.growth_200k_without_embedding", few.times.again, many.times.again),
         plain(
-            "search.p50",
-            1000 * median(whole),
-            "ms",
-            against=f"embedding alone {shown(1000 * median(embedding))} ms",
+            "search.indexer_resident_per_100k",
+            (held["200k"] - held["50k"]) / _MB / more,
+            "MB",
+            ours=f"{held['200k'] / _MB:.0f} MB",
+            against=f"{held['50k'] / _MB:.0f} MB",
         ),
         plain(
-            "search.p99",
-            1000 * percentile(whole, 0.99),
-            "ms",
-            goal=GOAL_MS,
-            against=f"embedding alone {shown(1000 * percentile(embedding, 0.99))} ms",
+            "search.points_on_disk_per_100k",
+            (many.stored - few.stored) / _MB / more,
+            "MB",
+            ours=f"{many.stored / _MB:.0f} MB",
+            against=f"{few.stored / _MB:.0f} MB",
         ),
     ]
 
 
-async def _filled_and_searched(installation: Installation, messages: int, searches: int) -> list[float]:
-    """Fills rows and points as the indexer does, then searches in this process. Seconds of each search."""
-    settings = installation.settings.indexer
-    await migrate(settings.dsn)
-    async with (
-        Database.connect(settings.dsn, connections=8, timeout=60) as database,
-        _generation(settings, database) as generation,
-    ):
-        turns, table = PostgresTurnTable(database), PostgresMessageTable(database)
-        indexer = Indexer(turns, table, Remembering(table, generation), generation)
-        saved = saved_turns(seed=7)
-        for _ in range(0, messages // _OF_A_TURN, _BATCH_TURNS):
-            await indexer.on_turns_saved(list(islice(saved, _BATCH_TURNS)))
-        index = generation.indexes["turn"]
-        assert isinstance(index, EdgePassageIndex)
-        await index._shard.call(lambda shard: shard.optimize())
-        searching = Searching(table, {"turn": MessageHits(table, turns)}, generation)
-        return [await _timed_search(searching, query) for query in islice(sentences(seed=8), searches)]
+def _growth(name: str, few: Sequence[float], many: Sequence[float], goal: float | None = None) -> Figure:
+    return plain(
+        name,
+        percentile(many, 0.99) / percentile(few, 0.99),
+        "x",
+        goal=goal,
+        ours=f"{_ms(many, 0.99)} ms",
+        against=f"{_ms(few, 0.99)} ms",
+    )
 
 
-@asynccontextmanager
-async def _generation(settings: IndexerSettings, database: Database) -> AsyncIterator[Generation]:
-    """The one that the indexer will find, but for its model."""
-    collections = EdgeCollections(settings.pandora_data_dir / "qdrant")
-    wanted = Wanted(model=settings.embedding_model, name=settings.generation, kinds=list(NAMES))
-    async with Opened.nothing(collections, _known_vectors) as opened:
-        _, generations = await open_live(PostgresGenerations(database), opened, wanted)
-        yield generations.live
+def _ms(seconds: Sequence[float], share: float) -> str:
+    return shown(1000 * percentile(seconds, share))
 
 
-@asynccontextmanager
-async def _known_vectors(model: str) -> AsyncIterator[KnownVectors]:
-    yield KnownVectors(seed=6)
+async def timed(ask: Callable[[str], Awaitable[object]], texts: Iterator[str] | Sequence[str]) -> list[float]:
+    """Seconds of each, four at a time."""
+    left = iter(texts)
+    seconds: list[float] = []
 
-
-async def _timed_search(searching: Searching, query: str) -> float:
-    start = perf_counter()
-    found = await searching.search(Search(user=LOCAL_USER, query=query))
-    assert found.hits
-    return perf_counter() - start
-
-
-async def _over_the_bus(installation: Installation, searches: int) -> tuple[list[float], list[float]]:
-    """The real indexer over the same data: seconds of each search, and of each question's embedding alone."""
-    async with AsyncExitStack() as stack:
-        alone = await stack.enter_async_context(EmbedderAlone.started())
-        bus = await stack.enter_async_context(
-            Bus.connect(
-                "bench", installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
-            )
-        )
-        await declare_streams(bus.jetstream, first_turn_number=1)
-        await stack.enter_async_context(installation.running("indexer"))
-        queries = sentences(seed=9)
-        for query in islice(queries, 20):
-            await bus.ask(Search(user=LOCAL_USER, query=query))
-        whole, embedding = [], []
-        for query in islice(queries, searches):
+    async def keep_asking() -> None:
+        for text in left:
             start = perf_counter()
-            found = await bus.ask(Search(user=LOCAL_USER, query=query))
-            whole.append(perf_counter() - start)
-            assert found.hits
-            embedding += await alone.seconds([query], batch=1)
-        return whole, embedding
+            await ask(text)
+            seconds.append(perf_counter() - start)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(ASKING):
+            group.create_task(keep_asking())
+    return seconds
+
+
+@asynccontextmanager
+async def _filled(folder: Path, said: Said) -> AsyncIterator[Side]:
+    """The real indexer over so many messages, warm."""
+    installation = Installation(folder)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(installation.running("nats", "postgres"))
+        optimized = await fill(installation, said, optimize_seconds=_OPTIMIZE_SECONDS)
+        settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
+        bus = await stack.enter_async_context(Bus.connect("bench", settings))
+        await declare_streams(bus.jetstream, first_turn_number=1 + said.messages)
+        await stack.enter_async_context(installation.running("indexer"))
+        # The same user for the same question, asked again: the same search.
+        users = said.names()
+
+        async def ask(question: str) -> None:
+            user = random.Random(question).choice(users)
+            assert (await bus.ask(Search(user=user, query=question))).hits
+
+        await timed(ask, islice(questions(seed=8), _WARM_QUESTIONS))
+        process = psutil.Process(installation.pid_of("indexer"))
+        yield Side(
+            said=said,
+            optimized=optimized,
+            ask=ask,
+            times=Times(),
+            held=lambda: process.memory_info().rss,
+            stored=bytes_of(folder / "qdrant"),
+        )

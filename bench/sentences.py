@@ -26,6 +26,7 @@ but the price of the tickets has risen by a third since then|and the password of
 while the others were arguing about the colour of the kitchen|and now wants to learn the cello""".replace(
     "\n", ""
 ).split("|")
+_ASKED = ["Is it true that", "Who said that", "What do I know of it:", "Did I say that", "Why was it that"]
 _ASK = ["Remember that ", "Please note: ", "", "", "", "By the way, ", "I think that "]
 
 
@@ -52,6 +53,18 @@ def sentences(seed: int) -> Iterator[str]:
     seen: set[str] = set()
     while True:
         text = sentence(random_)
+        if text not in seen:
+            seen.add(text)
+            yield text
+
+
+def questions(seed: int) -> Iterator[str]:
+    """Without end, and every one different: 10 to 25 words, as people ask for what was said."""
+    random_ = random.Random(seed)
+    seen: set[str] = set()
+    while True:
+        words = [random_.choice(_WHO), random_.choice(_DID), random_.choice(_WHERE), random_.choice(_WHEN)]
+        text = f"{random_.choice(_ASKED)} {' '.join(words)}?"
         if text not in seen:
             seen.add(text)
             yield text

@@ -1,0 +1,68 @@
+"""How fast imported messages become searchable, over HTTP, against the model alone on the same texts."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import aiohttp
+import msgspec
+
+from bench.embedder import EmbedderAlone
+from bench.figures import Figure, ratio
+from bench.parts import Installation
+from bench.sentences import sentences
+from shared.bus import Bus
+from shared.events import LOCAL_USER
+from shared.streams import declare_streams
+
+GOAL = 0.9
+_SESSION_MESSAGES = 40
+_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def measure(folder: Path, quick: bool) -> list[Figure]:
+    rounds, messages = (1, 512) if quick else (3, 3_000)
+    installation = Installation(folder)
+    async with AsyncExitStack() as stack:
+        alone = await stack.enter_async_context(EmbedderAlone.started())
+        await stack.enter_async_context(installation.running("nats", "postgres"))
+        bus = await stack.enter_async_context(Bus.connect("bench", installation.settings.local))
+        await declare_streams(bus.jetstream, first_turn_number=1)
+        await stack.enter_async_context(installation.running("indexer", "gateway"))
+        url = f"http://127.0.0.1:{installation.gateway_port}/v1/imports"
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(600)))
+        said = sentences(seed=31)
+        await _imported(http, url, list(islice(said, 64)), "warm")
+        ours, embedder = [], []
+        for number in range(rounds):
+            texts = list(islice(said, messages))
+            embedder.append(messages / sum(await alone.seconds(texts)))
+            ours.append(messages / await _imported(http, url, texts, f"round-{number}"))
+    return [ratio("importing.to_embedder", ours, embedder, "messages/s", goal=GOAL)]
+
+
+async def _imported(http: aiohttp.ClientSession, url: str, texts: Sequence[str], name: str) -> float:
+    """Seconds until search finds them all."""
+    body = b"\n".join(_line(name, number, text) for number, text in enumerate(texts))
+    start = perf_counter()
+    async with http.post(url, data=body, headers={"content-type": "application/x-ndjson"}) as response:
+        answer = await response.json()
+    seconds = perf_counter() - start
+    assert (response.status, answer["new"]) == (200, len(texts)), answer
+    return seconds
+
+
+def _line(name: str, number: int, text: str) -> bytes:
+    return msgspec.json.encode(
+        {
+            "user": LOCAL_USER,
+            "session_id": f"{name}-{number // _SESSION_MESSAGES}",
+            "message_id": str(number),
+            "speaker": "user" if number % 2 else "assistant",
+            "text": text,
+            "at": _BEGINNING + timedelta(minutes=number),
+        }
+    )
