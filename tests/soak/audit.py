@@ -52,6 +52,7 @@ def duplicated(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
         ("turn.indexed", stores.indexed),
         ("folders", [folder.turn_id for folder in stores.folders if folder.record]),
         ("rows", [row.turn_id for row in stores.rows]),
+        ("messages of one role", [f"{row.turn_id} {row.role}" for row in stores.messages]),
     ):
         yield from (Finding(turn, f"{count} {name}") for turn, count in Counter(ids).items() if count > 1)
     yield from _two_stories(stores)
@@ -135,10 +136,15 @@ def orphans(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
         ("a folder", [folder.turn_id for folder in stores.folders]),
         ("a pointer", list(stores.pointers)),
         ("a row", [row.turn_id for row in stores.rows]),
-        ("a point", stores.points),
+        ("a message", [row.turn_id for row in stores.messages]),
+        ("a point", list(stores.points.values())),
         ("a lease", [turn_id for turn_id, state in stores.leases if state != "no lease"]),
     ):
         yield from (Finding(turn, f"{name} of no accepted turn") for turn in set(ids) - known)
+    messages = {row.point_id for row in stores.messages}
+    for message, turn in stores.points.items():
+        if message not in messages:
+            yield Finding(turn, "a point of no message")
     yield from (Finding(turn, "is left in TURNS") for turn in stores.queued)
     yield from (Finding(turn, f"its lease is {state}") for turn, state in stores.leases if state == "held")
     yield from (Finding("", f"dead letter: {letter}") for letter in stores.dead)
@@ -151,17 +157,21 @@ def orphans(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
 
 
 def not_indexed(_: list[Asked], stores: Stores) -> Iterator[Finding]:
-    """Saved, and memory does not know it."""
-    rows, points, told = {row.turn_id for row in stores.rows}, set(stores.points), set(stores.indexed)
+    """Saved, and memory does not know it. A quoted answer is no message: it only repeats older turns."""
+    asked = {row.turn_id for row in stores.messages if row.role == "user"}
+    rows, told = {row.turn_id for row in stores.rows}, set(stores.indexed)
     for folder in stores.folders:
         if folder.status == "saved":
             missing = [
                 name
-                for name, known in (("row", rows), ("point", points), ("turn.indexed", told))
+                for name, known in (("row", rows), ("message", asked), ("turn.indexed", told))
                 if folder.turn_id not in known
             ]
             if missing:
                 yield Finding(folder.turn_id, f"has no {', '.join(missing)}")
+    for row in stores.messages:
+        if row.point_id not in stores.points:
+            yield Finding(row.turn_id, f"its message of the {row.role} has no point")
 
 
 def broken_cancels(asked: list[Asked], stores: Stores) -> Iterator[Finding]:

@@ -47,6 +47,14 @@ class Row(msgspec.Struct, frozen=True):
     turn_number: int
 
 
+class MessageRow(msgspec.Struct, frozen=True):
+    """What was said or answered in a turn, as search knows it."""
+
+    turn_id: str
+    role: str
+    point_id: str
+
+
 class Stores(msgspec.Struct, kw_only=True):
     """All of them."""
 
@@ -59,8 +67,9 @@ class Stores(msgspec.Struct, kw_only=True):
     pointers: dict[str, str] = {}
     """turn id -> the folder that `by_id` names."""
     rows: list[Row] = []
-    points: list[str] = []
-    """Ids of turns that have points, each once: a turn has one for each of its messages."""
+    messages: list[MessageRow] = []
+    points: dict[str, str] = {}
+    """Message -> its turn: of each message that has points."""
     queued: list[str] = []
     """Ids of turns that are still in TURNS."""
     leases: list[tuple[str, str]] = []
@@ -84,6 +93,8 @@ async def read_stores(stack: Stack, bus: Client) -> Stores:
     ]
     rows = await stack.rows("SELECT turn_id, turn_number FROM pandora.turns")
     stores.rows = [Row(row["turn_id"], row["turn_number"]) for row in rows]
+    messages = await stack.rows("SELECT turn_id, role, point_id FROM pandora.messages")
+    stores.messages = [MessageRow(row["turn_id"], row["role"], str(row["point_id"])) for row in messages]
     return stores
 
 
@@ -121,19 +132,22 @@ def _folder(path: Path) -> Folder:
     )
 
 
-def read_points(data_dir: Path) -> list[str]:
-    """The turns that have points, from the indexer's own folder: only once it has ended."""
+def read_points(data_dir: Path) -> dict[str, str]:
+    """Message -> its turn, from the indexer's own folder: only once it has ended."""
     (folder,) = data_dir.glob("qdrant/*/turns")
     shard = edge.EdgeShard.load(str(folder))
     try:
-        found: dict[str, None] = {}
+        found: dict[str, str] = {}
         offset: Any = None
         while True:
             page, offset = shard.scroll(
-                edge.ScrollRequest(offset=offset, limit=_PAGE, with_payload=["turn_id"], with_vector=False)
+                edge.ScrollRequest(
+                    offset=offset, limit=_PAGE, with_payload=["message", "turn_id"], with_vector=False
+                )
             )
-            found |= {str((point.payload or {}).get("turn_id")): None for point in page}
+            payloads = [point.payload or {} for point in page]
+            found |= {str(payload.get("message")): str(payload.get("turn_id")) for payload in payloads}
             if offset is None:
-                return list(found)
+                return found
     finally:
         shard.close()

@@ -9,7 +9,7 @@ from tests.soak.bus_client import joined, key_of
 from tests.soak.kills import MOST_IN_WINDOW, WINDOW_SECONDS, may_kill
 from tests.soak.ledger import Asked, is_bug, see_event
 from tests.soak.plan import Options, draw_turns
-from tests.soak.stores import Folder, Outcome, Row, Stores
+from tests.soak.stores import Folder, MessageRow, Outcome, Row, Stores
 
 
 def told(*pieces: str, end: str = "turn.saved") -> list[dict[str, Any]]:
@@ -63,7 +63,8 @@ def stores() -> Stores:
         folders=[folder_of("t", told("one", " two"))],
         pointers={"t": "turn_000001"},
         rows=[Row("t", 1)],
-        points=["t"],
+        messages=[MessageRow("t", "user", "t1"), MessageRow("t", "assistant", "t2")],
+        points={"t1": "t", "t2": "t"},
         leases=[("t", "free")],
     )
 
@@ -85,9 +86,10 @@ def test_a_turn_without_an_end_is_lost(asked: list[Asked], stores: Stores) -> No
 def test_two_of_anything_are_found(asked: list[Asked], stores: Stores) -> None:
     stores.outcomes *= 2
     stores.rows *= 2
+    stores.messages.append(MessageRow("t", "user", "t1"))
     asked[0].tell("t", 2)
 
-    assert found(asked, stores) == {"duplicated": 3}
+    assert found(asked, stores) == {"duplicated": 4}
 
 
 def test_another_end_than_the_folder_tells_is_a_second_end(asked: list[Asked], stores: Stores) -> None:
@@ -123,12 +125,27 @@ def test_whatever_belongs_to_nobody_or_was_left_behind_is_an_orphan(
     asked: list[Asked], stores: Stores
 ) -> None:
     stores.rows.append(Row("stranger", 2))
+    stores.points["t3"] = "t"
     stores.queued = ["t"]
     stores.leases.append(("t", "held"))
     stores.dead = ["dead.indexer-turn-saved"]
     stores.folders[0].documents.remove("response.md")
 
-    assert found(asked, stores) == {"orphans": 5}
+    assert found(asked, stores) == {"orphans": 6}
+
+
+def test_what_memory_does_not_know_of_a_saved_turn_is_found(asked: list[Asked], stores: Stores) -> None:
+    del stores.points["t2"]
+    assert found(asked, stores) == {"not indexed": 1}
+
+    stores.messages, stores.points = [], {}
+    assert found(asked, stores) == {"not indexed": 1}
+
+
+def test_a_quoted_answer_is_no_message(asked: list[Asked], stores: Stores) -> None:
+    del stores.messages[1], stores.points["t2"]
+
+    assert found(asked, stores) == {}
 
 
 def test_a_cancel_says_what_became_of_the_turn(asked: list[Asked], stores: Stores) -> None:
@@ -142,7 +159,8 @@ def test_two_turns_of_a_session_at_once_are_found(asked: list[Asked], stores: St
     stores.folders.append(folder_of("u", told("one", " two"), number=2))
     stores.outcomes.append(Outcome("turn.saved", "u", 2))
     stores.rows.append(Row("u", 2))
-    stores.points.append("u")
+    stores.messages.append(MessageRow("u", "user", "u1"))
+    stores.points["u1"] = "u"
     stores.indexed.append("u")
 
     assert found(asked, stores) == {"session order broken": 1}
