@@ -24,20 +24,20 @@ from bench.retrieval.ways import Bm25, Dense, ReciprocalRanks, Way
 from services.indexer.ports import Embedder
 
 
-def ways(embedder: Embedder, pandora: Way) -> Sequence[Way]:
+def ways(embedder: Embedder, over_stores: Sequence[Way]) -> Sequence[Way]:
     """A better way of searching is added here."""
     return [
         Dense(embedder),
         Bm25(),
         ReciprocalRanks(Dense(embedder), Bm25(), k=60),
         Exact(embedder),
-        pandora,
+        *over_stores,
     ]
 
 
 async def _measure(questions: QuestionSet, folder: Path) -> list[Measured]:
-    async with opened(folder) as (embedder, pandora):
-        return [await measure(way, questions) for way in ways(embedder, pandora)]
+    async with opened(folder) as (embedder, over_stores):
+        return [await measure(way, questions) for way in ways(embedder, over_stores)]
 
 
 async def _ablation(questions: QuestionSet) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bench.parts import Installation
 from bench.retrieval.embedding import opened_embedder
+from bench.retrieval.postgres import PostgresWords
 from bench.retrieval.sets import Document, Query
+from bench.retrieval.ways import Way
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
@@ -47,8 +49,8 @@ class Pandora:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, Pandora]]:
-    """The embedder as the settings have it, but without its cache of questions, and empty stores."""
+async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, list[Way]]]:
+    """The embedder without its cache of questions, and ways over empty stores."""
     installation = Installation(folder / "stores")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(installation.running("postgres"))
@@ -62,10 +64,8 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, Pandora]]:
         generation = Generation("bench", embedder, {"turn": index})
         messages = PostgresMessageTable(database)
         hits = MessageHits(messages, PostgresTurnTable(database))
-        yield (
-            embedder,
-            Pandora(Remembering(messages, generation), Searching(messages, {"turn": hits}, generation)),
-        )
+        pandora = Pandora(Remembering(messages, generation), Searching(messages, {"turn": hits}, generation))
+        yield embedder, [PostgresWords(dsn), pandora]
 
 
 def _said(document: Document) -> ImportedMessage:
