@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from services.indexer.domain.highlights import forget_words
 from services.indexer.generation import Generation
 from services.indexer.ports import Forgotten, MessageTable, RemovedRows, Selection
 from services.indexer.remembering import Remembering
@@ -87,6 +88,7 @@ class Forgetting:
         order = request.order
         await self._forgotten.note(order)
         self._generation.embedder.forget_queries()
+        forget_words()
         removed = await self._forgotten.remove(order)
         points = await self._remove_points(order.user, removed)
         memory_ids = await self._forget_memories(order)

@@ -50,11 +50,17 @@ def test_two_messages_of_one_turn_are_one_hit_that_stands_on_both() -> None:
 
 def test_messages_with_the_same_words_are_one_hit() -> None:
     first = imported_hit("m1", "The bees are in Lisbon.")
-    again = imported_hit("m2", " the BEES are\nin Lisbon.")
+    again = imported_hit("m2", " the BEES are,\nin Lisbon!")
 
     (only,) = fold([first, again], 10)
 
     assert (only.text, only.message_ids) == ("The bees are in Lisbon.", ["m1", "m2"])
+
+
+def test_texts_without_words_are_the_same_only_where_they_are_alike() -> None:
+    folded = fold([imported_hit("m1", "🐝"), imported_hit("m2", "🌹"), imported_hit("m3", "🐝")], 10)
+
+    assert [one.message_ids for one in folded] == [["m1", "m3"], ["m2"]]
 
 
 def test_what_was_said_the_same_way_leaves_its_place_to_the_next() -> None:

@@ -1,10 +1,13 @@
 """Takes together hits that say the same."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
 
 from shared.replies import Hit
+
+_WORD = re.compile(r"\w+")
 
 
 def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
@@ -54,4 +57,5 @@ def _messages_of(hit: Hit) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    """Alike but for case, spaces and punctuation is the same; a text without a word is itself."""
+    return " ".join(_WORD.findall(text.casefold())) or text

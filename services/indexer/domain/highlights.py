@@ -21,6 +21,11 @@ def highlights(text: str, query: str) -> list[str]:
     return [sentences[i] for _, i in best[:_MOST]]
 
 
+def forget_words() -> None:
+    """Empties what is kept of texts."""
+    _stem.cache_clear()
+
+
 def _stems(text: str) -> set[str]:
     return {_stem(word) for word in _WORD.findall(text.lower()) if word not in STOP_WORDS}
 
