@@ -19,10 +19,11 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
         proxy_to(faulty.ports["nats"]) as proxy,
         replica(faulty, "orchestrator", NATS_URL=f"nats://127.0.0.1:{proxy.port}") as second,
     ):
-        before = len(slow.bodies)
-        ids = [await accept(faulty, LONG) for _ in range(6)]
-        await until_sent(lambda: len(slow.bodies) >= before + 6)
-        cut_off = await running_turns(second.url)
+        before, ids, cut_off = len(slow.bodies), list[str](), 0.0
+        while not cut_off and len(ids) < 30:  # Who takes a turn is chance.
+            ids.extend(await asyncio.gather(*(accept(faulty, LONG) for _ in range(6))))
+            await until_sent(lambda: len(slow.bodies) >= before + len(ids))
+            cut_off = await running_turns(second.url)
 
         proxy.cut()
         turns = [await ended(faulty, turn_id) for turn_id in ids]
@@ -30,8 +31,8 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
         await second.until_ready()
         await asyncio.sleep(2.0)
 
-        assert 0 < cut_off < 6, "each of the two had some of them"
-        assert [turn["status"] for turn in turns] == ["saved"] * 6
+        assert 0 < cut_off < len(ids), "each of the two had some of them"
+        assert {turn["status"] for turn in turns} == {"saved"}
         assert sum(turn["attempt"] > 1 for turn in turns) == cut_off
         for turn_id in ids:
             events = await read_on([faulty.gateway_url], faulty, turn_id)
