@@ -20,33 +20,29 @@ PARTS_A_MESSAGE = 4
 """Asked for on average; more only where very many of what was found are very long."""
 
 
-class Scored(Protocol):
+class Point(Protocol):
     @property
     def payload(self) -> Mapping[str, Any] | None: ...
 
-    @property
-    def score(self) -> float: ...
 
-
-def payloads_of(lists: Iterable[Iterable[Scored]]) -> dict[str, Mapping[str, Any]]:
-    """Of the messages that any list found, by their point's id."""
+def payloads_of(points: Iterable[Point]) -> dict[str, Mapping[str, Any]]:
+    """By the message that they are of; all its parts have the same."""
     payloads: dict[str, Mapping[str, Any]] = {}
-    for points in lists:
-        for point in points:
-            payload = point.payload or {}
-            payloads.setdefault(str(payload["message"]), payload)
+    for point in points:
+        payload = point.payload or {}
+        payloads.setdefault(str(payload["message"]), payload)
     return payloads
 
 
 def candidates_of(
-    kind: str, found: Mapping[str, Mapping[str, Any]], lists: Iterable[Iterable[Scored]]
+    kind: str, found: Mapping[str, Mapping[str, Any]], lists: Iterable[Iterable[tuple[str, float]]]
 ) -> list[Candidate]:
-    """One candidate a message; of several parts each list's best counts."""
+    """One candidate a message, from lists of (message, score); of several parts each list's best counts."""
     scores: dict[str, dict[str, float]] = {key: {} for key in found}
-    for name, points in zip(LISTS, lists, strict=True):
-        for point in points:
-            own = scores[str((point.payload or {})["message"])]
-            own[name] = max(point.score, own.get(name, point.score))
+    for name, scored in zip(LISTS, lists, strict=True):
+        for message, score in scored:
+            own = scores[message]
+            own[name] = max(score, own.get(name, score))
     return [_candidate(kind, key, payload, scores[key]) for key, payload in found.items()]
 
 

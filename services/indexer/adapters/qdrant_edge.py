@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import qdrant_edge as edge
@@ -18,7 +19,6 @@ from services.indexer.adapters.candidates import (
     WORDS_NEAR,
     candidates_of,
     dense_of,
-    payloads_of,
 )
 from services.indexer.adapters.edge_shard import Shard
 from services.indexer.domain.passages import ECHO, Passage
@@ -89,14 +89,31 @@ class EdgePassageIndex:
 
     def _search(self, shard: edge.EdgeShard, query: IndexQuery) -> list[Candidate]:
         asked = query.vector.tolist(), words.query_weights(query.words), query.user
-        best = shard.query_batch(_four(*asked, _only(query), query.limit, payload=True))
-        found = payloads_of(best)
+        best = shard.query_batch(_four(*asked, _only(query), query.limit))
+        # By their numbers: an id is made anew each time it is read, and its hash in Python.
+        ids = {id_.int: id_ for points in best for id_ in (_id_of(point) for point in points)}
+        # Once a point, and not with each list: to read payloads takes longer than to search.
+        payloads = self._payloads(shard, ids.values())
+        found = {str(payload["message"]): payload for payload in payloads.values()}
         if not found:
             return []
         # What is among the best of one list only, has its place in the others too.
         these = edge.Filter(must=[_of_messages(list(found))])
-        scores = shard.query_batch(_four(*asked, these, PARTS_A_MESSAGE * len(found), payload=["message"]))
-        return candidates_of(self._kind, found, scores)
+        lists = shard.query_batch(_four(*asked, these, PARTS_A_MESSAGE * len(found)))
+        scored = [[(_id_of(point), point.score) for point in points] for points in lists]
+        others = {id_.int: id_ for points in scored for id_, _ in points if id_.int not in payloads}
+        if others:
+            payloads |= self._payloads(shard, others.values())
+        # Not those that were removed meanwhile.
+        named = [
+            [(str(payloads[id_.int]["message"]), score) for id_, score in points if id_.int in payloads]
+            for points in scored
+        ]
+        return candidates_of(self._kind, found, named)
+
+    def _payloads(self, shard: edge.EdgeShard, ids: Iterable[UUID]) -> dict[int, dict[str, Any]]:
+        points = shard.retrieve(list(ids), with_payload=True, with_vector=False)
+        return {_id_of(point).int: point.payload or {} for point in points}
 
     async def remove(self, selection: Selection) -> None:
         chosen: list[edge.ConditionType] = [_equals("user", selection.user)]
@@ -162,6 +179,11 @@ class EdgePassageIndex:
                 log.warning("%s is not optimized: %s", self._kind, error)
 
 
+def _id_of(point: edge.ScoredPoint | edge.Record) -> UUID:
+    """The engine knows numbers as well; all ids here are UUIDs."""
+    return cast(UUID, point.id)
+
+
 def _upserted(passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> edge.UpdateOperation:
     points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
     return edge.UpdateOperation.upsert_points(points)
@@ -186,8 +208,6 @@ def _four(
     user: str,
     only: edge.Filter,
     limit: int,
-    *,
-    payload: bool | list[str],
 ) -> edge.QueryBatchRequest:
     """By meaning and by words, of a passage alone and with those beside it."""
     # How rare a word is, is asked of the user's own messages: others' say nothing about them.
@@ -199,7 +219,7 @@ def _four(
                 query=edge.Query.Nearest(value, using=name),
                 filter=only,
                 limit=limit,
-                with_payload=payload,
+                with_payload=False,
                 with_vector=False,
                 params=params,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
 from uuid import UUID
 
 from qdrant_client import AsyncQdrantClient
@@ -86,14 +87,17 @@ class ServerPassageIndex:
     async def search(self, query: IndexQuery) -> list[Candidate]:
         asked = query.vector.tolist(), _sparse(words.query_weights(query.words)), query.user
         best = await self._query(_four(*asked, _only(query), query.limit, payload=True))
-        found = payloads_of(best)
+        found = payloads_of(chain(*best))
         if not found:
             return []
         # What is among the best of one list only, has its place in the others too.
         these = q.Filter(must=[_of_messages(list(found))])
         limit = PARTS_A_MESSAGE * len(found)
-        scores = await self._query(_four(*asked, these, limit, payload=["message"]))
-        return candidates_of(self._kind, found, scores)
+        scored = await self._query(_four(*asked, these, limit, payload=["message"]))
+        lists = [
+            [(str((point.payload or {})["message"]), point.score) for point in points] for points in scored
+        ]
+        return candidates_of(self._kind, found, lists)
 
     async def _query(self, requests: list[q.QueryRequest]) -> list[list[q.ScoredPoint]]:
         with _errors_named():
