@@ -63,13 +63,14 @@ async def test_what_is_written_and_removed_meanwhile_is_so_afterwards(index: Edg
 async def test_the_event_loop_goes_on_meanwhile(index: EdgePassageIndex) -> None:
     loop = asyncio.get_running_loop()
     rewriting = asyncio.create_task(index._shard.rewrite())
-    longest, last = 0.0, loop.time()
+    longest, begun = 0.0, loop.time()
+    last = begun
     while not rewriting.done():
         await asyncio.sleep(0.005)
         longest, last = max(longest, loop.time() - last), loop.time()
 
     assert await rewriting
-    assert longest < 1.0
+    assert longest < (last - begun) / 2, "nearly all of it is done by the other process"
 
 
 async def test_removed_words_are_in_no_file_afterwards(index: EdgePassageIndex, tmp_path: Path) -> None:
