@@ -24,7 +24,7 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def measure(folder: Path, quick: bool) -> list[Figure]:
-    rounds, messages = (1, 512) if quick else (3, 2_000)
+    rounds, messages = (1, 512) if quick else (3, 1_500)
     installation = Installation(folder)
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())
