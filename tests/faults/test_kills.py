@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import nats
 import pytest
+from nats.js.errors import NotFoundError
 
 from tests.contracts.engines_server import ChatServer
 from tests.faults.replicas import (
@@ -138,7 +139,10 @@ async def outcomes_of(stack: Stack, turn_id: str) -> dict[str, int]:
         found: Counter[str] = Counter()
         state = (await jetstream.stream_info("OUTCOMES")).state
         for sequence in range(state.first_seq, state.last_seq + 1):
-            message: Any = await jetstream.get_msg("OUTCOMES", seq=sequence)
+            try:
+                message: Any = await jetstream.get_msg("OUTCOMES", seq=sequence)
+            except NotFoundError:  # It was forgotten.
+                continue
             if turn_id in (message.data or b"").decode():
                 found[message.subject] += 1
         return dict(found)
