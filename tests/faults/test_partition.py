@@ -1,6 +1,8 @@
 """A process that is cut off from the bus, while everything else goes on without it."""
 
 import asyncio
+import os
+import signal
 from collections import Counter
 
 from tests.contracts.engines_server import ChatServer
@@ -19,11 +21,22 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
         proxy_to(faulty.ports["nats"]) as proxy,
         replica(faulty, "orchestrator", NATS_URL=f"nats://127.0.0.1:{proxy.port}") as second,
     ):
-        before, ids, cut_off = len(slow.bodies), list[str](), 0.0
-        while not cut_off and len(ids) < 30:  # Who takes a turn is chance.
-            ids.extend(await asyncio.gather(*(accept(faulty, LONG) for _ in range(6))))
+        before, ids = len(slow.bodies), list[str]()
+
+        async def taken(number: int) -> float:
+            """Hands turns in, waits until all of them run, and says how many the second one has."""
+            ids.extend(await asyncio.gather(*(accept(faulty, LONG) for _ in range(number))))
             await until_sent(lambda: len(slow.bodies) >= before + len(ids))
-            cut_off = await running_turns(second.url)
+            return await running_turns(second.url)
+
+        # Who takes a turn is chance, and the way through the proxy is the longer one.
+        os.kill(faulty.pid_of("orchestrator"), signal.SIGSTOP)
+        try:
+            cut_off = await taken(3)
+        finally:
+            os.kill(faulty.pid_of("orchestrator"), signal.SIGCONT)
+        while cut_off == len(ids) < 30:
+            cut_off = await taken(3)
 
         proxy.cut()
         turns = [await ended(faulty, turn_id) for turn_id in ids]
