@@ -61,6 +61,7 @@ class EdgePassageIndex:
         self._shard = shard
         self._kind = kind
         self._unoptimized = 0
+        self._is_empty = True
 
     @classmethod
     @asynccontextmanager
@@ -68,6 +69,7 @@ class EdgePassageIndex:
         """Raises SettingsError where another process has the folder open, or it holds other vectors."""
         async with Shard.open(folder, _config(dimension), _INDEXES) as shard:
             index = cls(shard, kind)
+            index._is_empty = await index.count() == 0
             upkeep = asyncio.create_task(index._keep_optimized())
             try:
                 yield index
@@ -77,6 +79,7 @@ class EdgePassageIndex:
                     await upkeep
 
     async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
+        self._is_empty = False
         # In parts, and made in a thread: neither searches nor the event loop wait long for many points.
         for begin in range(0, len(passages), _POINTS_AT_ONCE):
             part = slice(begin, begin + _POINTS_AT_ONCE)
@@ -85,6 +88,8 @@ class EdgePassageIndex:
         self._unoptimized += len(passages)
 
     async def search(self, query: IndexQuery) -> list[Candidate]:
+        if self._is_empty:  # As some collections mostly are, and all are asked.
+            return []
         return await self._shard.call(lambda shard: self._search(shard, query))
 
     def _search(self, shard: edge.EdgeShard, query: IndexQuery) -> list[Candidate]:
