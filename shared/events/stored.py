@@ -36,7 +36,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def about(self) -> str:
         """The id of what it happened to."""
-        raise NotImplementedError
+        raise NotImplementedError  # Each family of events says it: a struct can have no abstract members.
 
     @property
     def message_id(self) -> str:

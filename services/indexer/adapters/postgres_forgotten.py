@@ -34,6 +34,7 @@ AND (turn_id IS NULL OR NOT EXISTS (
     WHERE began.turn_id = gone.turn_id AND began.role = 'user' AND began.at > $4
 ))
 """
+# S608: what is put in are constants.
 _REMOVE_TURNS = f"DELETE FROM pandora.turns AS gone WHERE {_IN_SCOPE} RETURNING turn_id"  # noqa: S608
 _REMOVE_MESSAGES = f"""
 DELETE FROM pandora.messages AS gone WHERE {_IN_SCOPE} RETURNING point_id, session_id, ordinal

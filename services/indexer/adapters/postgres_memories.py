@@ -39,6 +39,7 @@ UPDATE pandora.memory_statements SET kind = $3, subject = $4, attribute = $5, va
     confidence = $8, made_by = $9, valid_from = $10, valid_to = $11, slot = $12
 WHERE user_id = $1 AND statement_id = $2
 """
+# S608: what is put in are constants.
 _OF_SLOT = f"SELECT {_SAID} FROM pandora.memory_statements WHERE user_id = $1 AND slot = $2"  # noqa: S608
 _SLOTS = """
 SELECT DISTINCT slot FROM pandora.memory_statements WHERE user_id = $1 AND statement_id = ANY($2)
@@ -59,6 +60,7 @@ SELECT {_KNOWN} FROM pandora.memories WHERE user_id = $1 AND memory_id IN (
     SELECT memory_id FROM pandora.memory_statements WHERE user_id = $1 AND statement_id = ANY($2)
 )
 """  # noqa: S608 - constants
+# S608: what is put in are constants.
 _AT_POINTS = f"SELECT {_KNOWN} FROM pandora.memories WHERE user_id = $1 AND point_id = ANY($2)"  # noqa: S608
 _LIST = f"""
 SELECT {_KNOWN} FROM pandora.memories

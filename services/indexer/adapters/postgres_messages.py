@@ -59,6 +59,7 @@ WHERE EXISTS (
 )
 ORDER BY user_id, session_id, ordinal
 """  # noqa: S608 - constants
+# S608: what is put in are constants.
 _GET = f"SELECT point_id, {_COLUMNS} FROM pandora.messages WHERE user_id = $1 AND point_id = ANY($2)"  # noqa: S608
 _USED = """
 UPDATE pandora.messages SET uses = uses + 1 WHERE user_id = $1 AND point_id = ANY($2)
