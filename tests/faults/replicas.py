@@ -96,14 +96,22 @@ async def read_on(
     return events
 
 
-async def accept(stack: Stack, text: str, *, url: str = "", user: str = "alice", **more: Any) -> str:
-    """The id of a turn, once it is accepted."""
+async def accept(
+    stack: Stack, text: str, *, url: str = "", user: str = "alice", tries: int = 1, **more: Any
+) -> str:
+    """The id of a turn, once it is accepted. `tries`: so often, where the answer is 503, Try again."""
     async with aiohttp.ClientSession() as http:
         headers = {**stack.headers(user), "content-type": "application/json"}
         body = json.dumps({"input": text, **more})
-        async with http.post(f"{url or stack.gateway_url}/v1/turns", data=body, headers=headers) as response:
-            assert response.status == 202, (response.status, await response.text())
-            return str((await response.json())["id"])
+        for left in reversed(range(tries)):
+            async with http.post(
+                f"{url or stack.gateway_url}/v1/turns", data=body, headers=headers
+            ) as response:
+                if response.status == 503 and left:
+                    continue
+                assert response.status == 202, (response.status, await response.text())
+                return str((await response.json())["id"])
+    raise AssertionError("tries must be 1 or more")
 
 
 async def ended(stack: Stack, turn_id: str, *, user: str = "alice") -> dict[str, Any]:

@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import aiohttp
 import nats
 import pytest
+from nats.js import JetStreamContext
 
 from deploy.local.nats import MEMBERS
-from shared.streams import DURABLES, STREAMS
+from shared.streams import DURABLES, STREAMS, Durable
 from tests.stack import ROOT, Stack, free_ports_in_a_row
 
 BACK_SECONDS = 15.0
@@ -92,6 +94,18 @@ async def test_the_leader_of_the_queue_is_killed_and_turns_go_on(cluster: Stack)
     assert status["ready"], status["parts"]
 
 
+async def until_led(jetstream: JetStreamContext, durable: Durable) -> None:
+    """A durable that the killed server led elects another leader; nobody answers for it until then."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(nats.errors.TimeoutError):
+                info = await jetstream.consumer_info(durable.stream, durable.name, timeout=1.0)
+                assert info.cluster is not None
+                if info.cluster.leader:
+                    return
+            await asyncio.sleep(0.1)
+
+
 async def stored_turns(stack: Stack) -> list[str]:
     """The ids of turn.saved in OUTCOMES, as the stream has them."""
     client = await nats.connect(stack.nats_url)
@@ -99,7 +113,7 @@ async def stored_turns(stack: Stack) -> list[str]:
         found = []
         jetstream = client.jetstream()
         for durable in DURABLES:
-            assert (await jetstream.consumer_info(durable.stream, durable.name)).cluster is not None
+            await until_led(jetstream, durable)
         last = (await jetstream.stream_info("OUTCOMES")).state.last_seq
         for sequence in range(1, last + 1):
             message = await jetstream.get_msg("OUTCOMES", sequence)

@@ -22,23 +22,25 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
         replica(faulty, "orchestrator", NATS_URL=f"nats://127.0.0.1:{proxy.port}") as second,
     ):
         before, ids = len(slow.bodies), list[str]()
+        slow.word_seconds = 1.0  # None ends before the cut.
 
-        async def taken(number: int) -> float:
+        async def taken(number: int, tries: int = 1) -> float:
             """Hands turns in, waits until all of them run, and says how many the second one has."""
-            ids.extend(await asyncio.gather(*(accept(faulty, LONG) for _ in range(number))))
+            ids.extend(await asyncio.gather(*(accept(faulty, LONG, tries=tries) for _ in range(number))))
             await until_sent(lambda: len(slow.bodies) >= before + len(ids))
             return await running_turns(second.url)
 
         # Who takes a turn is chance, and the way through the proxy is the longer one.
         os.kill(faulty.pid_of("orchestrator"), signal.SIGSTOP)
         try:
-            cut_off = await taken(3)
+            cut_off = await taken(3, tries=10)  # The gateway also asks the one that is paused.
         finally:
             os.kill(faulty.pid_of("orchestrator"), signal.SIGCONT)
         while cut_off == len(ids) < 30:
             cut_off = await taken(3)
 
         proxy.cut()
+        slow.word_seconds = 0.05
         turns = [await ended(faulty, turn_id) for turn_id in ids]
         proxy.heal()
         await second.until_ready()

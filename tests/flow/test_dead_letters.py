@@ -13,7 +13,7 @@ import pytest
 from tests.stack import KEYS, Stack
 
 
-async def give_up(stack: Stack, body: bytes, subject: str = "turn.saved") -> dict[str, Any]:
+async def give_up(stack: Stack, body: bytes, subject: str = "turn.cancelled") -> dict[str, Any]:
     """The row of the letter that a message nobody can handle becomes."""
     message_id = f"{uuid4()}:{subject}"
     client = await nats.connect(stack.nats_url)
@@ -62,9 +62,9 @@ async def test_an_admin_sees_all_that_is_known_and_drops_it(stack: Stack) -> Non
     dropped = [await stack.call("DELETE", path) for _ in range(2)]
     status, problem = await stack.call("GET", path)
 
-    assert row["durable"] == "indexer-turn-saved"
-    assert "not a valid TurnSaved" in row["reason"]
-    assert (letter["attempts"], letter["subject"]) == (1, "turn.saved")
+    assert row["durable"] == "indexer-turn-cancelled"
+    assert "not a valid TurnCancelled" in row["reason"]
+    assert (letter["attempts"], letter["subject"]) == (1, "turn.cancelled")
     assert letter["first_error"] == letter["last_error"] == letter["reason"]
     assert (letter["headers"], letter["body"]) == ({"x-note": "ça va"}, '{"turn_id": "t1"}')
     assert [(status, body["done"]) for status, body in dropped] == [(200, True), (200, False)]
