@@ -1,7 +1,7 @@
 """Answers what memory holds about a query."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import msgspec
 
 from services.indexer.domain.asked import understand
 from services.indexer.domain.folding import fold
-from services.indexer.domain.highlights import highlights
+from services.indexer.domain.highlights import highlights, stems
 from services.indexer.domain.ranking import Candidate, Ranked, rank
 from services.indexer.generation import Generation
 from services.indexer.hits import Hits
@@ -54,11 +54,12 @@ class Searching:
         )
         with metrics.timed(metrics.search_seconds):
             candidates = await self._candidates(generation, query, request.kinds)
-            ranked = rank(asked, candidates, now=now)[: _ROWS_A_HIT * limit]
+            ranked = rank(asked, candidates, now=now, limit=_ROWS_A_HIT * limit)
             by_key = {candidate.key: candidate for candidate in candidates}
             rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
             hits = [_whole(rows[one.key], one, by_key[one.key], request) for one in ranked if one.key in rows]
-        return SearchReply(hits=[_highlighted(hit, request.query) for hit in fold(hits, limit)])
+        words = stems(request.query)
+        return SearchReply(hits=[_highlighted(hit, words) for hit in fold(hits, limit)])
 
     async def _candidates(
         self, generation: Generation, query: IndexQuery, kinds: Sequence[Kind]
@@ -90,8 +91,8 @@ def _rounded(explain: Mapping[str, Signal]) -> dict[str, Signal]:
     return {name: Signal(round(signal.value, 6), signal.weight) for name, signal in explain.items()}
 
 
-def _highlighted(hit: Hit, query: str) -> Hit:
-    return msgspec.structs.replace(hit, highlights=highlights(hit.text, query))
+def _highlighted(hit: Hit, words: Set[str]) -> Hit:
+    return msgspec.structs.replace(hit, highlights=highlights(hit.text, words))
 
 
 def checked_limit(limit: int) -> int:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import numpy
 
 from services.indexer.domain.ranking import Candidate
 from services.indexer.ports import Vectors
 
+P = TypeVar("P")
+"""A point's id, as an engine has it."""
 TEXT, NEAR = "text", "near"
 """The dense vectors of a point: of the passage, and of the passage with those beside it."""
 WORDS, WORDS_NEAR = "words", "words_near"
@@ -16,34 +18,25 @@ WORDS, WORDS_NEAR = "words", "words_near"
 LISTS = ("meaning", "meaning_near", "words", "words_near")
 """What the scores of the four are called in a candidate, in the order in which they are asked."""
 
-PARTS_A_MESSAGE = 4
-"""Asked for on average; more only where very many of what was found are very long."""
 
-
-class Point(Protocol):
-    @property
-    def payload(self) -> Mapping[str, Any] | None: ...
-
-
-def payloads_of(points: Iterable[Point]) -> dict[str, Mapping[str, Any]]:
-    """By the message that they are of; all its parts have the same."""
-    payloads: dict[str, Mapping[str, Any]] = {}
-    for point in points:
-        payload = point.payload or {}
-        payloads.setdefault(str(payload["message"]), payload)
-    return payloads
+def without_score(points: Mapping[P, object], lists: Iterable[Mapping[P, float]]) -> list[set[P]]:
+    """Of each list the points that only others found: what is among the best of one has its place in all."""
+    return [points.keys() - scored.keys() for scored in lists]
 
 
 def candidates_of(
-    kind: str, found: Mapping[str, Mapping[str, Any]], lists: Iterable[Iterable[tuple[str, float]]]
+    kind: str, payloads: Mapping[P, Mapping[str, Any]], lists: Iterable[Mapping[P, float]]
 ) -> list[Candidate]:
-    """One candidate a message, from lists of (message, score); of several parts each list's best counts."""
-    scores: dict[str, dict[str, float]] = {key: {} for key in found}
+    """One candidate a message, from each list's scores by point; of several parts each list's best counts."""
+    of_message: dict[str, Mapping[str, Any]] = {}
+    for payload in payloads.values():  # All parts of a message have the same.
+        of_message.setdefault(str(payload["message"]), payload)
+    scores: dict[str, dict[str, float]] = {key: {} for key in of_message}
     for name, scored in zip(LISTS, lists, strict=True):
-        for message, score in scored:
-            own = scores[message]
+        for point, score in scored.items():
+            own = scores[str(payloads[point]["message"])]
             own[name] = max(score, own.get(name, score))
-    return [_candidate(kind, key, payload, scores[key]) for key, payload in found.items()]
+    return [_candidate(kind, key, payload, scores[key]) for key, payload in of_message.items()]
 
 
 def dense_of(vectors: object) -> Vectors:

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import qdrant_edge as edge
@@ -13,12 +13,12 @@ import qdrant_edge as edge
 from services.indexer.adapters import words
 from services.indexer.adapters.candidates import (
     NEAR,
-    PARTS_A_MESSAGE,
     TEXT,
     WORDS,
     WORDS_NEAR,
     candidates_of,
     dense_of,
+    without_score,
 )
 from services.indexer.adapters.edge_shard import Shard
 from services.indexer.domain.passages import ECHO, Passage
@@ -94,31 +94,26 @@ class EdgePassageIndex:
 
     def _search(self, shard: edge.EdgeShard, query: IndexQuery) -> list[Candidate]:
         asked = query.vector.tolist(), words.query_weights(query.words), query.user
-        best = shard.query_batch(_four(*asked, _only(query), query.limit))
+        best = shard.query_batch(_four(*asked, [_only(query)] * 4, [query.limit] * 4))
         # By their numbers: an id is made anew each time it is read, and its hash in Python.
-        ids = {id_.int: id_ for points in best for id_ in (_id_of(point) for point in points)}
+        ids: dict[int, UUID] = {}
+        lists = [_scores(points, ids) for points in best]
         # Once a point, and not with each list: to read payloads takes longer than to search.
-        payloads = self._payloads(shard, ids.values())
-        found = {str(payload["message"]): payload for payload in payloads.values()}
-        if not found:
-            return []
-        # What is among the best of one list only, has its place in the others too.
-        these = edge.Filter(must=[_of_messages(list(found))])
-        lists = shard.query_batch(_four(*asked, these, PARTS_A_MESSAGE * len(found)))
-        scored = [[(_id_of(point), point.score) for point in points] for points in lists]
-        others = {id_.int: id_ for points in scored for id_, _ in points if id_.int not in payloads}
-        if others:
-            payloads |= self._payloads(shard, others.values())
-        # Not those that were removed meanwhile.
-        named = [
-            [(str(payloads[id_.int]["message"]), score) for id_, score in points if id_.int in payloads]
-            for points in scored
+        found = shard.retrieve(list(ids.values()), with_payload=True, with_vector=False)
+        payloads = {_id_of(point).int: point.payload or {} for point in found}
+        missing = [
+            cast("set[int | UUID | str]", {ids[number] for number in without})
+            for without in without_score(ids, lists)
         ]
-        return candidates_of(self._kind, found, named)
-
-    def _payloads(self, shard: edge.EdgeShard, ids: Iterable[UUID]) -> dict[int, dict[str, Any]]:
-        points = shard.retrieve(list(ids), with_payload=True, with_vector=False)
-        return {_id_of(point).int: point.payload or {} for point in points}
+        if any(missing):
+            these = [edge.Filter(must=[edge.HasIdCondition(points)]) for points in missing]
+            rest = shard.query_batch(_four(*asked, these, [max(1, len(points)) for points in missing]))
+            for scored, points in zip(lists, rest, strict=True):
+                scored |= _scores(points, ids)
+        # Not those that were removed meanwhile.
+        return candidates_of(
+            self._kind, payloads, [{n: s for n, s in one.items() if n in payloads} for one in lists]
+        )
 
     async def remove(self, selection: Selection) -> None:
         chosen: list[edge.ConditionType] = [_equals("user", selection.user)]
@@ -189,6 +184,16 @@ def _id_of(point: edge.ScoredPoint | edge.Record) -> UUID:
     return cast(UUID, point.id)
 
 
+def _scores(points: Sequence[edge.ScoredPoint], ids: dict[int, UUID]) -> dict[int, float]:
+    """By the number of its id, which is noted in `ids`."""
+    scores = {}
+    for point in points:
+        id_ = _id_of(point)
+        ids[id_.int] = id_
+        scores[id_.int] = point.score
+    return scores
+
+
 def _upserted(passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> edge.UpdateOperation:
     points = [_point(*whole) for whole in zip(passages, vectors, near, strict=True)]
     return edge.UpdateOperation.upsert_points(points)
@@ -211,24 +216,29 @@ def _four(
     vector: list[float],
     asked: edge.SparseVector,
     user: str,
-    only: edge.Filter,
-    limit: int,
+    only: Sequence[edge.Filter],
+    limits: Sequence[int],
 ) -> edge.QueryBatchRequest:
     """By meaning and by words, of a passage alone and with those beside it."""
     # How rare a word is, is asked of the user's own messages: others' say nothing about them.
     own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_equals("user", user)])))
-    lists = ((TEXT, vector, None), (NEAR, vector, None), (WORDS, asked, own), (WORDS_NEAR, asked, own))
+    lists: tuple[tuple[str, list[float] | edge.SparseVector, edge.SearchParams | None], ...] = (
+        (TEXT, vector, None),
+        (NEAR, vector, None),
+        (WORDS, asked, own),
+        (WORDS_NEAR, asked, own),
+    )
     return edge.QueryBatchRequest(
         [
             edge.QueryRequest(
                 query=edge.Query.Nearest(value, using=name),
-                filter=only,
+                filter=its,
                 limit=limit,
                 with_payload=False,
                 with_vector=False,
                 params=params,
             )
-            for name, value, params in lists
+            for (name, value, params), its, limit in zip(lists, only, limits, strict=True)
         ]
     )
 

@@ -13,13 +13,12 @@ from qdrant_edge import SparseVector
 from services.indexer.adapters import words
 from services.indexer.adapters.candidates import (
     NEAR,
-    PARTS_A_MESSAGE,
     TEXT,
     WORDS,
     WORDS_NEAR,
     candidates_of,
     dense_of,
-    payloads_of,
+    without_score,
 )
 from services.indexer.domain.passages import ECHO, Passage
 from services.indexer.domain.ranking import Candidate
@@ -86,18 +85,17 @@ class ServerPassageIndex:
 
     async def search(self, query: IndexQuery) -> list[Candidate]:
         asked = query.vector.tolist(), _sparse(words.query_weights(query.words)), query.user
-        best = await self._query(_four(*asked, _only(query), query.limit, payload=True))
-        found = payloads_of(chain(*best))
-        if not found:
-            return []
-        # What is among the best of one list only, has its place in the others too.
-        these = q.Filter(must=[_of_messages(list(found))])
-        limit = PARTS_A_MESSAGE * len(found)
-        scored = await self._query(_four(*asked, these, limit, payload=["message"]))
-        lists = [
-            [(str((point.payload or {})["message"]), point.score) for point in points] for points in scored
-        ]
-        return candidates_of(self._kind, found, lists)
+        best = await self._query(_four(*asked, [_only(query)] * 4, [query.limit] * 4, with_payload=True))
+        payloads = {str(point.id): point.payload or {} for point in chain(*best)}
+        lists = [_scores(points) for points in best]
+        missing = without_score(payloads, lists)
+        if any(missing):
+            these = [q.Filter(must=[q.HasIdCondition(has_id=list(points))]) for points in missing]
+            limits = [max(1, len(points)) for points in missing]
+            rest = await self._query(_four(*asked, these, limits, with_payload=False))
+            for scored, points in zip(lists, rest, strict=True):
+                scored |= _scores(points)
+        return candidates_of(self._kind, payloads, lists)
 
     async def _query(self, requests: list[q.QueryRequest]) -> list[list[q.ScoredPoint]]:
         with _errors_named():
@@ -174,6 +172,10 @@ def _errors_named() -> Iterator[None]:
         raise Transient(f"Qdrant is not reachable: {error}", retry_in=2.0) from error
 
 
+def _scores(points: Sequence[q.ScoredPoint]) -> dict[str, float]:
+    return {str(point.id): point.score for point in points}
+
+
 def _point(passage: Passage, vector: Vectors, near: Vectors) -> q.PointStruct:
     return q.PointStruct(
         id=str(passage.id),
@@ -191,18 +193,25 @@ def _four(
     vector: list[float],
     asked: q.SparseVector,
     user: str,
-    only: q.Filter,
-    limit: int,
+    only: Sequence[q.Filter],
+    limits: Sequence[int],
     *,
-    payload: bool | list[str],
+    with_payload: bool,
 ) -> list[q.QueryRequest]:
     """By meaning and by words, of a passage alone and with those beside it."""
     # How rare a word is, is asked of the user's own messages: others' say nothing about them.
     own = q.SearchParams(idf=q.IdfCorpusParams(corpus=q.Filter(must=[_equals("user", user)])))
-    lists = ((TEXT, vector, None), (NEAR, vector, None), (WORDS, asked, own), (WORDS_NEAR, asked, own))
+    lists: tuple[tuple[str, list[float] | q.SparseVector, q.SearchParams | None], ...] = (
+        (TEXT, vector, None),
+        (NEAR, vector, None),
+        (WORDS, asked, own),
+        (WORDS_NEAR, asked, own),
+    )
     return [
-        q.QueryRequest(query=value, using=name, filter=only, limit=limit, with_payload=payload, params=params)
-        for name, value, params in lists
+        q.QueryRequest(
+            query=value, using=name, filter=its, limit=limit, with_payload=with_payload, params=params
+        )
+        for (name, value, params), its, limit in zip(lists, only, limits, strict=True)
     ]
 
 

@@ -24,12 +24,13 @@ def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
     shown: dict[str, set[str]] = {}
     """By message, the kinds of the hits that stand on it."""
     for hit in hits:
-        key = _same(hit, kept)
+        text = _plain(hit.text)
+        key = _same(hit, text, kept)
         if key is not None:
             more = [one for one in hit.message_ids if one not in kept[key].message_ids]
             kept[key] = msgspec.structs.replace(kept[key], message_ids=kept[key].message_ids + more)
         elif len(kept) < limit and ((needs_facts and hit.kind == "memory") or not _is_shown(hit, shown)):
-            kept[_plain(hit.text)] = hit
+            kept[text] = hit
         else:
             continue
         for message in _messages_of(hit):
@@ -37,8 +38,7 @@ def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
     return list(kept.values())
 
 
-def _same(hit: Hit, kept: dict[str, Hit]) -> str | None:
-    text = _plain(hit.text)
+def _same(hit: Hit, text: str, kept: dict[str, Hit]) -> str | None:
     if text in kept:
         return text
     if hit.kind != "turn" or hit.turn_id is None:

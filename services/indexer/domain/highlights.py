@@ -1,6 +1,7 @@
 """Which sentences of a text show why it was found."""
 
 import re
+from collections.abc import Set
 from functools import cache, lru_cache
 
 import snowballstemmer
@@ -12,11 +13,10 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\w+")
 
 
-def highlights(text: str, query: str) -> list[str]:
-    """At most three sentences that share words with the query, most of them first."""
-    asked = _stems(query)
+def highlights(text: str, asked: Set[str]) -> list[str]:
+    """At most three sentences that share words with the query, most of them first. `asked`: its `stems`."""
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
-    shared = [(len(asked & _stems(sentence)), i) for i, sentence in enumerate(sentences)]
+    shared = [(len(asked & stems(sentence)), i) for i, sentence in enumerate(sentences)]
     best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1]))
     return [sentences[i] for _, i in best[:_MOST]]
 
@@ -26,7 +26,8 @@ def forget_words() -> None:
     _stem.cache_clear()
 
 
-def _stems(text: str) -> set[str]:
+def stems(text: str) -> set[str]:
+    """Of the words that say something."""
     return {_stem(word) for word in _WORD.findall(text.lower()) if word not in STOP_WORDS}
 
 

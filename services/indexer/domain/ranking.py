@@ -5,7 +5,6 @@ beside it. Scores are added, not ranks (docs/adr/0003-scores-are-added-not-ranks
 message, and of what is asked, adds a little.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,6 +22,7 @@ Column = NDArray[numpy.float64]
 """One value a candidate."""
 
 _BEST_OF_SESSION = 5
+_NO_SESSION = 0
 _LONG_ENOUGH = 10
 """Words; a message of more says no more for that."""
 _USED_MUCH = 10
@@ -112,9 +112,14 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 def rank(
-    asked: Asked, candidates: Sequence[Candidate], *, now: datetime, weights: Weights = WEIGHTS
+    asked: Asked,
+    candidates: Sequence[Candidate],
+    *,
+    now: datetime,
+    weights: Weights = WEIGHTS,
+    limit: int | None = None,
 ) -> list[Ranked]:
-    """All of them, best first; of equal ones the lower key.
+    """All of them or the first `limit`, best first; of equal ones the lower key.
 
     A higher score in any search never ranks a message lower.
     """
@@ -122,12 +127,13 @@ def rank(
     scores = numpy.zeros(len(candidates))
     for name in SIGNALS:  # One after the other, so that a score depends on nothing but its own values.
         scores += getattr(weights, name) * columns[name]
-    values = zip(*(columns[name].tolist() for name in SIGNALS), strict=True)
-    ranked = [
-        Ranked(candidate.key, score, own, weights)
-        for candidate, score, own in zip(candidates, scores.tolist(), values, strict=True)
+    best = sorted(
+        zip((-scores).tolist(), [one.key for one in candidates], range(len(candidates)), strict=True)
+    )
+    return [
+        Ranked(key, -score, tuple(float(columns[name][place]) for name in SIGNALS), weights)
+        for score, key, place in best[:limit]
     ]
-    return sorted(ranked, key=lambda one: (-one.score, one.key))
 
 
 def signals(asked: Asked, candidates: Sequence[Candidate], *, now: datetime) -> dict[str, Column]:
@@ -140,13 +146,14 @@ def signals(asked: Asked, candidates: Sequence[Candidate], *, now: datetime) -> 
     role = "assistant" if asked.about_assistant else "user" if asked.about_me else ""
     # What lies ahead counts as said now.
     seconds = _values([c.at.timestamp() for c in candidates]).clip(max=now.timestamp())
+    sessions = _numbered([c.session_id for c in candidates])
     nothing = numpy.zeros(len(candidates))
     return {
         "meaning": _spread(meaning, found_by_meaning),
         "meaning_near": _spread(near, found_near),
         "words": _share(words),
         "words_near": _share(words_near),
-        "session": (_of_session(candidates, near) + _of_session(candidates, words_near)) / 2,
+        "session": (_of_session(sessions, near) + _of_session(sessions, words_near)) / 2,
         "speaker": _values([c.speaker.casefold() in named for c in candidates]) if named else nothing,
         "role": _values([c.role == role for c in candidates]) if role else nothing,
         "tells": _values([not c.asks for c in candidates]),
@@ -182,17 +189,25 @@ def _share(scores: Column) -> Column:
     return numpy.maximum(scores, 0.0) / high if high > 0 else numpy.zeros(len(scores))
 
 
-def _of_session(candidates: Sequence[Candidate], scores: Column) -> Column:
+def _of_session(sessions: NDArray[numpy.int64], scores: Column) -> Column:
     """Of each candidate's session the sum of the best few scores, as a share of the best session's.
 
     Of the searches' own scores, so that a message whose score rises takes its session along and no other.
     """
-    of_sessions: dict[str, list[float]] = defaultdict(list)
-    for candidate, score in zip(candidates, numpy.maximum(scores, 0.0).tolist(), strict=True):
-        if candidate.session_id:
-            of_sessions[candidate.session_id].append(score)
-    sums = {id_: sum(sorted(own)[-_BEST_OF_SESSION:]) for id_, own in of_sessions.items()}
-    return _share(_values([sums.get(candidate.session_id, 0.0) for candidate in candidates]))
+    scores = numpy.maximum(scores, 0.0)
+    by_session = numpy.lexsort((-scores, sessions))
+    grouped = sessions[by_session]
+    place = numpy.arange(len(grouped)) - numpy.searchsorted(grouped, grouped)
+    counts = (place < _BEST_OF_SESSION) & (grouped > _NO_SESSION)
+    sums = numpy.zeros(len(sessions) + 1)
+    numpy.add.at(sums, grouped[counts], scores[by_session][counts])
+    return _share(sums[sessions])
+
+
+def _numbered(sessions: Sequence[str]) -> NDArray[numpy.int64]:
+    """A number for each session, in place of its name."""
+    numbers = {"": _NO_SESSION}
+    return numpy.array([numbers.setdefault(one, len(numbers)) for one in sessions], dtype=numpy.int64)
 
 
 def _nearness(seconds: Column, periods: Sequence[Period]) -> Column:
