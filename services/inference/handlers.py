@@ -174,7 +174,7 @@ class _Generation:
             if wait > 0:
                 await asyncio.wait((self.reading,), timeout=wait)
             text = self._gathered.take(clock())
-            if text:
+            if text and self._request.stream_to is not None:
                 delta = OutputDelta(index=self._next_index, attempt=self._request.attempt, text=text)
                 self._next_index += 1
                 self._pieces.append(len(text))
@@ -222,7 +222,7 @@ class _Generation:
 
 
 def _refuse_what_cannot_work(request: Generate) -> None:
-    if not _A_SUBJECT.fullmatch(request.stream_to):
+    if request.stream_to is not None and not _A_SUBJECT.fullmatch(request.stream_to):
         raise Refused(422, "stream_to is no subject that text can be sent to", "stream_to")
     if request.max_tokens is not None and request.max_tokens < 1:
         raise Refused(422, f"max_tokens is {request.max_tokens}; it must be at least 1", "max_tokens")

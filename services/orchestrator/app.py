@@ -30,7 +30,7 @@ from services.orchestrator.domain.queue import TurnQueue
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.exporting import Exporting
 from services.orchestrator.forgetting import Forgetting
-from services.orchestrator.phases.tools import Limits, Tools
+from services.orchestrator.phases.deps import Deps, Limits
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
 from services.orchestrator.recent import RecentTurns
@@ -95,13 +95,13 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         health.depends_on("inference", answers(bus, Models()))
 
         own = f"{uuid7()}"
-        tools = _tools(settings, bus, documents)
+        deps = _deps(settings, bus, documents)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
         limits = _limits(settings)
-        unrun = Unrun(tools, outcomes)
+        unrun = Unrun(deps, outcomes)
 
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
-            return TurnRun(turn, held, tools, leases, outcomes, limits, has_waited=has_waited)
+            return TurnRun(turn, held, deps, leases, outcomes, limits, has_waited=has_waited)
 
         dispatcher = Dispatcher(
             own,
@@ -109,13 +109,13 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             leases,
             make_run,
             unrun,
-            tools.clock,
+            deps.clock,
             concurrency=settings.orchestrator_concurrency,
         )
         peers = Peers(bus, own, every_seconds=_BEAT_SECONDS)
         places = Places(
             dispatcher,
-            tools.announcements,
+            deps.announcements,
             may_tell=lambda: peers.is_first,
             processes=lambda: len(peers.alive),
         )
@@ -147,7 +147,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         endpoints = _endpoints(Archive(documents), controls)
         endpoints += Exporting(documents).endpoints() + archiving.endpoints()
         await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
-        await hear_forgotten(bus, tools.recent.forget)
+        await hear_forgotten(bus, deps.recent.forget)
         consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, watching)]
         if settings.reflector == "on":
             consumers.append(_reflecting(bus, settings))
@@ -161,8 +161,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         await dispatcher.stop(settings.stop_timeout_seconds)
 
 
-def _tools(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) -> Tools:
-    return Tools(
+def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) -> Deps:
+    return Deps(
         memory=BusMemory(bus),
         model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
         announcements=BusAnnouncements(bus),

@@ -8,7 +8,7 @@ import msgspec
 
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
 from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.tools import Clock
+from services.orchestrator.phases.deps import Clock
 from services.orchestrator.ports import Held, Leases
 from services.orchestrator.run import TurnRun
 from services.orchestrator.unrun import Unrun

@@ -16,7 +16,7 @@ from services.orchestrator.archive import read_record
 from services.orchestrator.clearing import Indexer, answers_on, clear_answer, names
 from services.orchestrator.domain.forgetting import Gone
 from services.orchestrator.domain.queue import Waiting
-from services.orchestrator.phases.tools import Clock
+from services.orchestrator.phases.deps import Clock
 from services.orchestrator.ports import Documents
 from shared.errors import Refused, Transient
 from shared.events import Event, ForgetRequested

@@ -14,8 +14,8 @@ from services.orchestrator.domain.documents import EVENTS, events_in
 from services.orchestrator.domain.queue import Lease
 from services.orchestrator.domain.recipes import RECIPES, PhaseName, Recipe
 from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
-from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes
 from services.orchestrator.steps import Steps, TimeLimits, certainly
 from services.orchestrator.stopping import Stopping
@@ -43,7 +43,7 @@ class TurnRun:
         self,
         turn: Turn,
         held: Held,
-        tools: Tools,
+        deps: Deps,
         leases: Leases,
         outcomes: Outcomes,
         limits: TimeLimits,
@@ -54,8 +54,8 @@ class TurnRun:
         self.stopping = Stopping()
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
-        self._tools = replace(tools, stopping=self.stopping)
-        self._steps = Steps(turn, self._tools, limits)
+        self._deps = replace(deps, stopping=self.stopping)
+        self._steps = Steps(turn, self._deps, limits)
         self._leases = leases
         self._outcomes = outcomes
         self._has_waited = has_waited
@@ -125,7 +125,7 @@ class TurnRun:
 
     async def _to_its_end(self) -> TurnRecord | None:
         """The record, or None where this process has to hand the turn back."""
-        documents = self._tools.documents
+        documents = self._deps.documents
         if (record := await read_record(documents, self.turn.turn_id)) is not None:
             return record  # Taken over after its folder was written: only its end is still to be told.
         recipe = RECIPES.get(self.turn.request.recipe)
@@ -202,7 +202,7 @@ class TurnRun:
     async def _committed(self) -> TurnRecord:
         if self.turn.record is not None:
             return self.turn.record
-        record = await read_record(self._tools.documents, self.turn.turn_id)
+        record = await read_record(self._deps.documents, self.turn.turn_id)
         if record is None:
             raise RuntimeError(f"recipe {self.turn.request.recipe} did not save turn {self.turn.turn_number}")
         return record
@@ -211,23 +211,23 @@ class TurnRun:
         self._is_ending = True
         log.warning("turn %d failed: %s: %s", self.turn.turn_number, reason, detail)
         await self._save(self.turn)
-        self.turn = await write_down(self.turn, "failed", self._tools, error=f"{reason}: {detail}")
+        self.turn = await write_down(self.turn, "failed", self._deps, error=f"{reason}: {detail}")
         return await self._committed()
 
     async def _cancel(self) -> TurnRecord:
         """What was generated is kept, and the turn is never `turn.saved`."""
         await self._save(self.turn)
-        self.turn = await write_down(self.turn, "cancelled", self._tools)
+        self.turn = await write_down(self.turn, "cancelled", self._deps)
         return await self._committed()
 
     async def _tell(self, record: TurnRecord) -> None:
         """Tells of the end, to the readers and to everybody; again, where it was told before."""
         events = self.turn.events
         if self.turn.record is None:
-            document = await certainly(self._tools.documents.read, record.turn_id, EVENTS)
+            document = await certainly(self._deps.documents.read, record.turn_id, EVENTS)
             events = [decode_live(bytes(raw)) for raw in events_in(document or "")]
         for event in events[-2:]:  # The end of the last phase and of the turn; readers take an index once.
-            await certainly(self._tools.announcements.emit, record.turn_id, event)
+            await certainly(self._deps.announcements.emit, record.turn_id, event)
         steps: list[Awaitable[Any]] = [
             certainly(self._outcomes.leave_queue, self.turn.turn_number),
         ]
@@ -241,10 +241,10 @@ class TurnRun:
     def _count(self, record: TurnRecord) -> None:
         if self.turn.record is not None:
             metrics.turns.labels(record.status).inc()
-            seconds = (self._tools.clock() - self.turn.started_at).total_seconds()
+            seconds = (self._deps.clock() - self.turn.started_at).total_seconds()
             metrics.turn_seconds.labels(record.status).observe(seconds)
             if record.status == "saved" or record.why_cancelled != "replaced":
-                self._tools.recent.add(record)
+                self._deps.recent.add(record)
 
     # --- the lease ---
 

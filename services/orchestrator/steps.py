@@ -9,10 +9,10 @@ import msgspec
 
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import PhaseRun, Turn
+from services.orchestrator.phases.deps import Deps, Phase
 from services.orchestrator.phases.gather import gather
 from services.orchestrator.phases.save import save
 from services.orchestrator.phases.synthesis import request_id_of, synthesis
-from services.orchestrator.phases.tools import Phase, Tools
 from shared import metrics
 from shared.errors import Refused, Transient
 from shared.events import (
@@ -46,35 +46,35 @@ class TimeLimits(msgspec.Struct, frozen=True):
 class Steps:
     """`turn` is what it has become by now; `phase` the one that runs."""
 
-    def __init__(self, turn: Turn, tools: Tools, limits: TimeLimits) -> None:
+    def __init__(self, turn: Turn, deps: Deps, limits: TimeLimits) -> None:
         self.turn = turn
         self.phase: PhaseName | None = None
         self.steering = list(turn.steering)
         """All that was added to the turn; what a phase has not heard of yet is announced before it."""
-        self._tools = tools
+        self._deps = deps
         self._limits = limits
-        self._stopping = tools.stopping
+        self._stopping = deps.stopping
         self._too_long: PhaseName = "gather"
 
     async def begin(self, *, has_waited: bool) -> None:
         """The first event of this attempt, behind all that was sent before. Raises Transient."""
-        turn, tools = self.turn, self._tools
+        turn, deps = self.turn, self._deps
         if turn.attempt > 1:
             # The engine may still be at work for whoever had the turn before.
             earlier = replaced(turn, attempt=turn.attempt - 1)
-            await tools.model.abort(request_id_of(earlier))
-            events = await tools.announcements.join(
+            await deps.model.abort(request_id_of(earlier))
+            events = await deps.announcements.join(
                 turn.turn_id, turn.events, lambda sent: OutputRestarted(index=len(sent), attempt=turn.attempt)
             )
         elif has_waited:
-            events = await tools.announcements.join(turn.turn_id, turn.events, self._queued)
+            events = await deps.announcements.join(turn.turn_id, turn.events, self._queued)
         else:
             first = self._queued([])
-            await tools.announcements.emit(turn.turn_id, first)
+            await deps.announcements.emit(turn.turn_id, first)
             events = [first]
         self.turn = replaced(turn, events=events)
         if turn.attempt > 1 and turn.is_answered:  # The answer stays; only its readers begin anew.
-            self.turn = await tools.announce(self.turn, OutputDelta, text=turn.output)
+            self.turn = await deps.announce(self.turn, OutputDelta, text=turn.output)
 
     def _queued(self, sent: Sequence[AnyLiveEvent]) -> Queued:
         request = self.turn.request
@@ -91,8 +91,8 @@ class Steps:
         self.phase = name  # Before anything is awaited: from here on it is too late to steer this phase.
         try:
             await self._take_steering(name)
-            turn = await self._tools.announce(self.turn, PhaseStarted, phase=name)
-            self.turn = turn = replaced(turn, phase_started_at=self._tools.clock())
+            turn = await self._deps.announce(self.turn, PhaseStarted, phase=name)
+            self.turn = turn = replaced(turn, phase_started_at=self._deps.clock())
             with tracer.start_as_current_span(name), metrics.timed(metrics.phase_seconds.labels(name)):
                 ended = await self._within_limits(name, turn)
             if ended is None or (self._stopping.why == "handed_back" and ended.finish_reason == "abort"):
@@ -106,7 +106,7 @@ class Steps:
             self.phase = None
 
     async def _ended_phase(self, name: PhaseName, turn: Turn) -> Turn:
-        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
+        seconds = (self._deps.clock() - turn.phase_started_at).total_seconds()
         run = PhaseRun(
             phase=name,
             started_at=turn.phase_started_at,
@@ -117,13 +117,13 @@ class Steps:
         if name == "save":  # Its last events were written with it, and are sent when that is certain.
             return turn
         turn = replaced(turn, phases=[*turn.phases, run], next_phase=turn.next_phase + 1)
-        return await self._tools.announce(turn, PhaseEnded, phase=name, seconds=seconds)
+        return await self._deps.announce(turn, PhaseEnded, phase=name, seconds=seconds)
 
     async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
         """None where it was told to stop and did not come to an end of its own."""
-        spent = (self._tools.clock() - turn.started_at).total_seconds()
+        spent = (self._deps.clock() - turn.started_at).total_seconds()
         limit = max(0.0, min(self._limits.phases[name], self._limits.turn - spent))
-        work = asyncio.create_task(_as_task(PHASES[name](turn, self._tools)))
+        work = asyncio.create_task(_as_task(PHASES[name](turn, self._deps)))
         told = asyncio.create_task(self._stopping.wait())
         waiting = {work} if name == "save" else {work, told}
         try:
@@ -144,15 +144,15 @@ class Steps:
     async def _take_steering(self, name: PhaseName) -> None:
         said = sum(isinstance(event, Steered) for event in self.turn.events)
         for text in self.steering[said:]:
-            self.turn = await self._tools.announce(self.turn, Steered, text=text, takes_effect=name)
+            self.turn = await self._deps.announce(self.turn, Steered, text=text, takes_effect=name)
         self.turn = replaced(self.turn, steering=list(self.steering))
 
     async def _cut_short(self, name: PhaseName) -> None:
         """What the phase had sent is asked back from the stream."""
         turn = self.turn
-        seconds = (self._tools.clock() - turn.phase_started_at).total_seconds()
+        seconds = (self._deps.clock() - turn.phase_started_at).total_seconds()
         events = await certainly(
-            self._tools.announcements.join,
+            self._deps.announcements.join,
             turn.turn_id,
             turn.events,
             lambda sent: PhaseEnded(index=len(sent), attempt=turn.attempt, phase=name, seconds=seconds),
@@ -160,7 +160,7 @@ class Steps:
         self.turn = replaced(turn, events=events, output=output_of(events))
 
     def what_took_too_long(self) -> str:
-        spent = (self._tools.clock() - self.turn.started_at).total_seconds()
+        spent = (self._deps.clock() - self.turn.started_at).total_seconds()
         done = f"{len(self.turn.output)} characters of an answer were written until then"
         if spent >= self._limits.turn:
             return f"the turn did not end within {self._limits.turn:g} s (TURN_TIMEOUT_SECONDS); {done}"

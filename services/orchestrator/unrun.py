@@ -9,9 +9,9 @@ import msgspec
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.queue import SessionKey, Waiting
 from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
 from services.orchestrator.phases.synthesis import request_id_of
-from services.orchestrator.phases.tools import Tools
 from services.orchestrator.ports import Outcomes
 from shared import metrics
 from shared.errors import Transient
@@ -25,13 +25,13 @@ _PAUSE_SECONDS = 1.0
 class Unrun:
     """The folder decides: whoever writes it first says how the turn ended, with a lease or without."""
 
-    def __init__(self, tools: Tools, outcomes: Outcomes) -> None:
-        self._tools = tools
+    def __init__(self, deps: Deps, outcomes: Outcomes) -> None:
+        self._deps = deps
         self._outcomes = outcomes
         self._aside: set[asyncio.Task[None]] = set()
 
     def turn_from(self, waiting: Waiting) -> Turn:
-        now = self._tools.clock()
+        now = self._deps.clock()
         return Turn(
             request=waiting.request,
             turn_number=waiting.number,
@@ -42,7 +42,7 @@ class Unrun:
 
     async def request_of(self, turn_id: str, session: SessionKey) -> TurnRequested | None:
         """Of a turn that has ended and left the queue, whose holder died before it could free its lease."""
-        record = await read_record(self._tools.documents, turn_id)
+        record = await read_record(self._deps.documents, turn_id)
         if record is None:
             return None
         user, session_id = session
@@ -53,11 +53,11 @@ class Unrun:
     async def cancel(self, turn: Turn) -> TurnRecord:
         """Raises Transient where a store is away; then nothing is promised."""
         if turn.phases:  # An engine may still be at work for a process that died.
-            await self._tools.model.abort(request_id_of(turn))
+            await self._deps.model.abort(request_id_of(turn))
         # What anybody else who takes the turn at this very moment says of it is void beside a later attempt.
         turn = msgspec.structs.replace(turn, stopped="cancelled", attempt=turn.attempt + 1)
         turn = await self._all_that_was_sent(turn)
-        return await self._end(await write_down(turn, "cancelled", self._tools))
+        return await self._end(await write_down(turn, "cancelled", self._deps))
 
     def reject_aside(self, waiting: Waiting, running_id: str) -> None:
         """Where this process dies before, the turn is claimed later and runs."""
@@ -65,7 +65,7 @@ class Unrun:
 
         async def reject() -> None:
             turn = await self._all_that_was_sent(self.turn_from(waiting))
-            await self._end(await write_down(turn, "failed", self._tools, error=error))
+            await self._end(await write_down(turn, "failed", self._deps, error=error))
 
         self._do_aside(waiting, reject)
 
@@ -95,7 +95,7 @@ class Unrun:
     async def _all_that_was_sent(self, turn: Turn) -> Turn:
         """With one more turn.queued behind it, so that nobody else sends anything at that index."""
         request = turn.request
-        events = await self._tools.announcements.join(
+        events = await self._deps.announcements.join(
             turn.turn_id,
             turn.events,
             lambda sent: Queued(
@@ -110,12 +110,12 @@ class Unrun:
         return msgspec.structs.replace(turn, events=events, output=output_of(events))
 
     async def _end(self, turn: Turn) -> TurnRecord:
-        record = turn.record or await read_record(self._tools.documents, turn.turn_id)
+        record = turn.record or await read_record(self._deps.documents, turn.turn_id)
         if record is None:
             raise Transient(f"the folder of turn {turn.turn_number} cannot be read now")
         if turn.record is not None:
             metrics.turns.labels(record.status).inc()
-            await self._tools.announcements.emit(turn.turn_id, turn.events[-1])
+            await self._deps.announcements.emit(turn.turn_id, turn.events[-1])
         await self._outcomes.publish(outcome_of(record))
         await self._outcomes.leave_queue(turn.turn_number)
         return record

@@ -61,6 +61,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input, those that the engine had in its prefix cache."""
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

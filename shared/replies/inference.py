@@ -1,11 +1,14 @@
 """inference.*: what the inference worker answers."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from shared.events import Origin, Score, Source, Usage
 from shared.replies.request import Request
+
+RoleName = Literal["REFLEX", "NERVES", "MIND", "VOICE", "EYES"]
+"""What a model is asked as: to classify, to compress, to plan and judge, to answer, to look."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -13,6 +16,8 @@ class Message(msgspec.Struct, frozen=True):
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: list[str] = []
+    """As data: URLs; only an engine that can see takes them."""
 
 
 class Passage(Origin, frozen=True, kw_only=True):
@@ -39,6 +44,8 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
     """The first index on the turn's stream that is still free."""
     first_token_seconds: float
     seconds: float
+    queue_seconds: float = 0.0
+    """Of the time to the first token, what it waited for others; 0 where the engine cannot tell."""
     pieces: list[int] = []
     """Characters of each delta that was sent, in order: with `text`, the very events again."""
     sources: list[Source] | None = None
@@ -54,12 +61,18 @@ class StillGenerating(msgspec.Struct, frozen=True, kw_only=True, tag="still_gene
 class Generate(Request[Generated], frozen=True, kw_only=True):
     """orchestrator -> inference: answer, and stream the deltas to `stream_to` from `first_index` on.
 
-    The reply inbox gets `StillGenerating` every few seconds and `Generated` last.
+    Where `engine` names one of several, only its workers hear the question. The reply inbox gets
+    `StillGenerating` every few seconds and `Generated` last.
     """
 
     subject: ClassVar[str] = "inference.generate"
 
     request_id: str
+    engine: str = ""
+    """INFERENCE_NAME of the workers to ask; empty: of those without a name."""
+    role: RoleName = "VOICE"
+    phase: str = ""
+    """Of the turn, for the figures."""
     messages: list[Message]
     passages: list[Passage] = []
     question: str = ""
@@ -67,10 +80,32 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
-    stream_to: str
+    thinking: bool | None = None
+    """Whether a model that can think first does; None: as it is set up."""
+    schema: dict[str, Any] | None = None
+    """JSON Schema that the answer follows, by the engine's guided output."""
+    stream_to: str | None = None
+    """None: nobody reads along."""
     first_index: int = 0
     attempt: int = 1
     """Goes into each delta."""
+
+
+class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
+    counts: list[int]
+    """Of each text."""
+    exact: bool
+    """By the model's own tokenizer; else 4 characters a token."""
+
+
+class CountTokens(Request[TokenCounts], frozen=True, kw_only=True):
+    """orchestrator -> inference: how many tokens these texts are."""
+
+    subject: ClassVar[str] = "inference.tokens"
+
+    texts: list[str]
+    engine: str = ""
+    model: str | None = None
 
 
 class Abort(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.live import story_of
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
 from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.tools import Limits, Tools
+from services.orchestrator.phases.deps import Deps, Limits
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held, LeaseLost, MakeEvent
 from services.orchestrator.recent import RecentTurns
@@ -192,7 +192,7 @@ class Room:
         return dispatcher
 
     def _orchestrator(self, own: str, model: Parrot) -> tuple[Dispatcher, Controls]:
-        tools = Tools(
+        deps = Deps(
             memory=self.memory,
             model=model,
             announcements=self.announced,
@@ -202,12 +202,12 @@ class Room:
             clock=lambda: AT,
             stopping=Stopping(),
         )
-        unrun = Unrun(tools, self.office)
+        unrun = Unrun(deps, self.office)
 
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
-            return TurnRun(turn, held, tools, self.board, self.office, self._limits, has_waited=has_waited)
+            return TurnRun(turn, held, deps, self.board, self.office, self._limits, has_waited=has_waited)
 
-        dispatcher = Dispatcher(own, TurnQueue(), self.board, make_run, unrun, tools.clock, concurrency=4)
+        dispatcher = Dispatcher(own, TurnQueue(), self.board, make_run, unrun, deps.clock, concurrency=4)
         places = Places(dispatcher, self.announced, may_tell=lambda: True, processes=lambda: 1)
         self.board.readers.append(dispatcher.see_lease)
         self._tasks.append(asyncio.create_task(dispatcher.run()))

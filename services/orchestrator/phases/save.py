@@ -5,21 +5,21 @@ import msgspec
 from services.orchestrator.domain.documents import documents_of
 from services.orchestrator.domain.labels import labels_of
 from services.orchestrator.domain.turn import Turn, last_event_of, record_of
-from services.orchestrator.phases.tools import Tools
+from services.orchestrator.phases.deps import Deps
 from shared.events import AnyLiveEvent, PhaseEnded
 from shared.replies import TurnStatus
 
 
-async def save(turn: Turn, tools: Tools) -> Turn:
-    seconds = (tools.clock() - turn.phase_started_at).total_seconds()
+async def save(turn: Turn, deps: Deps) -> Turn:
+    seconds = (deps.clock() - turn.phase_started_at).total_seconds()
     ended = PhaseEnded(index=turn.next_index, attempt=turn.attempt, phase="save", seconds=seconds)
-    return await write_down(turn, "saved", tools, before_the_last=[ended])
+    return await write_down(turn, "saved", deps, before_the_last=[ended])
 
 
 async def write_down(
     turn: Turn,
     status: TurnStatus,
-    tools: Tools,
+    deps: Deps,
     *,
     error: str | None = None,
     before_the_last: list[AnyLiveEvent] | None = None,
@@ -31,8 +31,8 @@ async def write_down(
     """
     events = [*turn.events, *(before_the_last or [])]
     last_index = events[-1].index + 1 if events else 0
-    record = record_of(turn, labels_of(turn), status, tools.clock(), last_index=last_index, error=error)
+    record = record_of(turn, labels_of(turn), status, deps.clock(), last_index=last_index, error=error)
     events.append(last_event_of(record))
-    if not await tools.documents.write(turn.turn_number, turn.turn_id, documents_of(turn, record, events)):
+    if not await deps.documents.write(turn.turn_number, turn.turn_id, documents_of(turn, record, events)):
         return turn
     return msgspec.structs.replace(turn, record=record, events=events)

@@ -7,15 +7,15 @@ import msgspec
 from services.orchestrator.domain.context import passage_of_row, sources_of
 from services.orchestrator.domain.prompt import messages_of
 from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.tools import Tools
+from services.orchestrator.phases.deps import Deps
 from shared import metrics
 from shared.events import OutputDelta, live_subject
 from shared.replies import Generate, Generated, Passage
 
 
-async def synthesis(turn: Turn, tools: Tools) -> Turn:
-    waited = (tools.clock() - turn.started_at).total_seconds()
-    generated = await tools.model.generate(
+async def synthesis(turn: Turn, deps: Deps) -> Turn:
+    waited = (deps.clock() - turn.started_at).total_seconds()
+    generated = await deps.model.generate(
         Generate(
             request_id=request_id_of(turn),
             messages=messages_of(turn),
@@ -26,7 +26,7 @@ async def synthesis(turn: Turn, tools: Tools) -> Turn:
             first_index=turn.next_index,
             attempt=turn.attempt,
         ),
-        tools.stopping,
+        deps.stopping,
     )
     first_token_seconds = waited + generated.first_token_seconds
     metrics.first_token_seconds.observe(first_token_seconds)

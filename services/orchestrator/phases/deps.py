@@ -27,7 +27,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Tools:
+class Deps:
     memory: Memory
     model: Model
     announcements: Announcements
@@ -36,7 +36,7 @@ class Tools:
     limits: Limits
     clock: Clock
     stopping: Stopping
-    """Of the turn that these tools are for."""
+    """Of the turn that these are for."""
 
     async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
         """Sends the turn's next live event, and returns the turn with it."""
@@ -46,4 +46,4 @@ class Tools:
 
 
 class Phase(Protocol):
-    async def __call__(self, turn: Turn, tools: Tools) -> Turn: ...
+    async def __call__(self, turn: Turn, deps: Deps) -> Turn: ...
