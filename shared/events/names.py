@@ -71,3 +71,22 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     gather_seconds: float = 0.0
     first_token_seconds: float = 0.0
     total_seconds: float = 0.0
+
+
+class PhaseTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """What one phase of a turn took: time, and where it asked a model, tokens."""
+
+    phase: str
+    seconds: float
+    role: str | None = None
+    """As whom the model was asked; None where none was asked."""
+    model: str | None = None
+    """Who answered."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input, those that the engine had in its prefix cache."""
+    calls: int = 0
+    """Of the model."""
+    retries: int = 0
+    """Of the phase: how often it was begun anew after its first try."""

@@ -8,6 +8,7 @@ import msgspec
 from shared.events.names import (
     LOCAL_USER,
     IfBusy,
+    PhaseTiming,
     SessionId,
     Source,
     Timings,
@@ -94,6 +95,8 @@ class TurnSaved(TurnEvent, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     last_index: int = 0
     """The index of the turn's last live event."""
+    phases: list[PhaseTiming] = []
+    """In the order in which they ran; those that were left out are not in it."""
 
 
 class TurnFailed(TurnEvent, frozen=True, kw_only=True):

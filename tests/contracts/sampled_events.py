@@ -14,6 +14,7 @@ from shared.events import (
     OutputRestarted,
     PhaseEnded,
     PhaseStarted,
+    PhaseTiming,
     Queued,
     Saved,
     Source,
@@ -53,6 +54,17 @@ SOURCE = Source(
     quote="My sister Mira lives in Lisbon.",
 )
 USAGE = Usage(input_tokens=41, output_tokens=6)
+PHASE = PhaseTiming(
+    phase="synthesis",
+    seconds=1.25,
+    role="VOICE",
+    model="extractive",
+    input_tokens=41,
+    output_tokens=6,
+    cached_tokens=16,
+    calls=2,
+    retries=1,
+)
 TIMINGS = Timings(gather_seconds=0.25, first_token_seconds=0.5, total_seconds=1.5)
 STATEMENT = Statement(
     text="My sister Mira lives in Lisbon.",
@@ -120,6 +132,7 @@ STORED: tuple[Event, ...] = (
         quoted=True,
         metadata={"client": "golden"},
         last_index=9,
+        phases=[PHASE],
     ),
     TurnFailed(
         turn_id=ID,
