@@ -46,6 +46,7 @@ from shared.replies.inference import (
     Abort,
     Aborted,
     CountTokens,
+    EngineName,
     Generate,
     Generated,
     Message,
@@ -55,6 +56,7 @@ from shared.replies.inference import (
     RoleName,
     StillGenerating,
     TokenCounts,
+    of_engine,
 )
 from shared.replies.memories import (
     ChangeMemory,
@@ -144,6 +146,7 @@ __all__ = [
     "Document",
     "DocumentPiece",
     "DocumentsReply",
+    "EngineName",
     "EraseRows",
     "EventsReply",
     "ExportTurn",
@@ -218,4 +221,5 @@ __all__ = [
     "TurnRow",
     "TurnStatus",
     "UnendedTurn",
+    "of_engine",
 ]

@@ -1,6 +1,6 @@
 """inference.*: what the inference worker answers."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -9,6 +9,8 @@ from shared.replies.request import Request
 
 RoleName = Literal["REFLEX", "NERVES", "MIND", "VOICE", "EYES"]
 """What a model is asked as: to classify, to compress, to plan and judge, to answer, to look."""
+EngineName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{0,32}$(?!\n)")]
+"""INFERENCE_NAME of the workers to ask; empty: of those without a name."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -68,8 +70,7 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     subject: ClassVar[str] = "inference.generate"
 
     request_id: str
-    engine: str = ""
-    """INFERENCE_NAME of the workers to ask; empty: of those without a name."""
+    engine: EngineName = ""
     role: RoleName = "VOICE"
     phase: str = ""
     """Of the turn, for the figures."""
@@ -90,6 +91,9 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     attempt: int = 1
     """Goes into each delta."""
 
+    def address(self) -> str:
+        return of_engine(self.subject, self.engine)
+
 
 class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     counts: list[int]
@@ -104,8 +108,11 @@ class CountTokens(Request[TokenCounts], frozen=True, kw_only=True):
     subject: ClassVar[str] = "inference.tokens"
 
     texts: list[str]
-    engine: str = ""
+    engine: EngineName = ""
     model: str | None = None
+
+    def address(self) -> str:
+        return of_engine(self.subject, self.engine)
 
 
 class Abort(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,3 +144,13 @@ class Models(Request[ModelsReply], frozen=True, kw_only=True):
     """anyone -> inference: which engine answers, with which models."""
 
     subject: ClassVar[str] = "inference.models"
+
+    engine: EngineName = ""
+
+    def address(self) -> str:
+        return of_engine(self.subject, self.engine)
+
+
+def of_engine(subject: str, name: str) -> str:
+    """`inference.generate.small`: where only the workers of that name listen."""
+    return f"{subject}.{name}" if name else subject

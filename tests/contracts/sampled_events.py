@@ -53,7 +53,7 @@ SOURCE = Source(
     score=0.75,
     quote="My sister Mira lives in Lisbon.",
 )
-USAGE = Usage(input_tokens=41, output_tokens=6)
+USAGE = Usage(input_tokens=41, output_tokens=6, cached_tokens=16)
 PHASE = PhaseTiming(
     phase="synthesis",
     seconds=1.25,

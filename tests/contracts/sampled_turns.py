@@ -22,6 +22,7 @@ from shared.replies import (
     Control,
     ControlHere,
     Controlled,
+    CountTokens,
     Document,
     DocumentPiece,
     DocumentsReply,
@@ -47,6 +48,7 @@ from shared.replies import (
     RecipesReply,
     RunningReply,
     StillGenerating,
+    TokenCounts,
     TurnRecord,
     UnendedTurn,
 )
@@ -80,6 +82,7 @@ PASSAGE = Passage(
     quoted=True,
     outdated=["My sister Mira lives in Lisbon."],
 )
+IMAGE = "data:image/png;base64,iVBORw0KGgo="
 RECORD = TurnRecord(
     turn_id=ID,
     turn_number=42,
@@ -176,12 +179,17 @@ OF_TURNS: dict[str, msgspec.Struct] = {
     "turns.recipes.reply": RecipesReply(names=["direct"]),
     "inference.generate": Generate(
         request_id=f"{ID}:2",
-        messages=[Message("system", "Be brief."), Message("user", SAID)],
+        engine="small",
+        role="EYES",
+        phase="eyes",
+        messages=[Message("system", "Be brief."), Message("user", SAID, [IMAGE])],
         passages=[PASSAGE],
         question=SAID,
         model="extractive",
         temperature=0.5,
         max_tokens=256,
+        thinking=False,
+        schema={"title": "Verdict", "type": "object"},
         stream_to=f"turn.stream.{ID}",
         first_index=4,
         attempt=2,
@@ -195,13 +203,16 @@ OF_TURNS: dict[str, msgspec.Struct] = {
         next_index=7,
         first_token_seconds=0.25,
         seconds=1.25,
+        queue_seconds=0.125,
         pieces=[9, 10],
         sources=[SOURCE],
         quoted=True,
     ),
+    "inference.tokens": CountTokens(texts=[SAID], engine="small", model="extractive"),
+    "inference.tokens.reply": TokenCounts(counts=[8], exact=True),
     "inference.abort": Abort(request_id=f"{ID}:2"),
     "inference.abort.reply": Aborted(request_id=f"{ID}:2"),
-    "inference.models": Models(),
+    "inference.models": Models(engine="small"),
     "inference.models.reply": ModelsReply(
         engine="extractive", models=["extractive"], context_tokens=4096, running=2, waiting=1
     ),
