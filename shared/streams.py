@@ -105,6 +105,22 @@ MEMORIES = StreamConfig(
     duplicate_window=600,
     allow_direct=True,
 )
+RESEARCH = StreamConfig(
+    name="RESEARCH",
+    description="Pages that were fetched, and how their sources did.",
+    subjects=[
+        "research.saved",
+        "source.observed",
+        "replay.indexer-research-saved",
+        "replay.indexer-source-observed",
+        f"{PADDING}.research",
+    ],
+    retention=RetentionPolicy.LIMITS,
+    storage=StorageType.FILE,
+    max_age=30 * 24 * 3600,
+    duplicate_window=600,
+    allow_direct=True,
+)
 FORGETTING = StreamConfig(
     name="FORGETTING",
     description="What has to be forgotten: names and ids, never words.",
@@ -140,7 +156,7 @@ SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and h
 IDEMPOTENCY = key_value_bucket(
     "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
 )
-STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, FORGETTING, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
+STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, RESEARCH, FORGETTING, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
 
 
 class Durable(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +222,18 @@ INDEXER_MEMORY_EXTRACTED = Durable(
     subject="memory.extracted",
     replay_subject="replay.indexer-memory-extracted",
 )
+INDEXER_RESEARCH_SAVED = Durable(
+    name="indexer-research-saved",
+    stream="RESEARCH",
+    subject="research.saved",
+    replay_subject="replay.indexer-research-saved",
+)
+INDEXER_SOURCE_OBSERVED = Durable(
+    name="indexer-source-observed",
+    stream="RESEARCH",
+    subject="source.observed",
+    replay_subject="replay.indexer-source-observed",
+)
 # The reflector reads in the background what turns have said.
 ORCHESTRATOR_TURN_SAVED = Durable(
     name="orchestrator-turn-saved",
@@ -226,6 +254,8 @@ DURABLES: Final = (
     INDEXER_TURN_CANCELLED,
     INDEXER_MEMORY_SAVED,
     INDEXER_MEMORY_EXTRACTED,
+    INDEXER_RESEARCH_SAVED,
+    INDEXER_SOURCE_OBSERVED,
     ORCHESTRATOR_TURN_SAVED,
     ORCHESTRATOR_FORGET_REQUESTED,
 )

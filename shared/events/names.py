@@ -14,6 +14,9 @@ AnySessionId = Annotated[str, msgspec.Meta(pattern=ANY_SESSION_PATTERN)]
 """Imported sessions keep the names that they had elsewhere."""
 User = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@-]{1,64}$(?!\n)")]
 Score = float
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\x00-\x20\x7f]+$(?!\n)", max_length=2048)]
+Domain = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9._:\[\]-]{1,253}$(?!\n)")]
+"""A host as addresses name it, in lower case, with its port where that is another than usual."""
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
 """What a new turn does while another turn of its session runs: wait, not run at all, stop the other and keep
@@ -26,7 +29,7 @@ LOCAL_USER = "local"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where something is known from: a turn, an imported message, a memory."""
+    """Where something is known from: a turn, an imported message, a memory, a page."""
 
     kind: SourceKind = "turn"
     id: str = ""
@@ -37,8 +40,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Best first."""
     session_id: str = ""
     speaker: str = ""
-    """Who said it, of an imported message."""
+    """Who said it, of an imported message; of a page, its domain."""
     at: datetime | None = None
+    url: str = ""
+    """Of a page."""
 
     @property
     def name(self) -> str:

@@ -1,23 +1,26 @@
 """Facts on JetStream streams. Each class names its subject and version."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from shared.events.names import (
     LOCAL_USER,
+    AnySessionId,
+    Domain,
     IfBusy,
     PhaseTiming,
     SessionId,
     Source,
     Timings,
     TurnId,
+    Url,
     Usage,
     User,
     WhyCancelled,
 )
-from shared.memories import MemoryId, Statement
+from shared.memories import Confidence, MemoryId, Moment, Statement
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +65,8 @@ class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     session_id: SessionId
     input: str
     user: User = LOCAL_USER
-    recipe: str = "direct"
+    recipe: str = ""
+    """Empty: the default one (DEFAULT_RECIPE)."""
     model: str | None = None
     if_busy: IfBusy = "enqueue"
     metadata: dict[str, str] = {}
@@ -167,6 +171,69 @@ class MemoryExtracted(MemoryEvent, frozen=True, kw_only=True):
     subject: ClassVar[str] = "memory.extracted"
 
 
+ResearchScope = Literal["user"]
+"""Who finds it: the user it was fetched for."""
+
+
+class ResearchSaved(Event, frozen=True, kw_only=True):
+    """orchestrator -> indexer: a page was fetched and read; it is found until it expires."""
+
+    subject: ClassVar[str] = "research.saved"
+
+    research_id: TurnId
+    """The same id is the same page; with a later `fetched_at` it takes the place of what was there."""
+    user: User
+    url: Url
+    domain: Domain
+    title: Annotated[str, msgspec.Meta(max_length=512)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
+    """What a reader reads: no markup."""
+    primary_topic: Annotated[str, msgspec.Meta(max_length=256)]
+    """What was looked for."""
+    quality_overall: Confidence
+    confidence_current: Confidence
+    fetched_at: Moment
+    expires_at: Moment
+    scope: ResearchScope
+    published_at: Moment | None = None
+    content_types: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=16)
+    ] = []
+    """What it has, such as `article`, `table` or `price`."""
+    doc_path: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
+    """The turn's document that tells of it."""
+    turn_id: TurnId | None = None
+    """The turn that fetched it."""
+    turn_number: int | None = None
+    session_id: AnySessionId | None = None
+    requested_at: Moment | None = None
+    """When that turn was asked for: what is forgotten until a moment goes by it. None: by `fetched_at`."""
+
+    @property
+    def about(self) -> str:
+        return self.research_id
+
+
+class SourceObserved(Event, frozen=True, kw_only=True):
+    """orchestrator -> indexer: a domain gave what was asked of it, or did not."""
+
+    subject: ClassVar[str] = "source.observed"
+
+    observation_id: TurnId
+    """The same id is counted once."""
+    user: User
+    domain: Domain
+    ok: bool
+    at: Moment
+    reason: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    """Why not: a few words such as `timeout` or `HTTP 503`, and nothing of the user's."""
+    turn_id: TurnId | None = None
+
+    @property
+    def about(self) -> str:
+        return self.observation_id
+
+
 ForgetScope = Literal["turn", "session", "memory", "user"]
 
 
@@ -196,5 +263,7 @@ STORED_EVENTS: tuple[type[Event], ...] = (
     TurnIndexed,
     MemorySaved,
     MemoryExtracted,
+    ResearchSaved,
+    SourceObserved,
     ForgetRequested,
 )

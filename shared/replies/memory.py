@@ -26,7 +26,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     """`turn` also for an imported message, which was said in a turn elsewhere."""
     id: str
-    """The turn's, the imported message's, the memory's ..."""
+    """The turn's, the imported message's, the memory's, the page's ..."""
     score: Score
     """0 to 1, comparable within one answer only."""
     text: str
@@ -37,7 +37,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     highlights: list[str] = []
     """Sentences of the text that share words with the query, best first."""
     speaker: str = ""
-    """Who said the best of the messages."""
+    """Who said the best of the messages; of a page, its domain."""
     turn_id: str | None = None
     turn_number: int | None = None
     input: str = ""
@@ -47,6 +47,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine of query and the best message, -1 to 1; 0 where only words found it."""
     words: float = 0.0
     """BM25 of query and the best message; 0 where only meaning found it."""
+    url: str = ""
+    """Of a page."""
     outdated: list[str] = []
     """Words of it that hold no more, as a newer memory knows: "I live in Lisbon", once it is Porto."""
     explain: dict[str, Signal] | None = None

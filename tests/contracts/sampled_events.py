@@ -16,8 +16,10 @@ from shared.events import (
     PhaseStarted,
     PhaseTiming,
     Queued,
+    ResearchSaved,
     Saved,
     Source,
+    SourceObserved,
     SourcesFound,
     Steered,
     Timings,
@@ -50,6 +52,7 @@ SOURCE = Source(
     session_id="garden",
     speaker="user",
     at=AT,
+    url="https://bees.example.org/varroa?page=2",
     score=0.75,
     quote="My sister Mira lives in Lisbon.",
 )
@@ -81,6 +84,37 @@ STATEMENT = Statement(
     session_id="garden",
     message_ids=[f"{EARLIER}:user"],
     quote="Mira lives in Lisbon",
+)
+URL = "https://bees.example.org/varroa?page=2"
+RESEARCH = ResearchSaved(
+    research_id=ID,
+    user="alice",
+    url=URL,
+    domain="bees.example.org",
+    title="Varroa mites",
+    text="Oxalic acid is used in winter, when there is no brood.",
+    primary_topic="varroa treatment",
+    quality_overall=0.75,
+    confidence_current=0.875,
+    fetched_at=AT,
+    expires_at=LATER,
+    scope="user",
+    published_at=AT,
+    content_types=["article"],
+    doc_path="turn_000042/research.md",
+    turn_id=EARLIER,
+    turn_number=7,
+    session_id="garden",
+    requested_at=AT,
+)
+OBSERVED = SourceObserved(
+    observation_id=ID,
+    user="alice",
+    domain="bees.example.org",
+    ok=True,
+    at=AT,
+    reason="HTTP 200",
+    turn_id=EARLIER,
 )
 
 FORGET = ForgetRequested(forget_id=ID, user="alice", scope="session", target="kitchen", requested_at=AT)
@@ -159,6 +193,8 @@ STORED: tuple[Event, ...] = (
     TurnIndexed(turn_id=ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=LATER),
     MemorySaved(memory_id=ID, user="alice", statement=STATEMENT),
     MemoryExtracted(memory_id=ID, user="alice", statement=STATEMENT),
+    RESEARCH,
+    OBSERVED,
     FORGET,
 )
 

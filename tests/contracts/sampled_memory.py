@@ -86,6 +86,7 @@ HIT = Hit(
     quoted=True,
     similarity=0.625,
     words=2.5,
+    url="https://bees.example.org/varroa?page=2",
     outdated=["My sister Mira lives in Lisbon."],
     explain={"meaning": Signal(0.5, 0.25)},
 )
