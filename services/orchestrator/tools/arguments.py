@@ -1,0 +1,73 @@
+"""Do arguments fit a tool's schema, and how does a prompt describe them?"""
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from referencing import Registry
+
+_MOST_FAULTS: Final = 3
+_LONGEST_FAULT: Final = 200
+_NOTHING_ELSEWHERE: Final[Registry[Any]] = Registry()
+"""A `$ref` to another place is not fetched: by itself the library would."""
+
+
+def faults_of(arguments: Any, schema: Mapping[str, Any]) -> list[str]:
+    """What does not fit, each naming its field; empty where everything does."""
+    if not isinstance(arguments, dict):
+        return [f"the arguments must be an object, not {_shown(arguments)}"]
+    if not all(isinstance(name, str) for name in arguments):
+        return ["the names of arguments must be texts"]
+    try:
+        faults = Draft202012Validator(schema, registry=_NOTHING_ELSEWHERE).iter_errors(arguments)
+        return [_fault(fault) for fault in islice(faults, _MOST_FAULTS)]
+    except Exception as error:  # A schema of another server may be broken in any way.
+        return [f"the arguments cannot be checked ({type(error).__name__}); make them simpler"]
+
+
+def _fault(fault: ValidationError) -> str:
+    """The library's own sentence quotes the whole value, however long it is."""
+    place = fault.json_path.removeprefix("$").lstrip(".")
+    return f"{_cut(place)}: {_cut(fault.message)}" if place else _cut(fault.message)
+
+
+def described_arguments(schema: Mapping[str, Any]) -> str:
+    """One line an argument: `- query (string): what to look for`."""
+    required = schema.get("required", [])
+    properties = schema.get("properties", {})
+    if not properties:
+        return "  no arguments"
+    return "\n".join(f"  - {name}{_kind(part, name in required)}" for name, part in properties.items())
+
+
+def _kind(part: Any, is_required: bool) -> str:
+    if not isinstance(part, dict):
+        return ""
+    notes = [_type(part)]
+    if not is_required:
+        notes.append("optional" if part.get("default") is None else f"default {_shown(part['default'])}")
+    description = str(part.get("description", ""))
+    return f" ({', '.join(notes)})" + (f": {description}" if description else "")
+
+
+def _type(part: dict[str, Any]) -> str:
+    if "enum" in part:
+        return f"one of {_shown(part['enum'])}"
+    plain = part.get("type")
+    return plain if isinstance(plain, str) and plain not in ("object", "array") else _schema(part)
+
+
+def _schema(part: dict[str, Any]) -> str:
+    """What is not one plain value is best said in JSON Schema itself."""
+    return _shown({key: value for key, value in part.items() if key not in ("description", "default")})
+
+
+def _shown(value: Any) -> str:
+    return _cut(json.dumps(value, ensure_ascii=False, default=str), 4 * _LONGEST_FAULT)
+
+
+def _cut(text: str, longest: int = _LONGEST_FAULT) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

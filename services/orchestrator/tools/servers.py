@@ -1,0 +1,62 @@
+"""The setting MCP_SERVERS: which servers of the Model Context Protocol offer tools."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import msgspec
+
+from services.orchestrator.tools.tool import Permission
+from shared.errors import SettingsError
+
+_BUILT_IN: Final = frozenset({"clock", "calculator", "memory", "turns", "content", "files", "research"})
+
+
+class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One server: a command that is started, or the address of one that runs (streamable HTTP)."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$(?!\n)")]
+    """Its tools are called `<name>.<tool>`."""
+    command: str | None = None
+    args: list[str] = []
+    env: dict[str, str] = {}
+    """For the command, beside PATH, HOME and a few like them; nothing else of this process's is given."""
+    url: str | None = None
+    headers: dict[str, str] = {}
+    """Sent with every request to the url, like Authorization."""
+    tools: list[str] = ["*"]
+    """Those that may be used: names, or patterns like read_*."""
+    permission: Permission = "write"
+    approval: bool = True
+    """Whether a person has to say yes to each call."""
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 30.0
+    """Longest time of a call."""
+    result_characters: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 8_000
+
+
+def read_mcp_servers(setting: str) -> list[McpServer]:
+    """Of a JSON list; empty where the setting is. Raises SettingsError with one line."""
+    if not setting.strip():
+        return []
+    try:
+        servers = msgspec.json.decode(setting, type=list[McpServer])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise SettingsError(
+            f'MCP_SERVERS: {error}. Write it like [{{"name": "files", "command": "mcp-files", "args": ["/home"]}}]'
+        ) from error
+    _check(servers)
+    return servers
+
+
+def _check(servers: Sequence[McpServer]) -> None:
+    names = [server.name for server in servers]
+    for number, server in enumerate(servers):
+        place = f"MCP_SERVERS[{number}] ({server.name})"
+        if (server.command is None) == (server.url is None):
+            raise SettingsError(f"{place}: give it a command or a url, and not both")
+        if server.url is not None and re.match(r"https?://[^/]", server.url) is None:
+            raise SettingsError(f"{place}.url must begin with http:// or https://")
+        if server.name in _BUILT_IN:
+            raise SettingsError(f"{place}.name is that of Pandora's own tools; call it otherwise")
+        if server.name in names[:number]:
+            raise SettingsError(f"{place}.name is given twice; call one of the two otherwise")
