@@ -41,7 +41,14 @@ async def index(tmp_path: Path) -> AsyncIterator[EdgePassageIndex]:
         yield opened
 
 
-async def test_what_is_written_and_removed_meanwhile_is_so_afterwards(index: EdgePassageIndex) -> None:
+async def test_what_is_written_and_removed_meanwhile_is_so_afterwards(
+    index: EdgePassageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process waits for the file, so that there is a meanwhile on any machine."""
+    waiting, go = tmp_path / "waiting", tmp_path / "go"
+    waiting.write_text(f'#!/bin/sh\nuntil [ -e {go} ]; do sleep 0.02; done\nexec {sys.executable} "$@"\n')
+    waiting.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(waiting))
     rewriting = asyncio.create_task(index.compact())
     while index._shard._since_copy is None:  # noqa: ASYNC110
         await asyncio.sleep(0)
@@ -52,6 +59,7 @@ async def test_what_is_written_and_removed_meanwhile_is_so_afterwards(index: Edg
         assert await found(index, begin), "found at once"
     await index.set_uses({message(1, "").point_id: 7})
     assert not rewriting.done()
+    go.touch()
     assert await rewriting
 
     assert await index.count() == POINTS // 2 + POINTS

@@ -10,7 +10,7 @@ from services.indexer.adapters.postgres_generations import PostgresGenerations
 from services.indexer.ports import Selection
 from shared.errors import Refused, SettingsError
 from shared.memories import Statement
-from shared.replies import Check, DeleteMemories, Reindex, SaveMemory
+from shared.replies import DeleteMemories, Reindex, SaveMemory
 from tests.contracts.generations_room import KINDS, TEXTS, Installation, is_right, tell
 from tests.unit.samples import AT, message
 
@@ -132,7 +132,7 @@ async def test_a_build_that_was_killed_before_it_had_begun_or_after_its_end(
     async with installation.started("new") as process:
         await process.until(lambda: not any("old-v1-1" in name for name in installation.collections()))
         assert process.generations.live.name == "new-v1-2"
-        await process.mending.check(Check(mend=True), lambda _: asyncio.sleep(0))
+        await process.checked(mend=True)
         assert is_right(await process.checked())
 
 
