@@ -3,15 +3,17 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -215,23 +217,36 @@ class Stack:
         return found
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; all held open together, so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+def free_ports(wanted: int) -> list[int]:
+    """Ports that nobody listens on now, and that nobody is given while a server restarts."""
+    found: list[int] = []
+    while len(found) < wanted:
+        port = next(_CANDIDATES)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
-def free_ports_in_a_row(count: int) -> int:
+def free_ports_in_a_row(wanted: int) -> int:
     """The first of so many ports that nobody listens on now."""
     while True:
         (first,) = free_ports(1)
         with ExitStack() as held, suppress(OSError, OverflowError):
-            for port in range(first, first + count):
+            for port in range(first, first + wanted):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
+            for _ in range(wanted - 1):
+                next(_CANDIDATES)
             return first
+
+
+def _own_ports() -> Iterator[int]:
+    """Below those that systems lend to outgoing connections, and of each worker of pytest others."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 12_000 + worker % 4 * 5_000
+    begin = secrets.randbelow(5_000)  # Where another session's tests are hardly just now.
+    return (first + place % 5_000 for place in count(begin))
+
+
+_CANDIDATES = _own_ports()
+"""None comes twice soon: it may not be listened on yet."""
