@@ -23,7 +23,7 @@ run: $(INSTALLED) ## Install what is missing, then start Pandora; Ctrl-C stops i
 install: $(INSTALLED) ## Install into .venv, and start nothing
 
 test: $(INSTALLED) check ## Run every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED) ## Format, lint, types, and the borders between the rooms
 	$(BIN)/ruff format --check .

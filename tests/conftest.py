@@ -5,13 +5,34 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from deploy.local.nats import find_server
 from tests.stack import Stack, free_ports
+
+_TOGETHER = ("tests/faults", "tests/flow", "tests/live")
+"""Folders whose tests share what is dear to start. They take longest, so they come first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_TOGETHER))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n 2`: each of these folders goes to one worker as a whole, any other file by itself."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _what_goes_together
+    return scheduler
+
+
+def _what_goes_together(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in _TOGETHER if file.startswith(folder)), file)
 
 
 @pytest.fixture(scope="session")
