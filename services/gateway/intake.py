@@ -129,7 +129,7 @@ class Intake:
     async def _check(self, new: NewTurn, user: str) -> None:
         checked_size(new.input, self._input_limit, "input")
         recipes = await self._known(self._recipes)
-        if new.recipe not in recipes:
+        if new.recipe and new.recipe not in recipes:
             raise Refused(
                 422, f"there is no recipe {new.recipe!r}; there are: {', '.join(recipes)}", "recipe"
             )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import nats.errors
@@ -21,15 +22,18 @@ from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, Bus
 from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
+from services.orchestrator.adapters.recipe_files import RecipeFiles
 from services.orchestrator.archive import Archive
 from services.orchestrator.archiving import Archiving
 from services.orchestrator.controls import Controls
 from services.orchestrator.declaring import declare
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.queue import TurnQueue
+from services.orchestrator.domain.recipes import PHASES
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.exporting import Exporting
 from services.orchestrator.forgetting import Forgetting
+from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps, Limits
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
@@ -39,6 +43,7 @@ from services.orchestrator.run import TurnRun
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
+from services.orchestrator.tools.registry import Toolbox
 from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
@@ -60,6 +65,7 @@ from shared.replies import (
     ListDocuments,
     Models,
     Recipes,
+    RecipesReply,
 )
 from shared.runtime import Health, answers, health_app, serve_http, until_there
 from shared.streams import (
@@ -71,6 +77,7 @@ from shared.streams import (
 )
 
 log = logging.getLogger(__name__)
+_ROOT = Path(__file__).parents[2]
 _WATCH_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _FORGOTTEN_TOGETHER, _FORGET_WINDOW_SECONDS = 32, 0.05
@@ -144,7 +151,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             after_days=settings.archive_after_days,
             is_busy=lambda: dispatcher.is_busy,
         )
-        endpoints = _endpoints(Archive(documents), controls)
+        endpoints = _endpoints(Archive(documents), controls, deps)
         endpoints += Exporting(documents).endpoints() + archiving.endpoints()
         await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
         await hear_forgotten(bus, deps.recent.forget)
@@ -173,8 +180,15 @@ def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) 
             context_budget_tokens=settings.context_budget_tokens,
             history_turns=settings.history_turns,
         ),
+        tools=Toolbox([]),
+        recipes=RecipeFiles(
+            settings.recipes_dir or _ROOT / "recipes",
+            settings.roles_file or _ROOT / "roles.toml",
+            settings.default_recipe,
+        ),
         clock=lambda: datetime.now(UTC),
         stopping=Stopping(),
+        ahead=Ahead(),
     )
 
 
@@ -204,25 +218,25 @@ def _reflecting(bus: Bus, settings: OrchestratorSettings) -> Consumer[TurnSaved]
 def _limits(settings: OrchestratorSettings) -> TimeLimits:
     return TimeLimits(
         turn=settings.turn_timeout_seconds,
-        phases={
-            "gather": settings.gather_timeout_seconds,
-            "synthesis": settings.synthesis_timeout_seconds,
-            "save": settings.save_timeout_seconds,
-        },
+        phases={phase: getattr(settings, f"{phase}_timeout_seconds") for phase in PHASES},
     )
 
 
-def _endpoints(archive: Archive, controls: Controls) -> list[Endpoint]:
+def _endpoints(archive: Archive, controls: Controls, deps: Deps) -> list[Endpoint]:
     return [
         Endpoint(GetTurn, lambda request, send: archive.get_turn(request)),
         Endpoint(GetEvents, lambda request, send: archive.get_events(request)),
         Endpoint(ListDocuments, lambda request, send: archive.list_documents(request)),
         Endpoint(GetDocument, lambda request, send: archive.get_document(request)),
-        Endpoint(Recipes, lambda request, send: archive.recipes(request)),
+        Endpoint(Recipes, lambda request, send: _recipes(deps)),
         Endpoint(FindUnended, lambda request, send: controls.find_unended(request)),
         Endpoint(FindRunning, lambda request, send: controls.find_running(request)),
         Endpoint(Control, lambda request, send: controls.control(request)),
     ]
+
+
+async def _recipes(deps: Deps) -> RecipesReply:
+    return RecipesReply(names=deps.recipes.names())
 
 
 def _tasks(stack: AsyncExitStack) -> Any:

@@ -9,7 +9,6 @@ from services.orchestrator.domain.documents import (
     events_in,
     events_of_record,
 )
-from services.orchestrator.domain.recipes import RECIPES
 from services.orchestrator.ports import Documents
 from shared.errors import Refused
 from shared.events import decode
@@ -21,8 +20,6 @@ from shared.replies import (
     GetEvents,
     GetTurn,
     ListDocuments,
-    Recipes,
-    RecipesReply,
     TurnRecord,
 )
 
@@ -70,9 +67,6 @@ class Archive:
             )
         suffix = request.name[request.name.rfind(".") :]
         return Document(name=request.name, media_type=MEDIA_TYPES.get(suffix, "text/plain"), text=text)
-
-    async def recipes(self, request: Recipes) -> RecipesReply:
-        return RecipesReply(names=list(RECIPES))
 
 
 class _Index(msgspec.Struct):

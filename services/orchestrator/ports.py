@@ -1,13 +1,15 @@
 """What the orchestrator needs of the rest of the system, in its own words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey
+from services.orchestrator.domain.recipes import Chosen
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.stopping import Stopping
+from services.orchestrator.tools.tool import Caller, ToolResult
 from shared.events import AnyLiveEvent, Event, TurnRequested
 from shared.replies import Generate, Generated, Hit, TurnRow
 
@@ -38,8 +40,38 @@ class Model(Protocol):
         """
         ...
 
+    async def count_tokens(self, texts: Sequence[str], engine: str, model: str | None) -> list[int]:
+        """Of each text, as near as anybody can tell."""
+        ...
+
     async def abort(self, request_id: str) -> None:
         """Returns when nothing more of that generation will be streamed, or nobody has it."""
+        ...
+
+
+class Tools(Protocol):
+    """The tools of this process, by name."""
+
+    def allowed(self, patterns: Sequence[str]) -> list[str]:
+        """The names that these names and beginnings (`memory.*`) stand for."""
+        ...
+
+    def described(self, names: Sequence[str]) -> str:
+        """For a model: what each is for, and its arguments."""
+        ...
+
+    async def run(self, name: str, arguments: dict[str, Any], caller: Caller) -> ToolResult:
+        """Whatever goes wrong is in the result."""
+        ...
+
+
+class Recipes(Protocol):
+    """The recipes and roles as their files say it now."""
+
+    def names(self) -> list[str]: ...
+
+    def choose(self, name: str) -> Chosen | None:
+        """Empty: the default. None where there is no such recipe."""
         ...
 
 

@@ -11,9 +11,11 @@ import msgspec
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.documents import EVENTS, events_in
+from services.orchestrator.domain.flow import hears_next, is_rejected, next_phase
 from services.orchestrator.domain.queue import Lease
-from services.orchestrator.domain.recipes import RECIPES, PhaseName, Recipe
+from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
 from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes
@@ -54,7 +56,7 @@ class TurnRun:
         self.stopping = Stopping()
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
-        self._deps = replace(deps, stopping=self.stopping)
+        self._deps = replace(deps, stopping=self.stopping, ahead=Ahead())
         self._steps = Steps(turn, self._deps, limits)
         self._leases = leases
         self._outcomes = outcomes
@@ -90,6 +92,7 @@ class TurnRun:
         finally:
             if self._checkpoint is not None:
                 self._checkpoint.cancel()
+            self._deps.ahead.drop()
             self.ended.set()
 
     # --- what others may do to it ---
@@ -107,14 +110,13 @@ class TurnRun:
 
     async def steer(self, text: str) -> PhaseName | None:
         """The first phase that knows of the text, once it is kept; None where it comes too late."""
-        recipe = RECIPES.get(self.turn.request.recipe)
-        phases = recipe.phases[self.turn.next_phase :] if recipe else ()
-        later = phases[1:] if self.phase is not None else phases
-        if self.stopping.why is not None or "synthesis" not in later:
+        if self.stopping.why is not None or self.turn.chosen is None:
             return None
-        self._steps.steering.append(text)
-        await self._save(replaced(self.turn, steering=list(self._steps.steering)))
-        return "synthesis"
+        takes_effect = hears_next(self.turn, self.phase)
+        if takes_effect is not None:
+            self._steps.steering.append(text)
+            await self._save(replaced(self.turn, steering=list(self._steps.steering)))
+        return takes_effect
 
     @property
     def is_committing(self) -> bool:
@@ -128,17 +130,17 @@ class TurnRun:
         documents = self._deps.documents
         if (record := await read_record(documents, self.turn.turn_id)) is not None:
             return record  # Taken over after its folder was written: only its end is still to be told.
-        recipe = RECIPES.get(self.turn.request.recipe)
+        self._choose_recipe()
         while True:
             try:
                 await self._steps.begin(has_waited=self._has_waited)
                 if self.turn.attempt > MOST_ATTEMPTS:
                     return await self._fail("unavailable", f"given up after {MOST_ATTEMPTS} attempts")
-                if recipe is None:
-                    known = ", ".join(RECIPES)
+                if self.turn.chosen is None:
+                    known = ", ".join(self._deps.recipes.names())
                     name = self.turn.request.recipe
                     return await self._fail("unknown_recipe", f"{name!r}; known are: {known}")
-                return await self._attempt(recipe)
+                return await self._attempt()
             except Transient as error:
                 if self.turn.failures >= MOST_FAILURES - 1:
                     return await certainly(self._fail, "unavailable", str(error))
@@ -152,18 +154,26 @@ class TurnRun:
                     return await certainly(self._fail, "internal", repr(error))
                 await self._pause(Transient(repr(error)))
 
-    async def _attempt(self, recipe: Recipe) -> TurnRecord | None:
+    def _choose_recipe(self) -> None:
+        """Once: the turn keeps what it begins with."""
+        if self.turn.chosen is None:
+            self.turn = replaced(self.turn, chosen=self._deps.recipes.choose(self.turn.request.recipe))
+
+    async def _attempt(self) -> TurnRecord | None:
         if self.turn.stopped is not None:  # Whoever had the turn before was told so.
             self.stopping.tell(self.turn.stopped)
-        for name in recipe.phases[self.turn.next_phase :]:
+        name: PhaseName | None = None
+        while name != "save" and (name := next_phase(self.turn)) is not None:
+            if is_rejected(self.turn):
+                return await certainly(self._fail, "not_approved", "; ".join(self.turn.verdicts[-1].reasons))
             if name == "save":
                 await self._save(self.turn)  # Only whoever still holds the lease may write the folder.
             if self.stopping.why is not None or self.turn.finish_reason == "abort":
                 break
             try:
                 await self._steps.run(name)
-                if name == "gather" and self.stopping.why is None:
-                    self._save_aside()
+                if self.stopping.why is None:
+                    await self._checkpoint_behind(name)
             except Refused as refusal:
                 return await certainly(self._fail, "refused", refusal.detail)
         if self.turn.finish_reason == "abort":  # Also where somebody told the engine itself.
@@ -268,6 +278,12 @@ class TurnRun:
         async with self._writing:
             self.held = await self._leases.save(self.held, self._lease("held", turn), turn)
 
+    async def _checkpoint_behind(self, name: PhaseName) -> None:
+        if name == "coordinate":  # What tools have done should not be done again.
+            await self._save(self.turn)
+        elif next_phase(self.turn) != "save":
+            self._save_aside()
+
     def _save_aside(self) -> None:
         """While the next phase runs: the lock keeps the order, and the next save would fail as well.
 
@@ -277,9 +293,11 @@ class TurnRun:
 
         async def save() -> None:
             await asyncio.sleep(_CHECKPOINT_SECONDS)
-            if self.turn.next_phase == turn.next_phase:
+            if len(self.turn.phases) == len(turn.phases):
                 await self._save(self.turn)
 
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
         self._checkpoint = asyncio.create_task(save())
         self._checkpoint.add_done_callback(lambda task: task.cancelled() or task.exception())
 

@@ -1,5 +1,6 @@
 """Settings of the orchestrator."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -29,6 +30,26 @@ class OrchestratorSettings(CommonSettings):
     save_timeout_seconds: float = Field(
         30.0, gt=0, le=86_400, description="longest time for writing one turn down"
     )
+    analysis_timeout_seconds: float = Field(
+        60.0, gt=0, le=86_400, description="longest time for the analysis of one turn"
+    )
+    gate_timeout_seconds: float = Field(
+        60.0, gt=0, le=86_400, description="longest time for deciding whether to go on"
+    )
+    plan_timeout_seconds: float = Field(120.0, gt=0, le=86_400, description="longest time for one plan")
+    coordinate_timeout_seconds: float = Field(
+        120.0, gt=0, le=86_400, description="longest time for the tools of one plan"
+    )
+    validation_timeout_seconds: float = Field(
+        120.0, gt=0, le=86_400, description="longest time for checking one answer"
+    )
+    recipes_dir: Path | None = Field(
+        None, description="folder of recipes, a .toml file each; unset: `recipes` beside the program"
+    )
+    roles_file: Path | None = Field(
+        None, description="as whom models are asked, in TOML; unset: `roles.toml` beside the program"
+    )
+    default_recipe: str = Field("direct", description="recipe of a turn that names none")
     engine_silence_seconds: float = Field(
         8.0, gt=0, le=600, description="longest wait for a sign of life from the engine"
     )

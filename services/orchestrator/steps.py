@@ -9,10 +9,16 @@ import msgspec
 
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import PhaseRun, Turn
+from services.orchestrator.phases.analysis import analysis
+from services.orchestrator.phases.asking import request_id_of
+from services.orchestrator.phases.coordinate import coordinate
 from services.orchestrator.phases.deps import Deps, Phase
+from services.orchestrator.phases.gate import gate
 from services.orchestrator.phases.gather import gather
+from services.orchestrator.phases.plan import plan
 from services.orchestrator.phases.save import save
-from services.orchestrator.phases.synthesis import request_id_of, synthesis
+from services.orchestrator.phases.synthesis import synthesis
+from services.orchestrator.phases.validation import validation
 from shared import metrics
 from shared.errors import Refused, Transient
 from shared.events import (
@@ -23,7 +29,6 @@ from shared.events import (
     PhaseStarted,
     Queued,
     Steered,
-    Usage,
     output_of,
 )
 from shared.tracing import tracer
@@ -32,7 +37,16 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 replaced = msgspec.structs.replace
-PHASES: dict[PhaseName, Phase] = {"gather": gather, "synthesis": synthesis, "save": save}
+PHASES: dict[PhaseName, Phase] = {
+    "analysis": analysis,
+    "gate": gate,
+    "gather": gather,
+    "plan": plan,
+    "coordinate": coordinate,
+    "synthesis": synthesis,
+    "validation": validation,
+    "save": save,
+}
 _ENDS_IN_GOOD_ORDER_SECONDS = 3.0
 
 
@@ -73,7 +87,7 @@ class Steps:
             await deps.announcements.emit(turn.turn_id, first)
             events = [first]
         self.turn = replaced(turn, events=events)
-        if turn.attempt > 1 and turn.is_answered:  # The answer stays; only its readers begin anew.
+        if turn.attempt > 1 and turn.is_shown:  # The answer stays; only its readers begin anew.
             self.turn = await deps.announce(self.turn, OutputDelta, text=turn.output)
 
     def _queued(self, sent: Sequence[AnyLiveEvent]) -> Queued:
@@ -111,18 +125,17 @@ class Steps:
             phase=name,
             started_at=turn.phase_started_at,
             seconds=seconds,
-            model=turn.model if name == "synthesis" else None,
-            usage=turn.usage if name == "synthesis" else Usage(),
+            calls=turn.calls[sum(len(earlier.calls) for earlier in turn.phases) :],
         )
         if name == "save":  # Its last events were written with it, and are sent when that is certain.
             return turn
-        turn = replaced(turn, phases=[*turn.phases, run], next_phase=turn.next_phase + 1)
+        turn = replaced(turn, phases=[*turn.phases, run])
         return await self._deps.announce(turn, PhaseEnded, phase=name, seconds=seconds)
 
     async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
         """None where it was told to stop and did not come to an end of its own."""
         spent = (self._deps.clock() - turn.started_at).total_seconds()
-        limit = max(0.0, min(self._limits.phases[name], self._limits.turn - spent))
+        limit = max(0.0, min(self._limit_of(name), self._limits.turn - spent))
         work = asyncio.create_task(_as_task(PHASES[name](turn, self._deps)))
         told = asyncio.create_task(self._stopping.wait())
         waiting = {work} if name == "save" else {work, told}
@@ -165,8 +178,12 @@ class Steps:
         if spent >= self._limits.turn:
             return f"the turn did not end within {self._limits.turn:g} s (TURN_TIMEOUT_SECONDS); {done}"
         name = self._too_long
-        limit = self._limits.phases[name]
-        return f"{name} did not end within {limit:g} s ({name.upper()}_TIMEOUT_SECONDS); {done}"
+        return (
+            f"{name} did not end within {self._limit_of(name):g} s ({name.upper()}_TIMEOUT_SECONDS); {done}"
+        )
+
+    def _limit_of(self, name: PhaseName) -> float:
+        return self.turn.recipe.bounds.seconds.get(name, self._limits.phases[name])
 
 
 async def certainly(step: Callable[P, Awaitable[R]], *arguments: P.args, **named: P.kwargs) -> R:

@@ -9,9 +9,9 @@ import msgspec
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.queue import SessionKey, Waiting
 from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.phases.asking import request_id_of
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
-from services.orchestrator.phases.synthesis import request_id_of
 from services.orchestrator.ports import Outcomes
 from shared import metrics
 from shared.errors import Transient

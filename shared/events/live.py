@@ -52,6 +52,20 @@ class SourcesFound(LiveEvent, frozen=True, kw_only=True, tag="turn.sources"):
     """What could not be asked: `memory` while the indexer or one of its stores is away."""
 
 
+class ToolStarted(LiveEvent, frozen=True, kw_only=True, tag="tool.started"):
+    call: str
+    """Its id in the plan."""
+    tool: str
+
+
+class ToolEnded(LiveEvent, frozen=True, kw_only=True, tag="tool.ended"):
+    call: str
+    tool: str
+    seconds: float
+    ok: bool
+    """False where the tool could not do it."""
+
+
 class Steered(LiveEvent, frozen=True, kw_only=True, tag="turn.steered"):
     """A message that was added to the running turn."""
 
@@ -101,6 +115,8 @@ AnyLiveEvent = (
     | PhaseStarted
     | PhaseEnded
     | SourcesFound
+    | ToolStarted
+    | ToolEnded
     | Steered
     | OutputDelta
     | OutputRestarted

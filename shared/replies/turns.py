@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from shared.events import SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
+from shared.events import PhaseTiming, SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
 from shared.replies.request import Request
 
 TurnStatus = Literal["queued", "running", "saved", "failed", "cancelled"]
@@ -26,6 +26,12 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: datetime
     ended_at: datetime
     turn_dir: str
+    recipe_version: str = ""
+    """Of the files that the recipe and its roles were read from; the beginning of a hash."""
+    phases: list[PhaseTiming] = []
+    """Those that have ended, in the order in which they ran; save is not among them."""
+    notes: list[str] = []
+    """Where a phase went on without a model's word, and why."""
     sources: list[Source] = []
     usage: Usage = Usage()
     timings: Timings = Timings()

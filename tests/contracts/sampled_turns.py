@@ -60,6 +60,7 @@ from tests.contracts.sampled_events import (
     ID,
     LATER,
     LIVE,
+    PHASE,
     SAID,
     SOURCE,
     TIMINGS,
@@ -110,6 +111,9 @@ RECORD = TurnRecord(
     attempt=2,
     metadata={"client": "golden"},
     last_index=9,
+    recipe_version="3f2a9c01d4e5",
+    phases=[PHASE],
+    notes=["plan: went on as usual, since MIND gave no Plan that can be read"],
 )
 UNENDED = UnendedTurn(
     turn_id=ID,

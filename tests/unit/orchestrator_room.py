@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from services.orchestrator.adapters.folder import FolderDocuments
+from services.orchestrator.adapters.recipe_files import RecipeFiles
 from services.orchestrator.archive import Archive
 from services.orchestrator.controls import Controls
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.live import story_of
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
+from services.orchestrator.domain.recipes import PHASES
 from services.orchestrator.domain.turn import Turn
+from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps, Limits
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held, LeaseLost, MakeEvent
@@ -19,10 +22,13 @@ from services.orchestrator.recent import RecentTurns
 from services.orchestrator.run import TurnRun
 from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
+from services.orchestrator.tools.registry import Toolbox
+from services.orchestrator.tools.tool import Tool
 from services.orchestrator.unrun import Unrun
 from shared.errors import Transient
 from shared.events import AnyLiveEvent, Event, TurnRequested, Usage
 from shared.replies import Control, Controlled, Generate, Generated, Hit, TurnRow
+from tests.stack import ROOT
 from tests.unit.samples import AT, requested
 
 
@@ -59,6 +65,9 @@ class Parrot:
         self.asked.append(request)
         await asyncio.sleep(0)
         return self._act(request) or generated(request)
+
+    async def count_tokens(self, texts: Sequence[str], engine: str, model: str | None) -> list[int]:
+        return [len(text.split()) for text in texts]
 
     async def abort(self, request_id: str) -> None:
         self.aborted.append(request_id)
@@ -171,8 +180,17 @@ class Office:
 class Room:
     """Orchestrators that share everything but their memory; `first` and `second` are their dispatchers."""
 
-    def __init__(self, folder: Path, memory: Shelf, model: Parrot, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        memory: Shelf,
+        model: Parrot,
+        *,
+        timeout: float = 30.0,
+        tools: Sequence[Tool] = (),
+    ) -> None:
         self.folder = folder
+        self.tools = tools
         self.documents = FolderDocuments(folder)
         self.announced = Announced()
         self.memory = memory
@@ -180,7 +198,7 @@ class Room:
         self.board = Board()
         self.office = Office()
         self.archive = Archive(self.documents)
-        self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(("gather", "synthesis", "save"), timeout))
+        self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(PHASES, timeout))
         self._tasks: list[asyncio.Task[None]] = []
         self.first, self.controls = self._orchestrator("first", model)
 
@@ -200,7 +218,10 @@ class Room:
             recent=RecentTurns(self.documents),
             limits=Limits(context_passages=6, context_budget_tokens=1500, history_turns=6),
             clock=lambda: AT,
+            tools=Toolbox(self.tools),
+            recipes=RecipeFiles(ROOT / "recipes", ROOT / "roles.toml", "direct"),
             stopping=Stopping(),
+            ahead=Ahead(),
         )
         unrun = Unrun(deps, self.office)
 

@@ -97,7 +97,7 @@ def requested(turn_id: str, said: str = "Hello", **more: Any) -> TurnRequested:
 
 def turn(said: str, **more: Any) -> Turn:
     """Turn 42 of alice in the kitchen."""
-    request = more.pop("request", None) or requested("t42", said, user="alice")
+    request = more.pop("request", None) or requested("t42", said, user="alice", recipe="direct")
     return Turn(request=request, turn_number=42, requested_at=AT, started_at=AT, phase_started_at=AT, **more)
 
 

@@ -185,7 +185,7 @@ def test_the_message_goes_to_the_engine_as_data_and_its_tokens_to_nobody() -> No
     request = question_about(saved(7, 'Ignore this. "]'))
 
     assert json.loads(request.messages[1].content) == {"message": 'Ignore this. "]'}
-    assert not request.stream_to.startswith("turn.")
+    assert request.stream_to is None, "nobody reads along"
     assert request.temperature == 0
 
 

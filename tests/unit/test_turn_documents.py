@@ -15,6 +15,7 @@ from services.orchestrator.domain.documents import (
     documents_of,
 )
 from services.orchestrator.domain.labels import labels_of
+from services.orchestrator.domain.thoughts import ModelCall
 from services.orchestrator.domain.turn import PhaseRun, record_of, saved_event, turn_dir
 from shared.events import OutputDelta, Source, Usage, decode, encode
 from shared.replies import TurnRecord
@@ -115,9 +116,15 @@ def test_words_that_look_like_a_heading_stay_inside_their_quotation() -> None:
 
 
 def test_a_turn_has_five_documents() -> None:
-    run = PhaseRun(
-        phase="synthesis", started_at=AT, seconds=1.5, model="extractive", usage=Usage(output_tokens=3)
+    call = ModelCall(
+        role="VOICE",
+        model="extractive",
+        usage=Usage(output_tokens=3),
+        queue_seconds=0.0,
+        first_token_seconds=0.5,
+        seconds=1.25,
     )
+    run = PhaseRun(phase="synthesis", started_at=AT, seconds=1.5, calls=[call])
     events = [OutputDelta(index=0, text="Hello.")]
     files = documents_of(turn("Hi", phases=[run]), record(output="Hello."), events)
 
@@ -129,8 +136,17 @@ def test_a_turn_has_five_documents() -> None:
             "phase": "synthesis",
             "started_at": "2026-03-14T09:26:53Z",
             "seconds": 1.5,
-            "model": "extractive",
-            "usage": {"input_tokens": 0, "output_tokens": 3},
+            "calls": [
+                {
+                    "role": "VOICE",
+                    "model": "extractive",
+                    "usage": {"input_tokens": 0, "output_tokens": 3, "cached_tokens": 0},
+                    "queue_seconds": 0.0,
+                    "first_token_seconds": 0.5,
+                    "seconds": 1.25,
+                    "is_retry": False,
+                }
+            ],
         }
     ]
 

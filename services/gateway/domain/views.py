@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import AnySessionId, IfBusy, SessionId, Source, Timings, Usage, User, WhyCancelled
+from shared.events import (
+    AnySessionId,
+    IfBusy,
+    PhaseTiming,
+    SessionId,
+    Source,
+    Timings,
+    Usage,
+    User,
+    WhyCancelled,
+)
 from shared.replies import KINDS, Hit, Kind, SessionRow, Speaker, TurnRecord, TurnRow, TurnStatus
 
 Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up to 32 strings of one's own")]
@@ -16,7 +26,7 @@ class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 
     input: Annotated[str, msgspec.Meta(min_length=1)]
     session_id: SessionId | None = None
-    recipe: str = "direct"
+    recipe: str = ""
     model: str | None = None
     if_busy: Annotated[
         IfBusy,
@@ -67,6 +77,9 @@ class TurnView(msgspec.Struct, kw_only=True, frozen=True):
     usage: Usage
     links: Links
     recipe: str | None = None
+    recipe_version: str | None = None
+    phases: list[PhaseTiming] | None = None
+    notes: list[str] | None = None
     model: str | None = None
     timings: Timings | None = None
     topic: str | None = None
@@ -180,6 +193,9 @@ def view_of_record(record: TurnRecord) -> TurnView:
         usage=record.usage,
         links=links_of(record.turn_id),
         recipe=record.recipe,
+        recipe_version=record.recipe_version or None,
+        phases=record.phases,
+        notes=record.notes or None,
         model=record.model or None,
         timings=record.timings,
         topic=record.topic,

@@ -27,6 +27,7 @@ from shared.keys import Conflict, publish_behind
 from shared.replay import replay
 from shared.replies import (
     Abort,
+    CountTokens,
     Generate,
     Generated,
     Hit,
@@ -127,6 +128,10 @@ class BusModel:
                 if isinstance(answer, Generated):
                     return answer
         raise Transient("the engine ended without an answer")
+
+    async def count_tokens(self, texts: Sequence[str], engine: str, model: str | None) -> list[int]:
+        counted = await self._bus.ask(CountTokens(texts=list(texts), engine=engine, model=model))
+        return counted.counts
 
     async def models(self) -> ModelsReply:
         return await self._bus.ask(Models())

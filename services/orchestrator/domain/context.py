@@ -1,6 +1,6 @@
 """Which earlier turns are put before the model, and how much of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shared.events import Origin, Source
@@ -13,23 +13,47 @@ _LEAST_SIMILARITY = 0.3
 _QUOTE_CHARACTERS = 200
 
 
+def estimated_tokens(passage: Passage) -> float:
+    return (len(passage.input) + len(passage.output)) / _CHARACTERS_A_TOKEN
+
+
 def choose_passages(
-    hits: Sequence[Hit], neighbours: Sequence[TurnRow], *, most: int, budget_tokens: int
+    hits: Sequence[Hit],
+    neighbours: Sequence[TurnRow],
+    *,
+    most: int,
+    budget_tokens: int,
+    tokens_of: Callable[[Passage], float] = estimated_tokens,
 ) -> list[Passage]:
     """The relevant hits, then turns beside them, until the budget is spent."""
     chosen: list[Passage] = []
-    left = budget_tokens * _CHARACTERS_A_TOKEN
+    left: float = budget_tokens
     found = [_passage(hit) for hit in relevant_hits(hits)]
     beside = [passage_of_row(row) for row in neighbours if not is_echo(row)]
-    taken: set[tuple[str, str]] = set()
+    taken: set[tuple[str, str, str]] = set()
     for passage in found + beside:
-        size = len(passage.input) + len(passage.output)
-        if (passage.session_id, passage.id) in taken or size > left or len(chosen) >= most:
+        if passage.key in taken or len(chosen) >= most or (size := tokens_of(passage)) > left:
             continue
-        taken.add((passage.session_id, passage.id))
+        taken.add(passage.key)
         chosen.append(passage)
         left -= size
     return chosen
+
+
+def left_out(hits: Sequence[Hit], chosen: Iterable[Passage]) -> list[Passage]:
+    """What bears on the query and was not chosen, best first."""
+    taken = {passage.key for passage in chosen}
+    return [passage for passage in map(_passage, relevant_hits(hits)) if passage.key not in taken]
+
+
+def joined_hits(searches: Iterable[Sequence[Hit]]) -> list[Hit]:
+    """Of several searches each thing once, with the best that any of them said of it; best first."""
+    best: dict[tuple[str, str, str], Hit] = {}
+    for hit in (hit for hits in searches for hit in hits):
+        key = (hit.kind, hit.session_id, hit.id)
+        if key not in best or hit.score > best[key].score:
+            best[key] = hit
+    return sorted(best.values(), key=lambda hit: -hit.score)
 
 
 def relevant_hits(hits: Sequence[Hit]) -> list[Hit]:

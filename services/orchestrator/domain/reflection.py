@@ -85,16 +85,17 @@ def by_patterns(turn: TurnSaved) -> list[MemoryExtracted]:
 
 
 def question_about(turn: TurnSaved) -> Generate:
-    """The generation that reads the turn. What it streams is heard by nobody."""
+    """The generation that reads the turn."""
     return Generate(
         request_id=f"{turn.turn_id}:reflect",
+        role="NERVES",
+        phase="reflect",
         messages=[
             Message("system", _INSTRUCTIONS),
             Message("user", msgspec.json.encode({"message": turn.input[:_MOST_CHARACTERS]}).decode()),
         ],
         temperature=0.0,
         max_tokens=_MOST_TOKENS,
-        stream_to=f"reflector.stream.{turn.turn_id}",
     )
 
 

@@ -5,12 +5,22 @@ from typing import Any
 
 import msgspec
 
-from services.orchestrator.domain.recipes import PhaseName
+from services.orchestrator.domain.recipes import Chosen, PhaseName, Recipe, Role
+from services.orchestrator.domain.thoughts import (
+    Analysis,
+    CallResult,
+    Gate,
+    ModelCall,
+    Plan,
+    PlannedCall,
+    Verdict,
+)
 from shared.events import (
     AnyLiveEvent,
     Cancelled,
     Event,
     Failed,
+    PhaseTiming,
     Saved,
     Source,
     Timings,
@@ -21,7 +31,7 @@ from shared.events import (
     Usage,
     WhyCancelled,
 )
-from shared.replies import Passage, TurnRecord, TurnRow, TurnStatus
+from shared.replies import Passage, RoleName, TurnRecord, TurnRow, TurnStatus
 
 
 class PhaseRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +40,7 @@ class PhaseRun(msgspec.Struct, frozen=True, kw_only=True):
     phase: PhaseName
     started_at: datetime
     seconds: float
-    model: str | None = None
-    usage: Usage = Usage()
+    calls: list[ModelCall] = []
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +51,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: datetime
     started_at: datetime
     phase_started_at: datetime
-    next_phase: int = 0
+    chosen: Chosen | None = None
+    """The recipe, once the turn has begun."""
     events: list[AnyLiveEvent] = []
     """Everything on its live stream so far, without gaps."""
     attempt: int = 1
@@ -55,17 +65,28 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     earlier: list[str] = []
     """Ids of the session's last turns; the index may not know them yet."""
 
-    history: list[TurnRow] = []
+    analysis: Analysis | None = None
+    gate: Gate | None = None
+    history: list[TurnRow] | None = None
+    """The session's last turns; None until they were read."""
     passages: list[Passage] = []
     memory_was_away: bool = False
     """Memory could not be asked: the answer was given without it."""
+    digest: str = ""
+    """What else memory holds, compressed, since it is more than the budget."""
+    plans: list[Plan] = []
+    results: list[CallResult] = []
+    verdicts: list[Verdict] = []
+    notes: list[str] = []
+    """Where a phase went on with its default, and why."""
+    calls: list[ModelCall] = []
+    """Of models, in all phases; in order."""
 
     output: str = ""
     model: str = ""
     finish_reason: str = ""
     sources: list[Source] = []
     quoted: bool = False
-    usage: Usage = Usage()
     first_token_seconds: float = 0.0
     phases: list[PhaseRun] = []
     record: TurnRecord | None = None
@@ -85,8 +106,47 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         return self.events[-1].index + 1 if self.events else 0
 
     @property
+    def recipe(self) -> Recipe:
+        if self.chosen is None:
+            raise RuntimeError(f"turn {self.turn_number} has not begun")
+        return self.chosen.recipe
+
+    def role(self, name: RoleName) -> Role:
+        if self.chosen is None:
+            raise RuntimeError(f"turn {self.turn_number} has not begun")
+        return self.chosen.role(name)
+
+    @property
+    def recipe_name(self) -> str:
+        return self.request.recipe if self.chosen is None else self.chosen.name
+
+    @property
     def is_answered(self) -> bool:
-        return any(run.phase == "synthesis" for run in self.phases)
+        ended = {run.phase for run in self.phases}
+        return "synthesis" in ended or ("gate" in ended and self.gate is not None and self.gate.text != "")
+
+    @property
+    def is_shown(self) -> bool:
+        """Its readers have the answer, or shall have it again."""
+        is_approved = bool(self.verdicts) and self.verdicts[-1].decision == "approve"
+        return self.is_answered and (is_approved or not self.recipe.hold_back)
+
+    @property
+    def planned(self) -> list[PlannedCall]:
+        """What the last plan calls, as far as the recipe allows it."""
+        if not self.plans:
+            return []
+        left = self.recipe.bounds.calls - len(self.results)
+        return self.plans[-1].calls[: max(0, left)]
+
+    @property
+    def usage(self) -> Usage:
+        """Of all models that were asked."""
+        return Usage(
+            input_tokens=sum(call.usage.input_tokens for call in self.calls),
+            output_tokens=sum(call.usage.output_tokens for call in self.calls),
+            cached_tokens=sum(call.usage.cached_tokens for call in self.calls),
+        )
 
     @property
     def said(self) -> str:
@@ -117,7 +177,7 @@ def record_of(
     error: str | None = None,
 ) -> TurnRecord:
     """The turn as `metadata.json` keeps it, whatever its end."""
-    seconds = {run.phase: run.seconds for run in turn.phases}
+    gathering = sum(run.seconds for run in turn.phases if run.phase == "gather")
     return TurnRecord(
         turn_id=turn.turn_id,
         turn_number=turn.turn_number,
@@ -126,7 +186,10 @@ def record_of(
         status=status,
         input=turn.request.input,
         output=turn.output,
-        recipe=turn.request.recipe,
+        recipe=turn.recipe_name,
+        recipe_version="" if turn.chosen is None else turn.chosen.version,
+        phases=[timing_of(run) for run in turn.phases],
+        notes=turn.notes,
         model=turn.model,
         requested_at=turn.requested_at,
         ended_at=ended_at,
@@ -134,7 +197,7 @@ def record_of(
         sources=turn.sources,
         usage=turn.usage,
         timings=Timings(
-            gather_seconds=round(seconds.get("gather", 0.0), 6),
+            gather_seconds=round(gathering, 6),
             first_token_seconds=round(turn.first_token_seconds, 6),
             total_seconds=round((ended_at - turn.started_at).total_seconds(), 6),
         ),
@@ -149,6 +212,21 @@ def record_of(
         attempt=turn.attempt,
         metadata=turn.request.metadata,
         last_index=last_index,
+    )
+
+
+def timing_of(run: PhaseRun) -> PhaseTiming:
+    last = run.calls[-1] if run.calls else None
+    return PhaseTiming(
+        phase=run.phase,
+        seconds=round(run.seconds, 6),
+        role=last.role if last else None,
+        model=last.model if last else None,
+        input_tokens=sum(call.usage.input_tokens for call in run.calls),
+        output_tokens=sum(call.usage.output_tokens for call in run.calls),
+        cached_tokens=sum(call.usage.cached_tokens for call in run.calls),
+        calls=len(run.calls),
+        retries=sum(call.is_retry for call in run.calls),
     )
 
 
@@ -176,6 +254,7 @@ def saved_event(record: TurnRecord) -> TurnSaved:
         quoted=record.quoted,
         metadata=record.metadata,
         last_index=record.last_index,
+        phases=record.phases,
     )
 
 

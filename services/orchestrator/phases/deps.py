@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import msgspec
 
 from services.orchestrator.domain.turn import Turn
-from services.orchestrator.ports import Announcements, Documents, Memory, Model
+from services.orchestrator.phases.ahead import Ahead
+from services.orchestrator.ports import Announcements, Documents, Memory, Model, Recipes, Tools
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.stopping import Stopping
 from shared.events import LiveEvent
@@ -33,10 +34,13 @@ class Deps:
     announcements: Announcements
     documents: Documents
     recent: RecentTurns
+    tools: Tools
+    recipes: Recipes
     limits: Limits
     clock: Clock
+    # Of the turn that these are for:
     stopping: Stopping
-    """Of the turn that these are for."""
+    ahead: Ahead
 
     async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
         """Sends the turn's next live event, and returns the turn with it."""

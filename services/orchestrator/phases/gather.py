@@ -2,56 +2,138 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
-from services.orchestrator.domain.context import choose_passages, relevant_hits, sources_of
+from services.orchestrator.domain.context import (
+    choose_passages,
+    estimated_tokens,
+    joined_hits,
+    left_out,
+    relevant_hits,
+    sources_of,
+)
+from services.orchestrator.domain.questions import compress_messages
 from services.orchestrator.domain.turn import Turn
+from services.orchestrator.phases.asking import ask
 from services.orchestrator.phases.deps import Deps
 from shared.errors import Refused, Transient
 from shared.events import SourcesFound
-from shared.replies import Hit, TurnRow
+from shared.replies import Hit, Passage, TurnRow
 
 log = logging.getLogger(__name__)
 _HITS = 20
+_QUERIES = 3
+_SURELY_FITS = 0.5
+"""Of the budget, by estimate: below it nobody counts tokens."""
 
 
 async def gather(turn: Turn, deps: Deps) -> Turn:
-    user, said = turn.request.user, turn.request.input
+    search_ahead(turn, deps)
+    turn = await history_of(turn, deps)
+    hits: list[Hit] = []
+    beside: list[TurnRow] = []
     try:
-        hits, stored = await asyncio.gather(_search(user, said, deps), _last_turns(turn, deps))
-        passages = choose_passages(
-            hits,
-            await _neighbours(user, relevant_hits(hits), deps),
-            most=deps.limits.context_passages,
-            budget_tokens=deps.limits.context_budget_tokens,
-        )
-        turn = msgspec.structs.replace(turn, passages=passages)
+        hits = await _found(turn, deps)
+        beside = await _neighbours(turn.request.user, relevant_hits(hits), deps)
     except (Transient, Refused) as error:  # An answer without memory is better than none, whatever ails it.
-        log.warning("turn %d goes on without memory: %s", turn.turn_number, error)
-        stored = []
-        turn = msgspec.structs.replace(turn, memory_was_away=True)
-    history = await deps.recent.joined(turn, stored, limit=deps.limits.history_turns)
-    turn = msgspec.structs.replace(turn, history=history)
+        turn = _without_memory(turn, error)
+    passages = await _packed(turn, deps, hits, beside)
+    turn = await _compressed(msgspec.structs.replace(turn, passages=passages), deps, hits)
     degraded = ["memory"] if turn.memory_was_away else []
     return await deps.announce(turn, SourcesFound, sources=sources_of(turn.passages), degraded=degraded)
 
 
-async def _search(user: str, said: str, deps: Deps) -> list[Hit]:
-    if deps.limits.context_passages == 0:
-        return []
-    return await deps.memory.search(user, said, limit=_HITS)
+def search_ahead(turn: Turn, deps: Deps) -> None:
+    """Begins the search for the user's own words, which needs nothing that a model has to say first."""
+    if _most_passages(turn, deps) > 0:
+        deps.ahead.start(lambda: deps.memory.search(turn.request.user, turn.request.input, limit=_HITS))
 
 
-async def _last_turns(turn: Turn, deps: Deps) -> list[TurnRow]:
-    if deps.limits.history_turns == 0:
+async def history_of(turn: Turn, deps: Deps) -> Turn:
+    """With the session's last turns, read once a turn."""
+    if turn.history is not None:
+        return turn
+    limit = _or(turn.recipe.budget.history_turns, deps.limits.history_turns)
+    stored: list[TurnRow] = []
+    if limit > 0:
+        try:
+            request = turn.request
+            stored = await deps.memory.last_turns(request.user, request.session_id, limit=limit)
+        except (Transient, Refused) as error:
+            turn = _without_memory(turn, error)
+    return msgspec.structs.replace(turn, history=await deps.recent.joined(turn, stored, limit=limit))
+
+
+async def _found(turn: Turn, deps: Deps) -> list[Hit]:
+    """By the user's words, and by what the analysis would search for."""
+    own = await deps.ahead.result()
+    if own is None:
         return []
-    return await deps.memory.last_turns(
-        turn.request.user, turn.request.session_id, limit=deps.limits.history_turns
+    if turn.analysis is None or not turn.analysis.needs_memory:
+        return own
+    queries = [query for query in (turn.analysis.resolved, *turn.analysis.queries) if query.strip()]
+    further = list(dict.fromkeys(query for query in queries if query != turn.request.input))[:_QUERIES]
+    found = await asyncio.gather(
+        *(deps.memory.search(turn.request.user, query, limit=_HITS) for query in further)
     )
+    return joined_hits([own, *found])
 
 
-async def _neighbours(user: str, hits: list[Hit], deps: Deps) -> list[TurnRow]:
+async def _neighbours(user: str, hits: Sequence[Hit], deps: Deps) -> list[TurnRow]:
     """Only beside the best few: what stands next to a weak hit is weaker still."""
     best = [hit.turn_id for hit in hits[:2] if hit.turn_id is not None]
     return await deps.memory.neighbours(user, best) if best else []
+
+
+async def _packed(turn: Turn, deps: Deps, hits: Sequence[Hit], beside: Sequence[TurnRow]) -> list[Passage]:
+    most = _most_passages(turn, deps)
+    budget = _or(turn.recipe.budget.context_tokens, deps.limits.context_budget_tokens)
+    chosen = choose_passages(hits, beside, most=most, budget_tokens=budget)
+    if sum(estimated_tokens(passage) for passage in chosen) <= _SURELY_FITS * budget:
+        return chosen
+    # The estimate may be wrong by half: by the tokens of the model that will read them.
+    candidates = choose_passages(hits, beside, most=2 * most, budget_tokens=3 * budget)
+    player = turn.role("VOICE")
+    counts = await deps.model.count_tokens(
+        [f"{passage.input}\n{passage.output}" for passage in candidates], player.engine, player.model
+    )
+    tokens = {passage.key: count for passage, count in zip(candidates, counts, strict=True)}
+    return choose_passages(
+        hits,
+        beside,
+        most=most,
+        budget_tokens=budget,
+        tokens_of=lambda passage: tokens.get(passage.key, budget + 1),
+    )
+
+
+async def _compressed(turn: Turn, deps: Deps, hits: Sequence[Hit]) -> Turn:
+    """What memory holds beyond the budget, in a few words of NERVES."""
+    left = left_out(hits, turn.passages)
+    if not turn.recipe.compress or not left:
+        return turn
+    try:
+        turn, generated = await ask(
+            turn, deps, "NERVES", "gather", compress_messages(turn, left), passages=left
+        )
+    except Refused as refusal:
+        note = f"gather: {len(left)} passages were left out, since NERVES was refused: {refusal.detail}"
+        return msgspec.structs.replace(turn, notes=[*turn.notes, note])
+    if generated.finish_reason == "abort":
+        raise Transient("the engine was stopped in gather")
+    return msgspec.structs.replace(turn, digest=generated.text.strip())
+
+
+def _most_passages(turn: Turn, deps: Deps) -> int:
+    return _or(turn.recipe.budget.context_passages, deps.limits.context_passages)
+
+
+def _without_memory(turn: Turn, error: Exception) -> Turn:
+    log.warning("turn %d goes on without memory: %s", turn.turn_number, error)
+    return msgspec.structs.replace(turn, memory_was_away=True)
+
+
+def _or(own: int | None, of_settings: int) -> int:
+    return of_settings if own is None else own

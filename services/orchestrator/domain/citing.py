@@ -1,0 +1,38 @@
+"""Which of the things that were put before the model an answer stands on, by the marks in it: [turn 12]."""
+
+import re
+
+from services.orchestrator.domain.context import sources_of
+from services.orchestrator.domain.turn import Turn
+from services.orchestrator.tools.tool import ToolSource
+from shared.events import Source
+
+_MARK = re.compile(r"[\[(]([^\[\]()\n]{1,200})[\])]")
+
+
+def sources_named(turn: Turn, answer: str) -> list[Source]:
+    """In the order in which they are named first. An answer without marks may stand on all passages."""
+    found = {name.casefold(): source for name, source in _by_name(turn)}
+    marks = [
+        mark.strip() for group in _MARK.findall(answer) for mark in re.split(r"[;,]\s+(?=turn )|;", group)
+    ]
+    named = {mark.casefold(): found[mark.casefold()] for mark in marks if mark.casefold() in found}
+    return list(named.values()) or sources_of(turn.passages)
+
+
+def _by_name(turn: Turn) -> list[tuple[str, Source]]:
+    of_tools = [(one.name, _source(one)) for result in turn.results for one in result.sources]
+    # Later ones win: what memory found itself is scored.
+    return of_tools + [(source.name, source) for source in sources_of(turn.passages)]
+
+
+def _source(found: ToolSource) -> Source:
+    return Source(
+        kind="turn" if found.turn_id else "research",
+        id=found.turn_id or found.url or found.name,
+        turn_id=found.turn_id,
+        message_ids=found.message_ids,
+        at=found.at,
+        score=0.0,
+        quote=found.quote,
+    )

@@ -1,0 +1,56 @@
+"""Which phase comes next, from what the phases so far have found."""
+
+from services.orchestrator.domain.recipes import PHASES, PhaseName
+from services.orchestrator.domain.turn import Turn
+
+_HEARING: tuple[PhaseName, ...] = ("analysis", "gate", "plan", "synthesis")
+"""They read all that the user has said."""
+
+
+def next_phase(turn: Turn) -> PhaseName | None:
+    """None: the turn is written down."""
+    done = [run.phase for run in turn.phases]
+    if not done:
+        return turn.recipe.phases[0]
+    match done[-1]:
+        case "gate" if turn.gate is not None and turn.gate.decision != "proceed":
+            return "save" if turn.gate.text else "synthesis"
+        case "plan" if not turn.planned:
+            return _after(turn, "coordinate")
+        case "coordinate" if not turn.plans[-1].is_done and len(turn.plans) < turn.recipe.bounds.rounds:
+            return "plan"
+        case "validation" if is_to_be_revised(turn):
+            return "synthesis"
+        case "save":
+            return None
+        case last:
+            return _after(turn, last)
+
+
+def is_to_be_revised(turn: Turn) -> bool:
+    revisions = turn.recipe.bounds.revisions
+    return bool(turn.verdicts) and turn.verdicts[-1].decision == "revise" and len(turn.verdicts) <= revisions
+
+
+def is_rejected(turn: Turn) -> bool:
+    """The last answer was not approved, and there will be no other."""
+    is_answered_anew = bool(turn.phases) and turn.phases[-1].phase == "synthesis"
+    if not turn.verdicts or is_answered_anew:
+        return False
+    return turn.verdicts[-1].decision != "approve" and not is_to_be_revised(turn)
+
+
+def hears_next(turn: Turn, running: PhaseName | None) -> PhaseName | None:
+    """The first phase that will know of what is said now; None where the answer is being given already."""
+    first = next_phase(turn) if running is None else _after(turn, running)
+    if first is None:
+        return None
+    later = [phase for phase in turn.recipe.phases if PHASES.index(phase) >= PHASES.index(first)]
+    if "synthesis" not in later:
+        return None
+    return next(phase for phase in later if phase in _HEARING)
+
+
+def _after(turn: Turn, phase: PhaseName) -> PhaseName | None:
+    later = (other for other in turn.recipe.phases if PHASES.index(other) > PHASES.index(phase))
+    return next(later, None)

@@ -1,0 +1,131 @@
+"""What the phases find before and after an answer, as a model says it in JSON and as a turn keeps it.
+
+Every field has a default, and each type's defaults are what a phase goes on with where no model could say
+better: the turn proceeds with what the user said, calls no tool, and the answer stands.
+"""
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from services.orchestrator.tools.tool import ToolResult
+from shared.events import Usage
+from shared.replies import RoleName
+
+T = TypeVar("T", bound=msgspec.Struct)
+_MOST_CHARACTERS = 2_000
+_MOST_ITEMS = 8
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """Phase 0: what is asked."""
+
+    intent: Literal["question", "statement", "command", "smalltalk"] = "question"
+    topics: list[str] = []
+    resolved: str = ""
+    """The user's words with `it`, `she` and `there` replaced by what they stand for; empty: as they are."""
+    needs_memory: bool = True
+    needs_tools: bool = True
+    queries: list[str] = []
+    """What to search memory for, beside the user's own words."""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """Phase 1: go on, ask the user back, or answer without looking further."""
+
+    decision: Literal["proceed", "ask_back", "answer_now"] = "proceed"
+    reason: str = ""
+    text: str = ""
+    """What the user is asked or told."""
+
+
+class PlannedCall(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    tool: str
+    arguments: dict[str, Any] = {}
+    after: list[str] = []
+    """Calls whose results it needs; the others run side by side."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Phase 3: what is to be found out, and by which tools."""
+
+    goals: list[str] = []
+    calls: list[PlannedCall] = []
+    is_done: bool = True
+
+
+class CallResult(ToolResult, frozen=True, kw_only=True):
+    """Phase 4: what became of one call."""
+
+    id: str
+    tool: str
+    arguments: dict[str, Any] = {}
+    seconds: float = 0.0
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Phase 6: whether the answer holds against what was found."""
+
+    decision: Literal["approve", "revise", "fail"] = "approve"
+    reasons: list[str] = []
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One question to a model, whatever came of it."""
+
+    role: RoleName
+    model: str
+    usage: Usage
+    queue_seconds: float
+    first_token_seconds: float
+    seconds: float
+    is_retry: bool = False
+    """What the model had said before could not be read."""
+
+
+def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """JSON Schema without references, every field required: what engines write by best."""
+    (schema,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
+    return dict(_resolved(schema, parts))
+
+
+def _resolved(schema: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_resolved(one, parts) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(parts[schema["$ref"]], parts)
+    plain = {key: _resolved(value, parts) for key, value in schema.items() if key not in _NOT_FOR_MODELS}
+    if plain.get("type") == "object" and "properties" in plain:
+        plain |= {"required": list(plain["properties"]), "additionalProperties": False}
+    return plain
+
+
+_NOT_FOR_MODELS = frozenset({"default", "description"})
+
+
+def read_reply(text: str, kind: type[T]) -> T | None:
+    """The first object in what a model said; None where it is not one of this kind."""
+    begin, end = text.find("{"), text.rfind("}")
+    if begin < 0:
+        return None
+    try:
+        found = msgspec.json.decode(text[begin : end + 1], type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return _bounded(found)
+
+
+def _bounded(found: T) -> T:
+    """A model that does not stop must not fill the turn's document."""
+    changes: dict[str, Any] = {}
+    for name in found.__struct_fields__:
+        value = getattr(found, name)
+        if isinstance(value, str):
+            changes[name] = value[:_MOST_CHARACTERS]
+        elif isinstance(value, list):
+            short = value[:_MOST_ITEMS]
+            changes[name] = [one[:_MOST_CHARACTERS] if isinstance(one, str) else one for one in short]
+    return msgspec.structs.replace(found, **changes)
