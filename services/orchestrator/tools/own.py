@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,7 @@ def _loaded(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise _mistake(file, "Python cannot load it")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Where msgspec and dataclasses look types up.
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

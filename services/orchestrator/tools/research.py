@@ -33,7 +33,8 @@ def research_fetch(web: Web, log: ResearchLog) -> Tool:
         try:
             page = await web.fetch(arguments.url)
         except Unreadable as error:
-            await log.failed(error.domain, error.reason)
+            if error.domain:
+                await log.failed(error.domain, error.reason)
             return ToolResult(text=f"{arguments.url} cannot be read: {error.reason}", is_error=True)
         await log.read(page)
         return ToolResult(text=_text(page), sources=[_source(page)])

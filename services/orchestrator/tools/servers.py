@@ -42,7 +42,7 @@ def read_mcp_servers(setting: str) -> list[McpServer]:
         servers = msgspec.json.decode(setting, type=list[McpServer])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise SettingsError(
-            f'MCP_SERVERS: {error}. Write it like [{{"name": "files", "command": "mcp-files", "args": ["/home"]}}]'
+            f'MCP_SERVERS: {error}. Write it like [{{"name": "notes", "command": "mcp-notes"}}]'
         ) from error
     _check(servers)
     return servers

@@ -1,0 +1,215 @@
+"""Reads pages of the public web, within limits of time, size, kind and number of redirects."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
+from yarl import URL
+
+from services.orchestrator.adapters.web_guard import (
+    Forbidden,
+    LookUp,
+    Network,
+    WebGuard,
+    guarded_connector,
+    look_up,
+)
+from services.orchestrator.adapters.web_robots import AGENT, MOST_BYTES, Robots
+from services.orchestrator.adapters.web_text import TextReader, decoded, form_of
+from services.orchestrator.tools.ports import Page, Unreadable
+
+_MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_CONNECT_SECONDS: Final = 5.0
+_CHUNK_BYTES: Final = 64 * 1024
+_FRESH: Final = timedelta(days=7)
+_LEAST_FRESH, _MOST_FRESH = timedelta(hours=1), timedelta(days=30)
+_HEADERS: Final = {
+    "User-Agent": f"{AGENT}/0.1 (a personal assistant; reads single pages on request)",
+    "Accept": "text/html,application/xhtml+xml,text/plain,text/markdown,application/json,text/xml",
+    "Accept-Encoding": "gzip, deflate",
+}
+
+
+class WebLimits(msgspec.Struct, frozen=True):
+    seconds: float = 20.0
+    """For all of it: rules, redirects, page, text."""
+    text_seconds: float = 10.0
+    """For finding the text in the page."""
+    bytes: int = 3_000_000
+    """Of one page, unpacked."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    url: URL
+    status: int
+    headers: Mapping[str, str]
+    content_type: str
+    charset: str | None
+    body: bytes
+
+
+class WebReader:
+    """Web over HTTP. Each page is a connection of its own: no cookies, no proxy, no memory but of rules."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        limits: WebLimits | None = None,
+        ports: Sequence[int] = (),
+        allowed: Sequence[Network] = (),
+        look_up: LookUp = look_up,
+        tls: Any = True,
+    ) -> None:
+        """`ports` beside 80 and 443; `allowed` networks beside the public ones; `tls` an SSLContext."""
+        self._clock = clock
+        self._limits = limits or WebLimits()
+        self._guard = WebGuard(allowed=allowed, ports=ports)
+        self._look_up = look_up
+        self._tls = tls
+        self._robots = Robots()
+        self._texts = TextReader(seconds=self._limits.text_seconds)
+
+    async def fetch(self, url: str) -> Page:
+        domain = ""
+        try:
+            checked = self._guard.read_url(url)
+            domain = checked.raw_host or ""
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._page(await self._followed(checked))
+        except (Forbidden, _Unfit) as error:
+            raise Unreadable(domain, f"{error}") from error
+        except TimeoutError as error:
+            raise Unreadable(domain, f"it took longer than {self._limits.seconds:g} seconds") from error
+        except (ClientError, OSError, ValueError) as error:
+            raise Unreadable(domain, f"no answer that can be read ({_short(error)})") from error
+
+    async def _followed(self, url: URL) -> _Answer:
+        """The page behind all redirects, each of them allowed by the guard and by the rules of its site."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            if not await self._robots.allows(url, self._rules):
+                raise _Unfit(f"{url.raw_host} asks programs not to read this (robots.txt)")
+            answer = await self._get(url, self._check_page)
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = self._target(answer)
+        raise _Unfit(f"it is redirected more than {_MOST_REDIRECTS} times")
+
+    async def _rules(self, url: URL) -> tuple[int, bytes]:
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._get(url, lambda response: MOST_BYTES, is_cut=True)
+            if answer.status not in _REDIRECTS:
+                return answer.status, answer.body
+            url = self._target(answer)
+        return 404, b""
+
+    def _target(self, answer: _Answer) -> URL:
+        location = answer.headers.get("Location", "")
+        if not location:
+            raise _Unfit("it is redirected to nowhere")
+        return self._guard.read_url(str(answer.url.join(URL(location))))
+
+    async def _get(
+        self, url: URL, check: Callable[[ClientResponse], int], *, is_cut: bool = False
+    ) -> _Answer:
+        """`check` says how many bytes are read of an answer, or raises."""
+        self._guard.check_url(url)
+        async with (
+            ClientSession(
+                connector=guarded_connector(self._guard, self._look_up, tls=self._tls),
+                cookie_jar=DummyCookieJar(),
+                headers=_HEADERS,
+                timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                trust_env=False,
+            ) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            is_redirect = response.status in _REDIRECTS
+            body = b"" if is_redirect else await _read(response, check(response), is_cut=is_cut)
+            return _Answer(
+                url, response.status, response.headers, response.content_type, response.charset, body
+            )
+
+    def _check_page(self, response: ClientResponse) -> int:
+        if response.status != 200:
+            raise _Unfit(f"the server answered {response.status}; try another address")
+        if "Content-Type" not in response.headers:
+            raise _Unfit("the server does not say what it is (no Content-Type)")
+        if response.content_type == "application/pdf":
+            raise _Unfit("it is a PDF, and these are not read; look for a web page about it")
+        if form_of(response.content_type) is None:
+            raise _Unfit(f"it is {response.content_type[:100]}; HTML, text, JSON, XML and Markdown are read")
+        return self._limits.bytes
+
+    async def _page(self, answer: _Answer) -> Page:
+        form = form_of(answer.content_type) or "plain"
+        source = await asyncio.to_thread(decoded, answer.body, answer.charset, form)
+        try:
+            read = await self._texts.read(source, form, str(answer.url))
+        except TimeoutError as error:
+            raise _Unfit("its text could not be found in time; it may be very large or broken") from error
+        if not read.text:
+            raise _Unfit("there is no text in it; it may need a browser that runs scripts")
+        now = self._clock()
+        return Page(
+            url=str(answer.url),
+            domain=answer.url.raw_host or "",
+            title=read.title,
+            text=read.text,
+            published_at=read.published_at,
+            fetched_at=now,
+            expires_at=expiry_of(answer.headers, now),
+        )
+
+
+class _Unfit(Exception):
+    """An answer came and is none that can be read."""
+
+
+async def _read(response: ClientResponse, most: int, *, is_cut: bool) -> bytes:
+    """Unpacked piece by piece, and no further than `most` bytes, whatever the server says of its length."""
+    if not is_cut and (response.content_length or 0) > most:
+        raise _too_large(most)
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > most:
+            if is_cut:
+                break
+            raise _too_large(most)
+    return bytes(body[:most])
+
+
+def _too_large(most: int) -> _Unfit:
+    return _Unfit(f"it is larger than {most / 1e6:g} MB; look for a shorter page")
+
+
+def expiry_of(headers: Mapping[str, str], now: datetime) -> datetime:
+    """By the server's word, from an hour to thirty days; a week where it says nothing."""
+    return now + min(max(_fresh_for(headers, now), _LEAST_FRESH), _MOST_FRESH)
+
+
+def _fresh_for(headers: Mapping[str, str], now: datetime) -> timedelta:
+    control = headers.get("Cache-Control", "").lower()
+    if re.search(r"\bno-(store|cache)\b", control):
+        return _LEAST_FRESH
+    age = re.search(r"\bmax-age\s*=\s*\"?(\d{1,9})", control)
+    if age:
+        return timedelta(seconds=int(age[1]))
+    try:
+        expires = parsedate_to_datetime(headers["Expires"])
+        return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)) - now
+    except KeyError:
+        return _FRESH
+    except (ValueError, TypeError, OverflowError):  # "0" and the like: it is old already.
+        return _LEAST_FRESH
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
