@@ -1,0 +1,255 @@
+"""Tools of other servers, by the Model Context Protocol.
+
+Each server has a task of its own that connects, looks every now and then whether the server is still there,
+and connects again when it is not. A call never waits for that: while a server is away it is an error result.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from services.orchestrator.tools.servers import McpServer
+from services.orchestrator.tools.tool import (
+    NAME_PATTERN,
+    Caller,
+    Permission,
+    Tool,
+    ToolLimits,
+    ToolResult,
+    ToolSource,
+)
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp_types import CallToolResult
+    from mcp_types import Tool as ListedTool
+
+log = logging.getLogger(__name__)
+_MOST_TOOLS, _MOST_PAGES = 128, 20
+_LONGEST_DESCRIPTION, _LONGEST_SCHEMA = 1_000, 20_000
+
+
+class Pace(msgspec.Struct, frozen=True):
+    connect_seconds: float = 30.0
+    check_seconds: float = 15.0
+    """Between two looks at a server that is there; its tools may change, too."""
+    first_wait_seconds: float = 0.5
+    """Before the next try; then twice as long each time."""
+    longest_wait_seconds: float = 60.0
+    close_seconds: float = 10.0
+
+
+class McpTools:
+    """A ToolSet of all servers. Entering it waits for none of them; leaving it ends all."""
+
+    def __init__(self, servers: Sequence[McpServer], pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
+        self._connections = [_Connection(server, self._pace) for server in servers]
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        for each in self._connections:
+            self._running.add(asyncio.create_task(each.run(), name=f"MCP server {each.server.name}"))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for each in self._connections:
+            each.close()
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=self._pace.close_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=self._pace.close_seconds)
+
+    def tools(self) -> list[Tool]:
+        """Of all servers that were there once; those of a server that is away answer with an error."""
+        return [tool for each in self._connections for tool in each.tools]
+
+
+@dataclass(frozen=True)
+class McpTool:
+    """Tool at a server."""
+
+    name: str
+    description: str
+    permission: Permission
+    approval: bool
+    limits: ToolLimits
+    schema: dict[str, Any]
+    its_name: str
+    connection: "_Connection"
+
+    async def __call__(self, arguments: dict[str, Any], caller: Caller) -> ToolResult:
+        return await self.connection.call(self.its_name, arguments)
+
+
+class _Connection:
+    """One server, for as long as the process runs."""
+
+    def __init__(self, server: McpServer, pace: Pace) -> None:
+        self.server = server
+        self.tools: list[Tool] = []
+        self._pace = pace
+        self._client: Client | None = None
+        self._closing = False
+        self._woken = asyncio.Event()
+        """There is reason to doubt that the server is there, or this shall end."""
+
+    def close(self) -> None:
+        self._closing = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        wait = self._pace.first_wait_seconds
+        while not self._closing:
+            began = time.monotonic()
+            try:
+                await self._stay_connected()
+            except Exception as error:  # Transports raise what they like, also groups.
+                log.warning("MCP server %s is away: %s", self.server.name, _reason(error))
+            finally:
+                self._client = None
+            if time.monotonic() - began > self._pace.longest_wait_seconds:
+                wait = self._pace.first_wait_seconds
+            await self._sleep(wait)
+            wait = min(2 * wait, self._pace.longest_wait_seconds)
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        client, name = self._client, self.server.name
+        if client is None:
+            return ToolResult(text=f"The server {name} is away now. Go on without {tool}.", is_error=True)
+        try:
+            result = await client.call_tool(tool, arguments, read_timeout_seconds=self.server.seconds)
+        except Exception as error:
+            self._woken.set()
+            return ToolResult(text=f"The server {name} did not do {tool}: {_reason(error)}", is_error=True)
+        source = ToolSource(name=f"{name}.{tool}", url=self.server.url)
+        return ToolResult(text=_text(result), sources=[source], is_error=bool(result.is_error))
+
+    async def _stay_connected(self) -> None:
+        """Returns when this shall end. Raises when the server is gone."""
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(self._pace.connect_seconds):
+                client = await stack.enter_async_context(await self._new_client(stack))
+                self.tools = await self._listed(client)
+            self._client = client
+            log.info("MCP server %s is there with %d tools", self.server.name, len(self.tools))
+            while not self._closing:
+                await self._sleep(self._pace.check_seconds)
+                if self._closing:
+                    return
+                async with asyncio.timeout(self._pace.connect_seconds):
+                    self.tools = await self._listed(client)
+
+    async def _new_client(self, stack: AsyncExitStack) -> "Client":
+        # Seconds of imports, for those alone who have servers; meanwhile the loop goes on.
+        await asyncio.to_thread(importlib.import_module, "mcp.client.streamable_http")
+        import httpx2
+        from mcp import Client, StdioServerParameters
+        from mcp.client.streamable_http import streamable_http_client
+
+        server = self.server
+        if server.command is not None:
+            command = StdioServerParameters(command=server.command, args=server.args, env=server.env)
+            return Client(command, cache=None)
+        timeout = httpx2.Timeout(self._pace.connect_seconds, read=server.seconds)
+        http = await stack.enter_async_context(httpx2.AsyncClient(headers=server.headers, timeout=timeout))
+        return Client(streamable_http_client(server.url or "", http_client=http), cache=None)
+
+    async def _listed(self, client: "Client") -> list[Tool]:
+        found: list[ListedTool] = []
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            found += page.tools
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        wanted = [tool for tool in found if any(fnmatchcase(tool.name, each) for each in self.server.tools)]
+        tools = [self._tool(tool) for tool in wanted[:_MOST_TOOLS]]
+        return [tool for tool in tools if tool is not None]
+
+    def _tool(self, listed: "ListedTool") -> Tool | None:
+        name = f"{self.server.name}.{listed.name}"
+        schema = _without_patterns(listed.input_schema)
+        if re.fullmatch(NAME_PATTERN, name) is None or len(json.dumps(schema)) > _LONGEST_SCHEMA:
+            log.warning("MCP server %s has a tool that cannot be used: %r", self.server.name, name[:100])
+            return None
+        return McpTool(
+            name=name,
+            description=" ".join((listed.description or listed.title or listed.name).split())[
+                :_LONGEST_DESCRIPTION
+            ],
+            permission=self.server.permission,
+            approval=self.server.approval,
+            # The server's own limit ends first, and says so.
+            limits=ToolLimits(self.server.seconds + 1.0, self.server.result_characters),
+            schema=schema,
+            its_name=listed.name,
+            connection=self,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until then, or until it is woken."""
+        if self._closing:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+
+
+def _without_patterns(schema: Any) -> Any:
+    """Regular expressions of others can take for ever; the server checks its own."""
+    if isinstance(schema, list):
+        return [_without_patterns(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_patterns(value)
+        for key, value in schema.items()
+        if key != "patternProperties" and not (key == "pattern" and isinstance(value, str))
+    }
+
+
+def _text(result: "CallToolResult") -> str:
+    """The texts of a result; of pictures and the like only that they are there."""
+    parts = [_part(block) for block in result.content]
+    if not parts and result.structured_content is not None:
+        return json.dumps(result.structured_content, ensure_ascii=False)
+    return "\n".join(parts)
+
+
+def _part(block: Any) -> str:
+    match block.type:
+        case "text":
+            return str(block.text)
+        case "resource":
+            text = getattr(block.resource, "text", None)
+            return (
+                f"[{block.resource.uri}]\n{text}" if text is not None else f"[{block.resource.uri}: not text]"
+            )
+        case "resource_link":
+            return f"[{block.name}: {block.uri}]"
+        case other:
+            return f"[{other}: not shown]"
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause of a group: the others are mostly its echoes."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    message = getattr(error, "message", None) or str(error)
+    return f"{type(error).__name__}: {' '.join(str(message).split())}"[:300]
