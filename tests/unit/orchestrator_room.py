@@ -188,9 +188,11 @@ class Room:
         *,
         timeout: float = 30.0,
         tools: Sequence[Tool] = (),
+        recipes: Path = ROOT / "recipes",
     ) -> None:
         self.folder = folder
         self.tools = tools
+        self.recipes = RecipeFiles(recipes, ROOT / "roles.toml", "direct")
         self.documents = FolderDocuments(folder)
         self.announced = Announced()
         self.memory = memory
@@ -219,7 +221,7 @@ class Room:
             limits=Limits(context_passages=6, context_budget_tokens=1500, history_turns=6),
             clock=lambda: AT,
             tools=Toolbox(self.tools),
-            recipes=RecipeFiles(ROOT / "recipes", ROOT / "roles.toml", "direct"),
+            recipes=self.recipes,
             stopping=Stopping(),
             ahead=Ahead(),
         )

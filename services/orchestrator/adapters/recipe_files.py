@@ -19,7 +19,9 @@ _LOOK_SECONDS = 1.0
 _VERSION_CHARACTERS = 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PATH = re.compile(r" - at `\$(.*)`$")
-_STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
+_STEP = re.compile(r"\.(\w+)|\[(\.\.\.)\]")
+"""An index of a list is left out: a list stands where it begins."""
+_ANY = "..."
 
 
 class RecipeFiles:
@@ -119,7 +121,7 @@ def _decoded(path: Path, text: str, kind: type[T]) -> T:
 
 def line_of(text: str, place: str) -> int:
     """The line of a value such as `.bounds.rounds` or `.phases[1]`; the nearest one above it otherwise."""
-    keys = [key for key, _ in _STEP.findall(place) if key]
+    keys = [name or any_ for name, any_ in _STEP.findall(place)]
     best, depth, table = 1, 0, []
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+\s*([\w.\"' -]+?)\s*\]+\s*(#.*)?$", line):
@@ -138,7 +140,7 @@ def line_of(text: str, place: str) -> int:
 def _begin_in_common(first: list[str], second: list[str]) -> int:
     count = 0
     for one, other in zip(first, second, strict=False):
-        if one != other:
+        if one != other and other != _ANY:
             break
         count += 1
     return count
