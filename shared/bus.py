@@ -247,10 +247,11 @@ class Bus:
             ),
         )
         for endpoint in endpoints:
+            subject = endpoint.at or endpoint.kind.subject
             await service.add_endpoint(
                 EndpointConfig(
-                    name=endpoint.kind.subject.removesuffix(".*").replace(".", "-"),
-                    subject=endpoint.kind.subject,
+                    name=subject.removesuffix(".*").replace(".", "-"),
+                    subject=subject,
                     handler=self._in_a_task(endpoint),
                 )
             )

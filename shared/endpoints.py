@@ -39,6 +39,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     kind: type[Request[Any]]
     handle: Callable[[Any, Send], Awaitable[msgspec.Struct]]
+    at: str = ""
+    """The subject that is listened on, where it is not the one of `kind`."""
 
     async def reply_to(self, request: MicroRequest) -> None:
         subject = self.kind.subject

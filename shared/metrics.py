@@ -57,10 +57,16 @@ index_points = Gauge("pandora_index_points", "Points in Qdrant; a long message h
 # The engine.
 engine_running = Gauge("pandora_engine_running_requests", "Generations under way.")
 engine_waiting = Gauge("pandora_engine_waiting_requests", "Generations that wait in the engine.")
-engine_tokens = Counter("pandora_engine_tokens_total", "Tokens through the engine.", ["direction"])
-engine_seconds = Histogram("pandora_engine_seconds", "One generation.", ["finish_reason"], buckets=_SLOW)
+engine_tokens = Counter(
+    "pandora_engine_tokens_total",
+    "Tokens through the engine; cached: of the input, what it had in its prefix cache.",
+    ["direction", "role"],
+)
+engine_seconds = Histogram(
+    "pandora_engine_seconds", "One generation.", ["finish_reason", "role"], buckets=_SLOW
+)
 engine_first_token_seconds = Histogram(
-    "pandora_engine_first_token_seconds", "To its first token.", buckets=_SLOW
+    "pandora_engine_first_token_seconds", "To its first token.", ["role"], buckets=_SLOW
 )
 
 # The gateway.

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from services.inference.adapters.extractive import ExtractiveEngine
 from services.inference.adapters.openai import OpenAiEngine
+from services.inference.adapters.scripted import ScriptedEngine
 from services.inference.adapters.vllm import VllmEngine
 from services.inference.handlers import Generations
 from services.inference.ports import Engine
@@ -31,7 +32,9 @@ async def serve(settings: InferenceSettings, health: Health) -> None:
         )
         # Without a queue group: every worker hears an abort, whoever has the generation.
         await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
-        await bus.serve(f"Answers chats with the {engine.name} engine.", generations.endpoints())
+        await bus.serve(
+            f"Answers chats with the {engine.name} engine.", generations.endpoints(settings.inference_name)
+        )
         await health.run_until_stopped()
         await generations.stop(within=settings.stop_timeout_seconds / 2)
 
@@ -44,6 +47,10 @@ async def running_engine(settings: InferenceSettings, health: Health) -> AsyncIt
             extractive = ExtractiveEngine()
             health.depends_on("engine", extractive.check)
             yield extractive
+        case "scripted":
+            scripted = ScriptedEngine.of_file(settings.script)
+            health.depends_on("engine", scripted.check)
+            yield scripted
         case "openai":
             async with OpenAiEngine.connected(settings) as openai:
                 health.depends_on("engine", openai.check)

@@ -17,12 +17,25 @@ from shared import metrics
 from shared.endpoints import Endpoint, Send
 from shared.errors import Poison, Refused, Transient
 from shared.events import OutputDelta, Usage, decode, encode
-from shared.replies import Abort, Aborted, Generate, Generated, Models, ModelsReply, StillGenerating
+from shared.replies import (
+    Abort,
+    Aborted,
+    CountTokens,
+    Generate,
+    Generated,
+    Models,
+    ModelsReply,
+    StillGenerating,
+    TokenCounts,
+    of_engine,
+)
 
 log = logging.getLogger(__name__)
 
 _A_SUBJECT = re.compile(r"[A-Za-z0-9_][^\s*>]*")
 """No wildcard, and none of the server's own subjects, which begin with a dollar sign."""
+_AN_IMAGE: Final = "data:image/"
+"""Nothing else: a server that fetched an address would go wherever a user sends it."""
 _OVERTAKEN_SECONDS: Final = 0.2
 
 
@@ -41,8 +54,13 @@ class Generations:
         metrics.engine_running.set_function(lambda: len(self._running) - self._waiting())
         metrics.engine_waiting.set_function(self._waiting)
 
-    def endpoints(self) -> list[Endpoint]:
-        return [Endpoint(kind=Generate, handle=self.generate), Endpoint(kind=Models, handle=self.models)]
+    def endpoints(self, name: str = "") -> list[Endpoint]:
+        """`name`: of the engine, where it has one; then it is asked by its name alone."""
+        return [
+            Endpoint(kind=Generate, handle=self.generate, at=of_engine(Generate.subject, name)),
+            Endpoint(kind=CountTokens, handle=self.count_tokens, at=of_engine(CountTokens.subject, name)),
+            Endpoint(kind=Models, handle=self.models, at=of_engine(Models.subject, name)),
+        ]
 
     async def generate(self, request: Generate, send: Send) -> Generated:
         """Raises Refused and Transient as the engine does, and Refused (409) for what runs already."""
@@ -56,6 +74,9 @@ class Generations:
         finally:
             del self._running[request.request_id]
             generation.ended.set()
+
+    async def count_tokens(self, request: CountTokens, send: Send) -> TokenCounts:
+        return await self._engine.count_tokens(request.texts, request.model)
 
     async def models(self, request: Models, send: Send) -> ModelsReply:
         return ModelsReply(
@@ -133,7 +154,7 @@ class _Generation:
             self.reading.cancel()
             living.cancel()
             await asyncio.gather(self.reading, living, return_exceptions=True)
-            metrics.engine_seconds.labels(reason).observe(perf_counter() - self._started)
+            metrics.engine_seconds.labels(reason, self._request.role).observe(perf_counter() - self._started)
 
     def abort(self) -> None:
         self.reading.cancel()
@@ -157,7 +178,7 @@ class _Generation:
     def _take(self, delta: Delta) -> None:
         if not self._tokens:
             self._first_token_seconds = perf_counter() - self._started
-            metrics.engine_first_token_seconds.observe(self._first_token_seconds)
+            metrics.engine_first_token_seconds.labels(self._request.role).observe(self._first_token_seconds)
         self._tokens += delta.tokens
         if delta.text:  # A token can be a part of a character, which comes with a later one.
             self._text.append(delta.text)
@@ -198,8 +219,12 @@ class _Generation:
             )
         else:
             finished = self.reading.result()
-        metrics.engine_tokens.labels("input").inc(finished.usage.input_tokens)
-        metrics.engine_tokens.labels("output").inc(finished.usage.output_tokens)
+        for direction, tokens in (
+            ("input", finished.usage.input_tokens),
+            ("output", finished.usage.output_tokens),
+            ("cached", finished.usage.cached_tokens),
+        ):
+            metrics.engine_tokens.labels(direction, self._request.role).inc(tokens)
         return Generated(
             text="".join(self._text),
             model=finished.model,
@@ -208,6 +233,7 @@ class _Generation:
             next_index=self._next_index,
             first_token_seconds=self._first_token_seconds,
             seconds=perf_counter() - self._started,
+            queue_seconds=finished.queue_seconds,
             pieces=self._pieces,
             sources=finished.sources,
             quoted=finished.quoted,
@@ -228,3 +254,5 @@ def _refuse_what_cannot_work(request: Generate) -> None:
         raise Refused(422, f"max_tokens is {request.max_tokens}; it must be at least 1", "max_tokens")
     if request.temperature is not None and not 0 <= request.temperature <= 2:
         raise Refused(422, f"temperature is {request.temperature}; it must be from 0 to 2", "temperature")
+    if any(not image.startswith(_AN_IMAGE) for message in request.messages for image in message.images):
+        raise Refused(422, f"images go as {_AN_IMAGE}... URLs, with their bytes in them", "messages")

@@ -1,12 +1,12 @@
 """What the inference service needs of an engine."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from shared.events import Source, Usage
-from shared.replies import Generate
+from shared.replies import Generate, TokenCounts
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -23,6 +23,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """The model that answered."""
     usage: Usage
+    queue_seconds: float = 0.0
+    """How long it waited for other generations; 0 where the engine cannot tell."""
     sources: list[Source] | None = None
     """The passages that were used, or None where the engine cannot tell."""
     quoted: bool = False
@@ -38,11 +40,15 @@ class Engine(Protocol):
     """Generations that it has taken and not begun; 0 where it cannot tell."""
 
     def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        """Yields deltas, then one Finished.
+        """Yields deltas, then one Finished. What it cannot honour (a schema, an image) it refuses.
 
         Raises Refused for a request that can never work (4xx: unknown model, prompt too long) or that broke
         off after some text (5xx), and Transient where the model server is away and nothing was yielded yet.
         """
+        ...
+
+    async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
+        """Of each text by itself. Raises Refused for an unknown model, and Transient as `generate` does."""
         ...
 
     async def models(self) -> list[str]:

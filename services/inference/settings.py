@@ -1,5 +1,6 @@
 """The settings of the inference worker."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -12,9 +13,17 @@ class InferenceSettings(CommonSettings):
     """Which engine answers, with which model, and how its text is sent."""
 
     inference_port: int = Field(8001, ge=1, le=65535, description="health and metrics port of inference")
-    inference_engine: Literal["vllm", "openai", "extractive"] = Field(
+    inference_name: str = Field(
+        "",
+        pattern=r"^[a-z0-9-]{0,32}$",
+        description="name that this engine is asked by (a-z, 0-9, -); empty: it is the one without a name",
+    )
+    inference_engine: Literal["vllm", "openai", "extractive", "scripted"] = Field(
         "extractive",
-        description="what answers: vllm in this process, an openai-compatible server, or extractive",
+        description="what answers: vllm in this process, an openai-compatible server, extractive or scripted",
+    )
+    script: Path | None = Field(
+        None, description="TOML file with the rules of the scripted engine; unset: the one that ships"
     )
     model: str | None = Field(
         None,

@@ -15,18 +15,25 @@ class ChatServer:
     """Repeats the last message. `script` says how the next requests go, one entry each; then all go well.
 
     Entries: an HTTP status to answer with, "drop" to close without an answer, "drop mid-stream" to close
-    after two words, "error in stream", "silence" to say nothing more, and "silence mid-stream".
+    after two words, "error in stream", "silence" to say nothing more, "silence mid-stream", and "think" to
+    send what it thinks before it answers.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.word_seconds = 0.0
         self.counts_tokens = True
+        self.cached_tokens: int | None = None
+        """Of every prompt, as vLLM says it with --enable-prompt-tokens-details."""
+        self.tokenizes = True
+        self.takes_schemas = True
         self.script: list[int | str] = []
         self.answer: str | None = None
         """What it says instead of the last message, to a prompt that asks for JSON."""
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.tokenized = 0
+        """Times that it was asked to."""
         self.running = 0
         self.left_early = 0
 
@@ -34,6 +41,17 @@ class ChatServer:
         return web.json_response(
             {"object": "list", "data": [{"id": MODEL, "max_model_len": 4096}, {"id": "parrot-2"}]}
         )
+
+    async def tokenize(self, request: web.Request) -> web.Response:
+        """A token is a word; as vLLM says it."""
+        self.tokenized += 1
+        if not self.tokenizes:
+            raise web.HTTPNotFound
+        body = await request.json()
+        if body["model"] not in {MODEL, "parrot-2"}:
+            return self._unknown_model(body)
+        words = body["prompt"].split()
+        return web.json_response({"count": len(words), "max_model_len": 4096, "tokens": [7] * len(words)})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -43,8 +61,10 @@ class ChatServer:
         if isinstance(step, int):
             return web.json_response({"error": {"message": f"scripted {step}", "code": step}}, status=step)
         if body["model"] not in {MODEL, "parrot-2"}:
-            message = f"The model `{body['model']}` does not exist."
-            return web.json_response({"error": {"message": message, "code": 404}}, status=404)
+            return self._unknown_model(body)
+        if body.get("response_format", {}).get("type") == "json_schema" and not self.takes_schemas:
+            message = "response_format: json_schema is not supported"
+            return web.json_response({"error": {"message": message}}, status=400)
         self.running += 1
         try:
             return await self._stream(request, body, step)
@@ -53,6 +73,10 @@ class ChatServer:
             raise
         finally:
             self.running -= 1
+
+    def _unknown_model(self, body: dict[str, Any]) -> web.Response:
+        message = f"The model `{body['model']}` does not exist."
+        return web.json_response({"error": {"message": message, "code": 404}}, status=404)
 
     async def _stream(self, request: web.Request, body: dict[str, Any], step: str) -> web.StreamResponse:
         assert request.transport is not None
@@ -66,11 +90,18 @@ class ChatServer:
         if step == "error in stream":
             await response.write(b'data: {"error": {"message": "out of memory", "code": 500}}\n\n')
             return response
-        wants_json = self.answer is not None and "JSON" in body["messages"][0]["content"]
-        words = (str(self.answer) if wants_json else body["messages"][-1]["content"]).split(" ")
+        wants_json = self.answer is not None and (
+            "response_format" in body or "JSON" in body["messages"][0]["content"]
+        )
+        asked = body["messages"][-1]["content"]
+        text = asked if isinstance(asked, str) else asked[0]["text"]
+        words = (str(self.answer) if wants_json else text).split(" ")
         said = words[: body.get("max_tokens", len(words))]
         await response.write(b": a comment, as some servers send while they load\n\n")
         await response.write(_event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))
+        if step == "think":
+            for name in ("reasoning", "reasoning_content"):
+                await response.write(_event({"choices": [{"delta": {name: "Let me think. "}}]}))
         for number, word in enumerate(said):
             text = word if number == 0 else f" {word}"
             await response.write(_event({"choices": [{"delta": {"content": text}, "finish_reason": None}]}))
@@ -83,7 +114,9 @@ class ChatServer:
         reason = "stop" if len(said) == len(words) else "length"
         await response.write(_event({"choices": [{"delta": {}, "finish_reason": reason}]}))
         if self.counts_tokens:
-            usage = {"prompt_tokens": len(words), "completion_tokens": len(said)}
+            usage: dict[str, Any] = {"prompt_tokens": len(words), "completion_tokens": len(said)}
+            if self.cached_tokens is not None:
+                usage["prompt_tokens_details"] = {"cached_tokens": self.cached_tokens}
             await response.write(_event({"choices": [], "usage": usage}))
         await response.write(b"data: [DONE]\n\n")
         return response
@@ -99,6 +132,7 @@ async def chat_server() -> AsyncIterator[ChatServer]:
     app = web.Application()
     app.router.add_get("/v1/models", server.models)
     app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_post("/tokenize", server.tokenize)
     # A handler is cancelled when its client leaves: so a real server notices, too.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()

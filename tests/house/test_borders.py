@@ -25,6 +25,7 @@ LABELS = {
     "direction",
     "finish_reason",
     "method",
+    "role",
     "route",
     "status",
 }

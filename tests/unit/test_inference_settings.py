@@ -24,8 +24,10 @@ def test_extractive_needs_no_setting() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("INFERENCE_ENGINE", "gpt", "'vllm', 'openai' or 'extractive'"),
+        ("INFERENCE_ENGINE", "gpt", "'vllm', 'openai', 'extractive' or 'scripted'"),
         ("INFERENCE_PORT", "0", "greater than or equal to 1"),
+        ("INFERENCE_NAME", "Small one", "pattern"),
+        ("INFERENCE_NAME", "a.b", "pattern"),
         ("OPENAI_BASE_URL", "localhost:8000", "http"),
         ("OPENAI_RETRIES", "-1", "greater than or equal to 0"),
         ("VLLM_GPU_MEMORY_UTILIZATION", "90", "less than or equal to 1"),

@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from services.inference.domain.extractive import find_answer, split_words
+from services.inference.domain.tokens import estimate_all
 from services.inference.ports import Delta, Finished
 from shared.errors import Refused
 from shared.events import Usage
-from shared.replies import Generate, Passage
+from shared.replies import Generate, Passage, TokenCounts
 
 WORDS_A_DELTA: Final = 4
 
@@ -22,10 +23,8 @@ class ExtractiveEngine:
     waiting = 0
 
     async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        if request.model not in {None, self.name}:
-            raise Refused(
-                404, f"there is no model {request.model!r}; this worker answers as {self.name}", "model"
-            )
+        self._refuse_another(request.model)
+        _refuse_what_it_cannot(request)
         question = request.question or next(
             (message.content for message in reversed(request.messages) if message.role == "user"), ""
         )
@@ -45,11 +44,32 @@ class ExtractiveEngine:
             quoted=True,
         )
 
+    async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
+        self._refuse_another(model)
+        return TokenCounts(counts=estimate_all(texts), exact=False)
+
+    def _refuse_another(self, model: str | None) -> None:
+        if model not in {None, self.name}:
+            raise Refused(404, f"there is no model {model!r}; this worker answers as {self.name}", "model")
+
     async def models(self) -> list[str]:
         return [self.name]
 
     async def check(self) -> None:
         """Always ready: it needs nothing outside this process."""
+
+
+def _refuse_what_it_cannot(request: Generate) -> None:
+    if request.schema is not None:
+        raise Refused(
+            422, "extractive writes no JSON; set INFERENCE_ENGINE to vllm, openai or scripted", "schema"
+        )
+    if any(message.images for message in request.messages):
+        raise Refused(
+            422,
+            "extractive cannot see; images take INFERENCE_ENGINE=vllm or openai and a model that can",
+            "messages",
+        )
 
 
 def _words_read(question: str, passages: Sequence[Passage]) -> int:

@@ -2,19 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, suppress
-from typing import Any
 
 import aiohttp
 import msgspec
 
+from services.inference.adapters.openai_tokens import ServerTokens
+from services.inference.domain.chat_request import Guiding, chat_body, refuses_guiding
 from services.inference.domain.chat_stream import ChatStream, StreamError, error_message
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
 from shared.errors import Refused, Transient
 from shared.events import Usage, encode
-from shared.replies import Generate
+from shared.replies import Generate, TokenCounts
 
 _LATER = frozenset({408, 425, 429})
 _BAD_KEY = frozenset({401, 403})
@@ -49,6 +50,7 @@ class OpenAiEngine:
         self._settings = settings
         self._url = settings.openai_base_url.rstrip("/")
         self._http = http
+        self._tokens = ServerTokens(self._url, http, settings.request_timeout_seconds / 2)
         self.context_tokens = settings.openai_context_tokens
 
     @classmethod
@@ -80,7 +82,7 @@ class OpenAiEngine:
         model = request.model or self._settings.model or await self._first_model()
         stream = ChatStream()
         try:
-            async with aclosing(self._pieces(_body(request, model), stream)) as pieces:
+            async with aclosing(self._guided_pieces(request, model, stream)) as pieces:
                 async for text in pieces:
                     yield Delta(text, 1)
         except (aiohttp.ClientError, StreamError, TimeoutError) as error:
@@ -92,6 +94,7 @@ class OpenAiEngine:
             usage=Usage(
                 input_tokens=stream.usage.prompt_tokens if stream.usage else 0,
                 output_tokens=stream.usage.completion_tokens if stream.usage else stream.pieces,
+                cached_tokens=stream.usage.cached_tokens if stream.usage else 0,
             ),
         )
 
@@ -109,6 +112,23 @@ class OpenAiEngine:
             return (await self.models())[0]
         except Transient as error:
             raise _AnotherTry(str(error)) from error
+
+    async def _guided_pieces(
+        self, request: Generate, model: str, stream: ChatStream
+    ) -> AsyncGenerator[str, None]:
+        """A server that keeps to no schema is asked once more: for JSON, with the schema in the prompt."""
+        ways: tuple[Guiding, ...] = ("json_schema", "json_object") if request.schema else ("json_schema",)
+        for guiding in ways:
+            try:
+                async with aclosing(
+                    self._pieces(encode(chat_body(request, model, guiding)), stream)
+                ) as pieces:
+                    async for text in pieces:
+                        yield text
+                return
+            except Refused as refusal:
+                if guiding == ways[-1] or not refuses_guiding(refusal.status, refusal.detail):
+                    raise
 
     async def _pieces(self, body: bytes, stream: ChatStream) -> AsyncGenerator[str, None]:
         """One request and the text of its answer. Each wait ends at the time-out for what is waited for."""
@@ -157,6 +177,10 @@ class OpenAiEngine:
             raise Refused(502, f"{self._url} answers {response.status}; is OPENAI_BASE_URL right?")
         raise Refused(response.status, reason, "model" if response.status == 404 else None)
 
+    async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
+        model = model or self._settings.model or (await self.models())[0]
+        return await self._tokens.count(texts, model)
+
     async def models(self) -> list[str]:
         """Raises Transient where the server does not list its models."""
         served = await self._served()
@@ -186,17 +210,6 @@ class OpenAiEngine:
             return msgspec.json.decode(body, type=_Models).data
         except msgspec.DecodeError as error:
             raise Transient(f"{self._url}/models answers no list of models ({error})") from error
-
-
-def _body(request: Generate, model: str) -> bytes:
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": request.messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    asked = {"temperature": request.temperature, "max_tokens": request.max_tokens}
-    return encode(body | {name: value for name, value in asked.items() if value is not None})
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
 from shared.errors import Refused, SettingsError, Transient
 from shared.events import Usage
-from shared.replies import Generate
+from shared.replies import Generate, Message, TokenCounts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -95,10 +95,7 @@ class VllmEngine:
         from vllm.exceptions import GracefulHTTPError, VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        if request.model not in {None, self._model}:
-            raise Refused(
-                404, f"there is no model {request.model!r}; this worker answers as {self._model}", "model"
-            )
+        self._refuse_another(request.model)
         await self.check()
         try:
             prompt = await self._render(request)
@@ -107,7 +104,8 @@ class VllmEngine:
                 async for delta in deltas:
                     yield delta
         except (VLLMClientError, ValueError) as error:
-            raise Refused(422, f"{self._model} refused the request: {error}", "messages") from error
+            field = "messages" if request.schema is None else "schema"
+            raise Refused(422, f"{self._model} refused the request: {error}", field) from error
         except (EngineDeadError, GracefulHTTPError) as error:
             raise Transient(f"vLLM takes no requests now: {error}") from error
 
@@ -115,28 +113,41 @@ class VllmEngine:
         self, outputs: AsyncGenerator[Any, None], prompt_tokens: int
     ) -> AsyncGenerator[Delta | Finished, None]:
         """vLLM's outputs in our words. Closing this closes them, which frees the engine at once."""
-        tokens = 0
+        tokens, cached_tokens, queue_seconds = 0, 0, 0.0
         reason: str | None = None
         async with aclosing(outputs):
             async for output in outputs:
                 completion = output.outputs[0]
                 tokens += len(completion.token_ids)
                 reason = completion.finish_reason
+                cached_tokens = output.num_cached_tokens or cached_tokens
+                queue_seconds = _queue_seconds(output.metrics)
                 if completion.token_ids:
                     yield Delta(completion.text, len(completion.token_ids))
         yield Finished(
             reason=_REASONS.get(reason, "stop"),
             model=self._model,
-            usage=Usage(input_tokens=prompt_tokens, output_tokens=tokens),
+            usage=Usage(input_tokens=prompt_tokens, output_tokens=tokens, cached_tokens=cached_tokens),
+            queue_seconds=queue_seconds,
         )
 
     async def _render(self, request: Generate) -> Any:
         """The chat in tokens, by the model's own template. Refuses what leaves no room for an answer."""
         from vllm.renderers.params import ChatParams
 
-        chat = [{"role": message.role, "content": message.content} for message in request.messages]
+        sees = any(message.images for message in request.messages)
+        if sees and not self._llm.model_config.is_multimodal_model:
+            raise Refused(
+                422,
+                f"{self._model} cannot see; set MODEL to one that can, or leave the images out",
+                "messages",
+            )
+        chat = [_as_sent(message) for message in request.messages]
+        template: dict[str, Any] = {"add_generation_prompt": True}
+        if request.thinking is not None:
+            template["enable_thinking"] = request.thinking
         how = ChatParams(
-            chat_template_content_format="string", chat_template_kwargs={"add_generation_prompt": True}
+            chat_template_content_format="auto" if sees else "string", chat_template_kwargs=template
         )
         _, prompts = await self._llm.renderer.render_chat_async([chat], how)
         tokens = len(prompts[0]["prompt_token_ids"])
@@ -152,8 +163,13 @@ class VllmEngine:
     def _sampling(self, request: Generate) -> Any:
         """The defaults of the model's generation_config, then what the request says."""
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+        guided = (
+            None
+            if request.schema is None
+            else StructuredOutputsParams(json=request.schema, disable_any_whitespace=True)
+        )
         asked = {"temperature": request.temperature, "max_tokens": request.max_tokens}
         return SamplingParams(
             **{
@@ -161,10 +177,24 @@ class VllmEngine:
                 **self._sampling_defaults,
                 **{name: value for name, value in asked.items() if value is not None},
             },
+            structured_outputs=guided,
             output_kind=RequestOutputKind.DELTA,
             stream_interval=stream_interval(self.running, self._settings.vllm_stream_interval),
             skip_clone=True,
         )
+
+    async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
+        from vllm.renderers.params import TokenizeParams
+
+        self._refuse_another(model)
+        await self.check()
+        how = TokenizeParams(max_total_tokens=None, add_special_tokens=False)
+        prompts = await self._llm.renderer.tokenize_prompts_async([{"prompt": text} for text in texts], how)
+        return TokenCounts(counts=[len(prompt["prompt_token_ids"]) for prompt in prompts], exact=True)
+
+    def _refuse_another(self, model: str | None) -> None:
+        if model not in {None, self._model}:
+            raise Refused(404, f"there is no model {model!r}; this worker answers as {self._model}", "model")
 
     async def models(self) -> list[str]:
         return [self._model]
@@ -174,6 +204,20 @@ class VllmEngine:
             raise Transient(f"vLLM is loading {self._model}", retry_in=5.0)
         if self._llm.errored:
             raise Transient("vLLM's engine process has died", retry_in=10.0)
+
+
+def _as_sent(message: Message) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role, "content": message.content}
+    images = [{"type": "image_url", "image_url": {"url": image}} for image in message.images]
+    return {"role": message.role, "content": [*images, {"type": "text", "text": message.content}]}
+
+
+def _queue_seconds(metrics: Any) -> float:
+    """From the engine's own clock; 0 before it was scheduled, and where it keeps no figures."""
+    if metrics is None or not metrics.scheduled_ts:
+        return 0.0
+    return max(0.0, float(metrics.scheduled_ts - metrics.queued_ts))
 
 
 def _tap_into(engine: VllmEngine) -> Callable[..., Any]:

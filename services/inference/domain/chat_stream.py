@@ -10,6 +10,8 @@ import msgspec
 
 
 class ChunkDelta(msgspec.Struct, frozen=True):
+    """What a model thinks (`reasoning`, `reasoning_content`) is no part of its answer, and is not read."""
+
     content: str | None = None
 
 
@@ -18,9 +20,19 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
+class PromptDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int | None = None
+
+
 class ChunkUsage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    prompt_tokens_details: PromptDetails | None = None
+
+    @property
+    def cached_tokens(self) -> int:
+        """0 where the server does not say; vLLM's does with --enable-prompt-tokens-details."""
+        return (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0
 
 
 class ServerError(msgspec.Struct, frozen=True):

@@ -67,8 +67,11 @@ class _Question(msgspec.Struct, frozen=True):
     yes_no: bool
 
 
-def find_answer(question: str, passages: Sequence[Passage]) -> Answer:
-    """The sentences of `passages` that answer `question`, or an honest word that there are none."""
+def find_answer(question: str, passages: Sequence[Passage], mark: str = "({})") -> Answer:
+    """The sentences of `passages` that answer `question`, or an honest word that there are none.
+
+    `mark` stands behind each sentence, with the name of its passage in it.
+    """
     stems = Stems()
     past = {_plain(words) for passage in passages for words in passage.outdated}
     candidates = [
@@ -82,7 +85,7 @@ def find_answer(question: str, passages: Sequence[Passage]) -> Answer:
     chosen = _choose([(score, candidate) for score, candidate in scored if score >= THRESHOLD])
     if not chosen:
         return Answer(NOTHING_KNOWN if is_question(question) else NOTED, [])
-    said = " ".join(f"{candidate.text} ({candidate.passage.name})" for candidate in chosen)
+    said = " ".join(f"{candidate.text} {mark.format(candidate.passage.name)}" for candidate in chosen)
     return Answer(said if is_question(question) else f"Noted. {said}", _sources(chosen))
 
 
