@@ -4,25 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
 from nats.aio.subscription import Subscription
+from prometheus_client import REGISTRY
 
 from services.inference.adapters.extractive import ExtractiveEngine
 from services.inference.adapters.openai import OpenAiEngine
 from services.inference.handlers import Generations
-from services.inference.ports import Engine
 from services.inference.settings import InferenceSettings
 from shared.bus import Bus
 from shared.errors import Refused, Transient
 from shared.events import OutputDelta, decode_live
-from shared.replies import Abort, Generate, Generated, Message, Models, Passage, StillGenerating
+from shared.replies import (
+    Abort,
+    CountTokens,
+    Generated,
+    Message,
+    Models,
+    Passage,
+    StillGenerating,
+)
 from tests.contracts.engines_server import MODEL, ChatServer, chat_server
 from tests.contracts.nats_server import bus_to
-
-TEXT = " ".join(f"word-{number}" for number in range(40))
+from tests.unit.inference_room import TEXT, answer_to, ask, serve
 
 
 class Worker(msgspec.Struct):
@@ -31,13 +37,6 @@ class Worker(msgspec.Struct):
     generations: Generations
     server: ChatServer
     client: Bus
-
-
-async def serve(bus: Bus, engine: Engine) -> Generations:
-    generations = Generations(engine, bus.connection, delta_interval=0.01, sign_of_life_seconds=0.1)
-    await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
-    await bus.serve("a worker of the tests", generations.endpoints())
-    return generations
 
 
 @pytest.fixture
@@ -60,20 +59,6 @@ async def worker(buses: tuple[Bus, Bus]) -> AsyncIterator[Worker]:
             yield Worker(await serve(bus, engine), server, client)
 
 
-def ask(text: str = TEXT, **more: Any) -> Generate:
-    turn = uuid4().hex
-    given = {"request_id": turn, "messages": [Message("user", text)], "stream_to": f"turn.stream.{turn}"}
-    return Generate(**(given | more))
-
-
-async def answer_to(request: Generate, client: Bus) -> Generated:
-    """The answer, after signs of life that most tests have no interest in."""
-    async for reply in client.ask_and_follow(request, StillGenerating, silence_seconds=10):
-        if isinstance(reply, Generated):
-            return reply
-    raise AssertionError("no answer")
-
-
 async def deltas_of(subscription: Subscription) -> list[OutputDelta]:
     """What has come until nothing comes for a moment."""
     deltas: list[OutputDelta] = []
@@ -94,7 +79,7 @@ async def becomes_idle(server: ChatServer) -> None:
 
 async def test_the_text_comes_on_the_stream_with_indexes_without_gaps(worker: Worker) -> None:
     request = ask(first_index=3)
-    stream = await worker.client.connection.subscribe(request.stream_to)
+    stream = await worker.client.connection.subscribe(str(request.stream_to))
 
     answer = await answer_to(request, worker.client)
 
@@ -110,13 +95,13 @@ async def test_the_text_comes_on_the_stream_with_indexes_without_gaps(worker: Wo
 async def test_a_slow_engine_sends_each_token_at_once_and_a_fast_one_several_together(worker: Worker) -> None:
     worker.server.word_seconds = 0.02
     slow = ask(" ".join(TEXT.split()[:10]))
-    stream = await worker.client.connection.subscribe(slow.stream_to)
+    stream = await worker.client.connection.subscribe(str(slow.stream_to))
     await answer_to(slow, worker.client)
     assert len(await deltas_of(stream)) == 10
 
     worker.server.word_seconds = 0
     fast = ask(" ".join([TEXT] * 20))
-    stream = await worker.client.connection.subscribe(fast.stream_to)
+    stream = await worker.client.connection.subscribe(str(fast.stream_to))
     answer = await answer_to(fast, worker.client)
     deltas = await deltas_of(stream)
     assert "".join(delta.text for delta in deltas) == answer.text
@@ -126,7 +111,7 @@ async def test_a_slow_engine_sends_each_token_at_once_and_a_fast_one_several_tog
 async def test_an_abort_frees_the_engine_and_returns_what_there_was(worker: Worker) -> None:
     worker.server.word_seconds = 0.05
     request = ask()
-    stream = await worker.client.connection.subscribe(request.stream_to)
+    stream = await worker.client.connection.subscribe(str(request.stream_to))
     asked = asyncio.create_task(answer_to(request, worker.client))
     await stream.next_msg(2)
 
@@ -199,6 +184,7 @@ async def test_the_same_request_is_refused_while_it_runs_and_taken_afterwards(wo
         ({"stream_to": "turn.stream.*"}, "stream_to"),
         ({"stream_to": "$JS.API.STREAM.DELETE.TURNS"}, "stream_to"),
         ({"stream_to": ""}, "stream_to"),
+        ({"messages": [Message("user", "Look.", ["http://127.0.0.1/a.png"])]}, "messages"),
     ],
 )
 async def test_what_cannot_work_is_refused(worker: Worker, wrong: dict[str, Any], field: str) -> None:
@@ -255,7 +241,7 @@ async def test_the_extractive_engine_answers_with_its_source(buses: tuple[Bus, B
         quoted=True,
     )
     request = ask("a prompt", question="Where does my sister Mira live?", passages=[told])
-    stream = await client.connection.subscribe(request.stream_to)
+    stream = await client.connection.subscribe(str(request.stream_to))
 
     answer = await answer_to(request, client)
 
@@ -277,3 +263,45 @@ async def test_a_hundred_at_once_all_end_whole(buses: tuple[Bus, Bus], worker: W
 async def test_nobody_answers_without_a_worker(buses: tuple[Bus, Bus]) -> None:
     with pytest.raises(Transient, match="nobody answers"):
         await answer_to(ask(), buses[0])
+
+
+async def test_what_nobody_reads_along_is_answered_and_not_streamed(worker: Worker) -> None:
+    everything = await worker.client.connection.subscribe("turn.stream.>")
+
+    answer = await answer_to(ask(stream_to=None), worker.client)
+
+    assert answer.text == TEXT
+    assert (answer.next_index, answer.pieces) == (0, [])
+    assert await deltas_of(everything) == []
+
+
+async def test_tokens_are_counted_over_the_bus(worker: Worker) -> None:
+    counted = await worker.client.ask(CountTokens(texts=["two words", "one"]))
+
+    assert (counted.counts, counted.exact) == ([2, 1], True)
+
+
+async def test_tokens_and_seconds_are_told_by_role(worker: Worker) -> None:
+    worker.server.cached_tokens = 16
+    names = {
+        "input": ("pandora_engine_tokens_total", {"direction": "input", "role": "MIND"}),
+        "output": ("pandora_engine_tokens_total", {"direction": "output", "role": "MIND"}),
+        "cached": ("pandora_engine_tokens_total", {"direction": "cached", "role": "MIND"}),
+        "generations": ("pandora_engine_seconds_count", {"finish_reason": "stop", "role": "MIND"}),
+        "first tokens": ("pandora_engine_first_token_seconds_count", {"role": "MIND"}),
+    }
+
+    def figures() -> dict[str, float]:
+        return {key: REGISTRY.get_sample_value(*name) or 0.0 for key, name in names.items()}
+
+    before = figures()
+    answer = await answer_to(ask(role="MIND"), worker.client)
+
+    assert answer.usage.cached_tokens == 16
+    assert {key: value - before[key] for key, value in figures().items()} == {
+        "input": 40,
+        "output": 40,
+        "cached": 16,
+        "generations": 1,
+        "first tokens": 1,
+    }
