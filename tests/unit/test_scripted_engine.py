@@ -142,6 +142,20 @@ async def test_the_answer_says_honestly_that_nothing_is_known(standard: Scripted
     assert finished.sources == []
 
 
+@pytest.mark.parametrize(
+    ("tools", "answer"),
+    [
+        ('calculator {"expression":"12 * 7"} found:\n12 * 7 = 84', "12 * 7 = 84."),
+        ('memory.search {"query":"a"} found [turn 3]:\nBees fly\n\nmore', "Bees fly [turn 3]."),
+        ('calculator {"expression":"1 / 0"} failed:\nno result', "Nothing is known about that."),
+    ],
+)
+async def test_the_answer_says_what_a_tool_found(standard: ScriptedEngine, tools: str, answer: str) -> None:
+    text, _ = await said(standard, ask(f"<tools>\n{tools}\n</tools>\n\nWhat is it?", question="What is it?"))
+
+    assert text == answer
+
+
 async def test_a_text_is_compressed_to_its_first_sentences(standard: ScriptedEngine) -> None:
     text, _ = await said(
         standard, ask("<memory>\n[turn 1]\nBees fly.\n</memory>", role="NERVES", phase="gather")
