@@ -31,7 +31,12 @@ def faults_of(arguments: Any, schema: Mapping[str, Any]) -> list[str]:
 def _fault(fault: ValidationError) -> str:
     """The library's own sentence quotes the whole value, however long it is."""
     place = fault.json_path.removeprefix("$").lstrip(".")
-    return f"{_cut(place)}: {_cut(fault.message)}" if place else _cut(fault.message)
+    what = fault.message
+    if len(what) > _LONGEST_FAULT:
+        what = (
+            f"{_shown(fault.instance)[:40]}… does not fit {fault.validator}: {_shown(fault.validator_value)}"
+        )
+    return f"{_cut(place)}: {_cut(what)}" if place else _cut(what)
 
 
 def described_arguments(schema: Mapping[str, Any]) -> str:

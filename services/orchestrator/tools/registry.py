@@ -67,6 +67,11 @@ class Toolbox:
             if name in tools
         )
 
+    def needs_approval(self, name: str) -> bool:
+        """Whether a person has to allow each call."""
+        tool = self.get(name)
+        return tool is not None and tool.approval
+
     async def run(self, name: str, arguments: dict[str, Any], caller: Caller) -> ToolResult:
         """What the tool says, or an error that says what would work. Raises only where it is cancelled."""
         tool = self.get(name)

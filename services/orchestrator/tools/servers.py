@@ -24,7 +24,7 @@ class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     url: str | None = None
     headers: dict[str, str] = {}
     """Sent with every request to the url, like Authorization."""
-    tools: list[str] = ["*"]
+    tools: list[str] = msgspec.field(default_factory=lambda: ["*"])
     """Those that may be used: names, or patterns like read_*."""
     permission: Permission = "write"
     approval: bool = True
