@@ -113,7 +113,7 @@ class WebReader:
         location = answer.headers.get("Location", "")
         if not location:
             raise _Unfit("it is redirected to nowhere")
-        return self._guard.read_url(str(answer.url.join(URL(location))))
+        return self._guard.read_redirect(answer.url, location)
 
     async def _get(
         self, url: URL, check: Callable[[ClientResponse], int], *, is_cut: bool = False

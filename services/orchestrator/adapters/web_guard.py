@@ -24,6 +24,8 @@ _LONGEST_URL: Final = 2000
 _MOST_ADDRESSES: Final = 8
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
+_USER: Final = re.compile(r"[^/?#]*//[^/?#]*@")
+_HAS_USER: Final = "the address has a user name or a password in it; leave them out"
 _NUMERIC: Final = re.compile(r"(\d+|0x[0-9a-f]*)")
 """As the last part of a host: browsers and resolvers take such a host for an IPv4 address in disguise."""
 _NO_V4: Final = [
@@ -64,8 +66,17 @@ class WebGuard:
             raise Forbidden(f"the address is longer than {_LONGEST_URL} characters")
         if re.search(r"[\x00-\x20\x7f\\]", text):
             raise Forbidden("the address has a space, a backslash or a control character in it")
+        if _USER.match(text):
+            raise Forbidden(_HAS_USER)
+        return self._read(lambda: URL(text))
+
+    def read_redirect(self, origin: URL, location: str) -> URL:
+        """Where a page says that it is instead. Raises Forbidden."""
+        return self._read(lambda: origin.join(URL(location)))
+
+    def _read(self, make: Callable[[], URL]) -> URL:
         try:
-            url = URL(text).with_fragment(None)
+            url = make().with_fragment(None)
             self.check_url(url)
         except ValueError as error:
             raise Forbidden(f"this is no address: {error}") from error
@@ -75,7 +86,7 @@ class WebGuard:
         if url.scheme not in _PORTS:
             raise Forbidden(f"only http:// and https:// are read, not {url.scheme[:20] or 'bare'} addresses")
         if "@" in url.raw_authority:
-            raise Forbidden("the address has a user name or a password in it; leave them out")
+            raise Forbidden(_HAS_USER)
         if url.port not in self._ports:
             raise Forbidden(f"port {url.port} is not read; ports are {sorted(self._ports)}")
         self._check_host(url.raw_host or "")
