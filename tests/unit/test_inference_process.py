@@ -2,7 +2,11 @@
 
 import asyncio
 import socket
+from pathlib import Path
 
+import pytest
+
+from shared.errors import Transient
 from shared.replies import Models
 from tests.contracts.engines_worker import worker_process
 from tests.contracts.nats_server import bus_to
@@ -24,6 +28,32 @@ async def test_it_gets_ready_answers_and_stops(nats_url: str) -> None:
         assert "pandora_engine_running_requests 0.0" in metrics
 
         assert await worker.stop(seconds=10) == 0
+
+
+async def test_a_second_worker_with_a_name_is_asked_by_it(nats_url: str) -> None:
+    settings = {"NATS_URL": nats_url, "INFERENCE_ENGINE": "scripted", "INFERENCE_NAME": "small"}
+    async with worker_process(**settings) as worker, bus_to(nats_url) as client:
+        await worker.wait_until("/readyz", 200, seconds=20)
+
+        assert (await client.ask(Models(engine="small"))).engine == "scripted"
+        with pytest.raises(Transient, match="nobody answers"):
+            await client.ask(Models())
+
+        assert await worker.stop(seconds=10) == 0
+
+
+async def test_a_script_with_a_fault_ends_the_start_with_one_line(nats_url: str, tmp_path: Path) -> None:
+    script = tmp_path / "mine.toml"
+    script.write_text("[[rule]]\nanswer = 'a'\n[[rule]]\nfail = 'badly'\n")
+    (port,) = free_ports(1)  # With a port, what it says is kept.
+    settings = {"NATS_URL": nats_url, "INFERENCE_ENGINE": "scripted", "SCRIPT": str(script)}
+    async with worker_process(INFERENCE_PORT=str(port), **settings) as worker:
+        _, said = await asyncio.wait_for(worker.process.communicate(), 20)
+
+    assert worker.process.returncode == 2
+    [line] = said.decode().splitlines()
+    assert line.startswith(f"SCRIPT='{script}': rule 2: ")
+    assert "`fail`" in line
 
 
 async def test_the_health_port_answers_while_there_is_no_bus() -> None:
