@@ -4,9 +4,11 @@ Runs where vLLM is installed (`make test-vllm`), with a tiny random model on wha
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -15,13 +17,23 @@ import pytest
 from shared.bus import Bus
 from shared.errors import Refused
 from shared.events import OutputDelta, decode_live
-from shared.replies import Abort, Generate, Generated, Message, Models, StillGenerating
+from shared.replies import Abort, CountTokens, Generate, Generated, Message, Models, StillGenerating
 from tests.contracts.engines_worker import WorkerProcess, worker_process
 from tests.contracts.nats_server import bus_to
 from tests.live.tiny_model import CONTEXT_TOKENS, build
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")
 _START_SECONDS = 300.0
+VERDICT = {
+    "title": "Verdict",
+    "type": "object",
+    "properties": {
+        "decision": {"enum": ["approve", "revise", "fail"]},
+        "reasons": {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 2},
+    },
+    "required": ["decision", "reasons"],
+    "additionalProperties": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +71,14 @@ async def client(nats_url: str, worker: WorkerProcess) -> AsyncIterator[Bus]:
         yield bus
 
 
-def ask(text: str = "Where does my sister Mira live?", max_tokens: int = 32) -> Generate:
+def ask(text: str = "Where does my sister Mira live?", max_tokens: int = 32, **more: Any) -> Generate:
     turn = uuid4().hex
     return Generate(
         request_id=turn,
-        messages=[Message("system", "Answer."), Message("user", text)],
+        messages=more.pop("messages", [Message("system", "Answer."), Message("user", text)]),
         max_tokens=max_tokens,
         stream_to=f"turn.stream.{turn}",
+        **more,
     )
 
 
@@ -78,7 +91,7 @@ async def answer_to(request: Generate, client: Bus) -> Generated:
 
 async def test_its_text_comes_over_the_bus(client: Bus) -> None:
     request = ask()
-    stream = await client.connection.subscribe(request.stream_to)
+    stream = await client.connection.subscribe(str(request.stream_to))
 
     answer = await answer_to(request, client)
 
@@ -108,6 +121,61 @@ async def test_an_abort_reaches_the_engine(client: Bus, worker: WorkerProcess) -
     models = await client.ask(Models())
     assert (models.engine, models.running, models.waiting) == ("vllm", 0, 0)
     assert models.context_tokens == CONTEXT_TOKENS
+
+
+async def test_a_guided_answer_follows_its_schema_whatever_the_model_is(client: Bus) -> None:
+    answers = await asyncio.gather(
+        *(
+            answer_to(ask(f"Judge {number}.", 256, schema=VERDICT, temperature=1.0), client)
+            for number in range(8)
+        )
+    )
+
+    for answer in answers:
+        verdict = json.loads(answer.text)
+        assert answer.finish_reason == "stop"
+        assert verdict.keys() == {"decision", "reasons"}
+        assert verdict["decision"] in {"approve", "revise", "fail"}
+
+
+async def test_an_abort_of_a_guided_answer_frees_the_engine(client: Bus) -> None:
+    endless = {"type": "array", "items": {"type": "string"}, "minItems": 100}
+    request = ask("List.", CONTEXT_TOKENS - 64, schema=endless)
+    stream = await client.connection.subscribe(str(request.stream_to))
+    asked = asyncio.create_task(answer_to(request, client))
+    await stream.next_msg(10)
+
+    await client.broadcast(Abort.subject, Abort(request_id=request.request_id))
+    answer = await asked
+
+    models = await client.ask(Models())
+    assert answer.finish_reason == "abort"
+    assert (models.running, models.waiting) == (0, 0)
+
+
+async def test_the_second_of_two_like_prompts_is_cached(client: Bus) -> None:
+    beginning = "My sister Mira keeps bees in Lisbon. " * 20
+    first = await answer_to(ask(f"{beginning} One?", 4), client)
+    second = await answer_to(ask(f"{beginning} Two?", 4), client)
+
+    assert first.usage.cached_tokens < second.usage.cached_tokens < second.usage.input_tokens
+
+
+async def test_tokens_are_counted_by_the_models_tokenizer(client: Bus) -> None:
+    counted = await client.ask(CountTokens(texts=["My sister Mira keeps bees.", ""]))
+
+    assert counted.exact
+    assert counted.counts[0] > 4
+    assert counted.counts[1] == 0
+
+
+async def test_an_image_is_refused_by_a_model_that_cannot_see(client: Bus) -> None:
+    picture = Message("user", "What is it?", ["data:image/png;base64,iVBORw0KGgo="])
+
+    with pytest.raises(Refused, match="cannot see") as refusal:
+        await answer_to(ask(messages=[picture]), client)
+
+    assert refusal.value.status == 422
 
 
 async def test_a_prompt_that_is_too_long_is_refused_with_the_limit(client: Bus) -> None:

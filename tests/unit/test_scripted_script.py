@@ -1,5 +1,8 @@
 """The rules of a script: how they are read, which one is for a request, what is put into their answers."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from services.inference.domain.asked import Asked, numbered_passages, read_request, summary_of, topics_of
@@ -35,6 +38,17 @@ ASKED = Asked(role="MIND", phase="plan", schema="Plan", text="<user>\nHow?\n</us
 def test_a_script_with_a_fault_is_refused_with_its_place(script: str, said: str) -> None:
     with pytest.raises(ScriptError, match=said):
         parse_script(script)
+
+
+def test_the_script_of_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inference.md").read_text()
+    [script] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+
+    asks_back, answers, _ = parse_script(script).rule
+
+    said = Asked(role="REFLEX", phase="gate", schema="Gate", text="And she?", question="And she?")
+    assert asks_back.match(said) == {"who": "she"}
+    assert answers.said(0) == "A first answer."
 
 
 @pytest.mark.parametrize(
