@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from functools import partial
 
 import asyncpg
 
@@ -13,18 +13,22 @@ from services.indexer.adapters.erasing import PostgresErasure
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.nats_late import erase_message
 from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_counted import PostgresObservability, PostgresSources
 from services.indexer.adapters.postgres_exports import PostgresHeldMessages
 from services.indexer.adapters.postgres_forgotten import PostgresForgotten
 from services.indexer.adapters.postgres_generations import PostgresGenerations
 from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
+from services.indexer.adapters.postgres_research import PostgresResearchTable
 from services.indexer.adapters.postgres_rows import (
     PostgresMemoryRows,
     PostgresMessageRows,
+    PostgresPageRows,
     PostgresUnsaidTurns,
 )
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
+from services.indexer.consumers import Consumers
 from services.indexer.exporting import Exporting
 from services.indexer.filling import Rows
 from services.indexer.forgetting import Forgetting
@@ -34,34 +38,28 @@ from services.indexer.handlers import Indexer
 from services.indexer.hits import Hits, MessageHits
 from services.indexer.memories import Memories
 from services.indexer.mending import Mending
+from services.indexer.observing import Observing
 from services.indexer.outdated import DatedHits
 from services.indexer.reindexing import Pace, Reindexer, Wanted, open_live
 from services.indexer.remembering import Remembering
+from services.indexer.research import Research
 from services.indexer.searching import Searching
 from services.indexer.settings import IndexerSettings
+from services.indexer.sources import Sources
 from shared.bus import Bus
-from shared.deliveries import Batches, Consumer, Delivery, Handler, consuming
+from shared.deliveries import Batches, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
-from shared.events import Event, MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
+from shared.events import Event, TurnSaved
 from shared.replies import Count, ImportMessages, Kind, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
-from shared.streams import (
-    INDEXER_MEMORY_EXTRACTED,
-    INDEXER_MEMORY_SAVED,
-    INDEXER_TURN_CANCELLED,
-    INDEXER_TURN_SAVED,
-    Durable,
-    wait_for_streams,
-)
+from shared.streams import wait_for_streams
 
 __all__ = ["migrate", "serve"]
 
 _WATCH_SECONDS = 5.0
 _ERASE_SECONDS = 120.0
-E = TypeVar("E", TurnCancelled, MemorySaved, MemoryExtracted, MemorySaved | MemoryExtracted)
-_STATEMENTS = 16
-"""In hand at once; they are written one after another."""
+_DAY_SECONDS = 24 * 3600.0
 
 
 async def serve(settings: IndexerSettings, health: Health) -> None:
@@ -91,21 +89,26 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         indexer = Indexer(turns, messages, remembering, generation)
         memory_table = PostgresMemoryTable(database)
         memories = Memories(memory_table, generation)
+        sources, observing = Sources(PostgresSources(database)), Observing(PostgresObservability(database))
+        research = Research(PostgresResearchTable(database), sources, generation)
         rows: dict[Kind, Rows] = {
             "turn": PostgresMessageRows(database, remembering.held),
             "memory": PostgresMemoryRows(database, memories.held),
+            "research": PostgresPageRows(database, research.held),
         }
         reindexer = Reindexer(table, opened, generation, live, rows, wanted, _pace(settings))
         mending = Mending(PostgresUnsaidTurns(database), rows, remembering, generation, opened.remove_first)
         hits: dict[Kind, Hits] = {
             "turn": DatedHits(MessageHits(messages, turns), memory_table),
             "memory": memories,
+            "research": research,
         }
-        searching = Searching(messages, hits, generation)
+        searching = Searching(messages, hits, generation, sources)
         forgetting = Forgetting(
             PostgresForgotten(database),
             messages,
             memories,
+            research,
             remembering,
             generation,
             PostgresErasure(settings.dsn, timeout=_ERASE_SECONDS),
@@ -113,6 +116,7 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
 
         async def write(events: Sequence[TurnSaved]) -> Sequence[Event]:
             await memories.note_uses(events)
+            await observing.on_turns_saved(events)
             return await indexer.on_turns_saved(events)
 
         batches: Batches[TurnSaved] = Batches(
@@ -129,6 +133,9 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
             [
                 *_endpoints(indexer, searching),
                 *memories.endpoints(),
+                *research.endpoints(),
+                *sources.endpoints(),
+                *observing.endpoints(),
                 *forgetting.endpoints(),
                 *reindexer.endpoints(),
                 *mending.endpoints(),
@@ -137,60 +144,24 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         )
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
 
-        async def take(event: TurnSaved, delivery: Delivery) -> Sequence[Event]:
-            if not (follow_ups := await batches(event, delivery)):
-                await erase_message(bus, INDEXER_TURN_SAVED.stream, delivery.sequence)
-            return follow_ups
-
-        saved = Consumer(bus, INDEXER_TURN_SAVED, TurnSaved, take, workers=4 * settings.index_batch_turns)
-        cancelled = Consumer(
-            bus,
-            INDEXER_TURN_CANCELLED,
-            TurnCancelled,
-            _unless_forgotten(bus, INDEXER_TURN_CANCELLED, forgetting, indexer.on_turn_cancelled),
-            workers=settings.postgres_pool_connections,
-        )
-        stated = _stated(bus, memories, forgetting)
+        consumers = Consumers(bus, forgetting, partial(erase_message, bus))
+        taking = [
+            consumers.turns(batches, workers=4 * settings.index_batch_turns),
+            consumers.cancelled(indexer, workers=settings.postgres_pool_connections),
+            *consumers.statements(memories),
+            consumers.pages(research),
+            consumers.observations(sources),
+        ]
         background = [
             asyncio.create_task(_watch_counts(indexer)),
             asyncio.create_task(reindexer.run()),
             asyncio.create_task(mending.run(60 * settings.index_mend_minutes)),
+            asyncio.create_task(research.run_sweeps(60 * settings.index_mend_minutes)),
+            asyncio.create_task(observing.run_sweeps(_DAY_SECONDS)),
         ]
         stack.push_async_callback(_cancel, background)
-        await stack.enter_async_context(consuming(bus, saved, cancelled, *stated))
+        await stack.enter_async_context(consuming(bus, *taking))
         await health.run_until_stopped()
-
-
-def _stated(bus: Bus, memories: Memories, forgetting: Forgetting) -> list[Consumer[Any]]:
-    """Whoever states something that lasts, it is kept in the same way."""
-    kinds: dict[Durable, type[MemorySaved] | type[MemoryExtracted]] = {
-        INDEXER_MEMORY_SAVED: MemorySaved,
-        INDEXER_MEMORY_EXTRACTED: MemoryExtracted,
-    }
-    return [
-        Consumer(
-            bus,
-            durable,
-            kind,
-            _unless_forgotten(bus, durable, forgetting, memories.on_memory_stated),
-            workers=_STATEMENTS,
-        )
-        for durable, kind in kinds.items()
-    ]
-
-
-def _unless_forgotten(
-    bus: Bus, durable: Durable, forgetting: Forgetting, handle: Callable[[E], Awaitable[Sequence[Event]]]
-) -> Handler[E]:
-    """What is forgotten and comes late is not kept, not even in its stream."""
-
-    async def take(event: E, delivery: Delivery) -> Sequence[Event]:
-        if not await forgetting.is_forgotten(event, delivery.stored_at):
-            return await handle(event)
-        await erase_message(bus, durable.stream, delivery.sequence)
-        return []
-
-    return take
 
 
 def _endpoints(indexer: Indexer, searching: Searching) -> list[Endpoint]:

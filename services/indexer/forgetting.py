@@ -13,7 +13,16 @@ from services.indexer.ports import Forgotten, MessageTable, RemovedRows, Selecti
 from services.indexer.remembering import Remembering
 from shared.endpoints import Endpoint, Send
 from shared.errors import Refused
-from shared.events import Event, ForgetRequested, MemoryExtracted, MemorySaved, TurnCancelled, TurnSaved
+from shared.events import (
+    Event,
+    ForgetRequested,
+    MemoryExtracted,
+    MemorySaved,
+    ResearchSaved,
+    SourceObserved,
+    TurnCancelled,
+    TurnSaved,
+)
 from shared.replies import (
     AnswersCleared,
     ClearAnswers,
@@ -31,6 +40,7 @@ from shared.replies import (
 
 log = logging.getLogger(__name__)
 A = TypeVar("A", RowsForgotten, RowsErased)
+MayBeForgotten = TurnCancelled | MemorySaved | MemoryExtracted | ResearchSaved | SourceObserved
 _POINTS_AT_ONCE = 500
 _SIGN_OF_LIFE_SECONDS = 1.0
 _OTHERS_SERVER = "this PostgreSQL is not ours alone: its log and statistics, replicas and archives"
@@ -55,6 +65,14 @@ class RememberedFacts(Protocol):
     ) -> Sequence[str]: ...
 
 
+class KeptPages(Protocol):
+    """Pages that were fetched, as far as they have to be forgotten."""
+
+    async def forget(self, order: ForgetRequested) -> int:
+        """How many there were."""
+        ...
+
+
 class Erasure(Protocol):
     """Makes the bytes of deleted rows go. Raises Transient."""
 
@@ -71,6 +89,7 @@ class Forgetting:
         forgotten: Forgotten,
         messages: MessageTable,
         memories: RememberedFacts,
+        pages: KeptPages,
         remembering: Remembering,
         generation: Generation,
         erasure: Erasure,
@@ -78,6 +97,7 @@ class Forgetting:
         self._forgotten = forgotten
         self._messages = messages
         self._memories = memories
+        self._pages = pages
         self._remembering = remembering
         self._generation = generation
         self._erasure = erasure
@@ -92,11 +112,13 @@ class Forgetting:
         removed = await self._forgotten.remove(order)
         points = await self._remove_points(order.user, removed)
         memory_ids = await self._forget_memories(order)
+        pages = await self._pages.forget(order)
         return RowsForgotten(
             stores=[
                 StoreReceipt(store="turns", removed=removed.turns),
                 StoreReceipt(store="messages", removed=len(removed.messages)),
                 StoreReceipt(store="memories", removed=len(memory_ids)),
+                StoreReceipt(store="research", removed=pages),
                 StoreReceipt(store="points", removed=points),
             ],
             memory_ids=sorted({*memory_ids, *await self._forgotten.sources(order.user)}),
@@ -139,7 +161,7 @@ class Forgetting:
             compacted = [await index.compact() for index in self._generation.indexes.values()]
         stores: list[StoreReceipt] = [
             StoreReceipt(store=store, removed=0, erased=rows, remains="" if rows else _OTHERS_SERVER)
-            for store in ("turns", "messages", "memories")
+            for store in ("turns", "messages", "memories", "research")
         ]
         points = all(compacted)
         stores.append(
@@ -166,18 +188,8 @@ class Forgetting:
         )
         return [event for i, event in enumerate(events) if i not in covered]
 
-    async def is_forgotten(
-        self, event: TurnCancelled | MemorySaved | MemoryExtracted, stored_at: datetime
-    ) -> bool:
-        """What stands on no turn began when it was stored."""
-        if isinstance(event, TurnCancelled):
-            began = event.requested_at or event.cancelled_at
-            said = (event.user, event.session_id, event.turn_id, began)
-        else:
-            statement = event.statement
-            began = (statement.said_at if statement.turn_id else None) or stored_at
-            said = (event.user, statement.session_id, statement.turn_id or "", began)
-        return bool(await self._forgotten.covered([said]))
+    async def is_forgotten(self, event: MayBeForgotten, stored_at: datetime) -> bool:
+        return bool(await self._forgotten.covered([_said_in(event, stored_at)]))
 
     # --- receipts ---
 
@@ -211,6 +223,23 @@ async def _alive(answer: Coroutine[Any, Any, A], send: Send) -> A:
         return task.result()
     finally:
         task.cancel()
+
+
+def _said_in(event: MayBeForgotten, stored_at: datetime) -> tuple[str, str, str, datetime]:
+    """User, session, turn, and when it began; what stands on no turn began when it was stored."""
+    match event:
+        case TurnCancelled():
+            began = event.requested_at or event.cancelled_at
+            return event.user, event.session_id, event.turn_id, began
+        case ResearchSaved():
+            began = min(event.requested_at or event.fetched_at, stored_at)
+            return event.user, event.session_id or "", event.turn_id or "", began
+        case SourceObserved():
+            return event.user, "", event.turn_id or "", min(event.at, stored_at)
+        case MemorySaved() | MemoryExtracted():
+            statement = event.statement
+            began = (statement.said_at if statement.turn_id else None) or stored_at
+            return event.user, statement.session_id, statement.turn_id or "", began
 
 
 def _of_turn(event: TurnSaved) -> ForgetRequested:

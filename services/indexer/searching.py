@@ -1,8 +1,9 @@
 """Answers what memory holds about a query."""
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from services.indexer.domain.asked import understand
 from services.indexer.domain.folding import fold
 from services.indexer.domain.highlights import highlights, stems
+from services.indexer.domain.passages import part_of
 from services.indexer.domain.ranking import Candidate, Ranked, rank
 from services.indexer.generation import Generation
 from services.indexer.hits import Hits
@@ -25,13 +27,27 @@ _ROWS_A_HIT = 3
 """Read ahead, since messages that say the same become one hit."""
 
 
+class Reliability(Protocol):
+    """How far domains can be relied on."""
+
+    async def scores(self, domains: Collection[str]) -> dict[str, float]: ...
+
+
 class Searching:
     """Asks every collection in question, ranks what they found together, and fills in the rows."""
 
-    def __init__(self, messages: MessageTable, hits: Mapping[Kind, Hits], generation: Generation) -> None:
+    def __init__(
+        self,
+        messages: MessageTable,
+        hits: Mapping[Kind, Hits],
+        generation: Generation,
+        sources: Reliability | None = None,
+    ) -> None:
+        """Without `sources` every page is as reliable as the next."""
         self._messages = messages
         self._hits = hits
         self._generation = generation
+        self._sources = sources
 
     async def search(self, request: Search) -> SearchReply:
         limit = checked_limit(request.limit)
@@ -53,7 +69,7 @@ class Searching:
             limit=max(_CANDIDATES, limit),
         )
         with metrics.timed(metrics.search_seconds):
-            candidates = await self._candidates(generation, query, request.kinds)
+            candidates = await self._weighed(await self._candidates(generation, query, request.kinds))
             ranked = rank(asked, candidates, now=now, limit=_ROWS_A_HIT * limit)
             by_key = {candidate.key: candidate for candidate in candidates}
             rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
@@ -68,6 +84,17 @@ class Searching:
         found = await asyncio.gather(*(index.search(query) for index in indexes))
         return [candidate for candidates in found for candidate in candidates]
 
+    async def _weighed(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Pages with the reliability of their domain, which changes with every page that is fetched."""
+        domains = {one.speaker for one in candidates if one.kind == "research"}
+        if not domains or self._sources is None:
+            return candidates
+        scores = await self._sources.scores(domains)
+        return [
+            msgspec.structs.replace(one, reliability=scores[one.speaker]) if one.kind == "research" else one
+            for one in candidates
+        ]
+
     async def _rows(self, user: str, candidates: Sequence[Candidate]) -> dict[str, Hit]:
         rows: dict[str, Hit] = {}
         for kind, hits in self._hits.items():
@@ -78,6 +105,9 @@ class Searching:
 
 
 def _whole(hit: Hit, ranked: Ranked, candidate: Candidate, request: Search) -> Hit:
+    if hit.kind == "research":  # Of a page, which may be long, the part that was found.
+        part = part_of(hit.text, candidate.part)
+        hit = msgspec.structs.replace(hit, text=part, input=part)
     return msgspec.structs.replace(
         hit,
         score=round(ranked.score, 6),

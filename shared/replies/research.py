@@ -97,7 +97,7 @@ class ObservedRow(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     sum: float
     p50: float
-    """To within 12 percent, as is p95."""
+    """To within 8 percent, as is p95."""
     p95: float
 
 

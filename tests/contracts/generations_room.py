@@ -18,25 +18,30 @@ import numpy
 from services.indexer.adapters.collections import EdgeCollections
 from services.indexer.adapters.migrations import migrate
 from services.indexer.adapters.postgres import Database
+from services.indexer.adapters.postgres_counted import PostgresSources
 from services.indexer.adapters.postgres_generations import PostgresGenerations
 from services.indexer.adapters.postgres_memories import PostgresMemoryTable
 from services.indexer.adapters.postgres_messages import PostgresMessageTable
+from services.indexer.adapters.postgres_research import PostgresResearchTable
 from services.indexer.adapters.postgres_rows import (
     PostgresMemoryRows,
     PostgresMessageRows,
+    PostgresPageRows,
     PostgresUnsaidTurns,
 )
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.filling import Rows
 from services.indexer.generation import Generations
 from services.indexer.generations import Opened
-from services.indexer.hits import MessageHits
+from services.indexer.hits import Hits, MessageHits
 from services.indexer.memories import Memories
 from services.indexer.mending import Mending
 from services.indexer.ports import IndexQuery, Vectors
 from services.indexer.reindexing import Pace, Reindexer, Wanted, open_live
 from services.indexer.remembering import Remembering
+from services.indexer.research import Research
 from services.indexer.searching import Searching
+from services.indexer.sources import Sources
 from shared.errors import Refused, SettingsError
 from shared.replies import (
     Check,
@@ -134,6 +139,8 @@ class Process:
     generations: Generations
     remembering: Remembering
     memories: Memories
+    research: Research
+    sources: Sources
     searching: Searching
     reindexer: Reindexer
     mending: Mending
@@ -146,9 +153,17 @@ class Process:
         turns, messages = PostgresTurnTable(database), PostgresMessageTable(database)
         remembering = Remembering(messages, generations)
         memories = Memories(PostgresMemoryTable(database), generations)
+        sources = Sources(PostgresSources(database))
+        research = Research(PostgresResearchTable(database), sources, generations)
+        hits: dict[Kind, Hits] = {
+            "turn": MessageHits(messages, turns),
+            "memory": memories,
+            "research": research,
+        }
         rows: dict[Kind, Rows] = {
             "turn": PostgresMessageRows(database, remembering.held),
             "memory": PostgresMemoryRows(database, memories.held),
+            "research": PostgresPageRows(database, research.held),
         }
         pace = Pace(look_seconds=0.02, grace_seconds=0.1)
         return cls(
@@ -156,7 +171,9 @@ class Process:
             generations,
             remembering,
             memories,
-            Searching(messages, {"turn": MessageHits(messages, turns), "memory": memories}, generations),
+            research,
+            sources,
+            Searching(messages, hits, generations, sources),
             Reindexer(table, opened, generations, row, rows, wanted, pace),
             Mending(PostgresUnsaidTurns(database), rows, remembering, generations, opened.remove_first),
         )

@@ -60,7 +60,7 @@ async def test_messages_that_were_stored_and_not_indexed_are_found_after_a_start
     async with installation.started(runs=False) as process:
         await process.remembering.add_rows([message(n, text) for n, text in enumerate(TEXTS)])
         checked = await process.checked()
-        assert [kind.rows_without_points for kind in checked.kinds] == [len(TEXTS), 0]
+        assert [kind.rows_without_points for kind in checked.kinds] == [len(TEXTS), 0, 0]
 
     async with installation.started() as process:
         await process.until(lambda: len(installation.models["old"].computed) >= len(TEXTS))

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.indexer.domain.messages import StoredMessage
 from services.orchestrator.domain.turn import Turn
-from shared.events import TurnRequested, TurnSaved
+from shared.events import ResearchSaved, TurnRequested, TurnSaved
 from shared.replies import Hit, Passage, TurnRecord, TurnRow
 
 AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
@@ -135,3 +135,26 @@ def saved(number: int, said: str = "Hello", answered: str = "Hello to you.", **m
         **more,
     }
     return TurnSaved(turn_number=number, input=said, output=answered, **fields)
+
+
+def fetched(number: int, text: str, **more: Any) -> ResearchSaved:
+    """A page about bees that turn 7 of alice fetched in the kitchen; it holds for a week."""
+    fields: dict[str, Any] = {
+        "research_id": f"r{number}",
+        "user": "alice",
+        "url": f"https://bees.example.org/{number}",
+        "domain": "bees.example.org",
+        "title": "",
+        "primary_topic": "keeping bees",
+        "quality_overall": 0.5,
+        "confidence_current": 0.5,
+        "fetched_at": AT,
+        "expires_at": AT + timedelta(days=7),
+        "scope": "user",
+        "turn_id": "t7",
+        "turn_number": 7,
+        "session_id": "kitchen",
+        "requested_at": AT,
+        **more,
+    }
+    return ResearchSaved(text=text, **fields)

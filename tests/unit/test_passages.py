@@ -93,6 +93,7 @@ def test_the_payload_tells_whose_it_is_and_what_ranking_and_filters_ask_for() ->
 
     assert passages_of([said])[0].payload() == {
         "message": str(said.point_id),
+        "part": 0,
         "user": "alice",
         "session_id": "D1",
         "ordinal": 3,

@@ -30,6 +30,7 @@ def said(
     length: int = 12,
     uses: int = 0,
     tells_time: bool = False,
+    reliability: float = 0.5,
 ) -> Candidate:
     return Candidate(
         key=key,
@@ -47,6 +48,7 @@ def said(
         words=words,
         words_near=words_near,
         tells_time=tells_time,
+        reliability=reliability,
     )
 
 
@@ -79,6 +81,7 @@ def candidate_lists(draw: st.DrawFn) -> list[Candidate]:
             length=draw(st.integers(0, 30)),
             uses=draw(st.integers(0, 20)),
             tells_time=draw(st.booleans()),
+            reliability=draw(st.sampled_from([0.1, 0.5, 0.9])),
         )
         for number in range(draw(st.integers(0, 9)))
     ]
@@ -143,6 +146,7 @@ def test_documents_of_no_session_lift_nobody() -> None:
         (ANYTHING, {"asks": False}),
         (ANYTHING, {"length": 20}),
         (ANYTHING, {"uses": 5}),
+        (ANYTHING, {"reliability": 0.6}),
     ],
 )
 def test_of_two_that_were_found_alike_the_one_that_fits_the_question_is_first(
@@ -237,3 +241,18 @@ def test_a_higher_score_in_any_search_never_ranks_a_message_lower(
 
 def _place(ranked: list[Ranked], one: Candidate) -> int:
     return [r.key for r in ranked].index(one.key)
+
+
+def test_what_has_no_source_stands_between_reliable_and_unreliable_ones() -> None:
+    """And the difference is small: what a page says decides."""
+    known = {"good": 0.9, "none": 0.5, "bad": 0.1}
+    ranked = rank(ANYTHING, [said(key, meaning=0.5, reliability=r) for key, r in known.items()], now=NOW)
+    better = rank(
+        ANYTHING,
+        [said("good", meaning=0.4, reliability=0.9), said("bad", meaning=0.5, reliability=0.1)],
+        now=NOW,
+    )
+
+    assert [one.key for one in ranked] == ["good", "none", "bad"]
+    assert ranked[0].score - ranked[2].score == pytest.approx(0.8 * WEIGHTS.reliability)
+    assert [one.key for one in better] == ["bad", "good"]

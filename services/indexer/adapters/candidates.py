@@ -1,6 +1,6 @@
 """Four lists of scored points, as either engine gives them, joined into candidates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -28,15 +28,34 @@ def candidates_of(
     kind: str, payloads: Mapping[P, Mapping[str, Any]], lists: Iterable[Mapping[P, float]]
 ) -> list[Candidate]:
     """One candidate a message, from each list's scores by point; of several parts each list's best counts."""
+    lists = list(lists)
     of_message: dict[str, Mapping[str, Any]] = {}
-    for payload in payloads.values():  # All parts of a message have the same.
+    for payload in payloads.values():  # But for their number, all parts of a message have the same.
         of_message.setdefault(str(payload["message"]), payload)
     scores: dict[str, dict[str, float]] = {key: {} for key in of_message}
     for name, scored in zip(LISTS, lists, strict=True):
         for point, score in scored.items():
             own = scores[str(payloads[point]["message"])]
             own[name] = max(score, own.get(name, score))
-    return [_candidate(kind, key, payload, scores[key]) for key, payload in of_message.items()]
+    parts = _best_parts(payloads, lists) if len(payloads) > len(of_message) else {}
+    return [
+        _candidate(kind, key, payload, scores[key], parts.get(key, int(payload.get("part", 0))))
+        for key, payload in of_message.items()
+    ]
+
+
+def _best_parts(
+    payloads: Mapping[P, Mapping[str, Any]], lists: Sequence[Mapping[P, float]]
+) -> dict[str, int]:
+    """Of each message the part that does best alone, by meaning and by words."""
+    meaning, _, words, _ = lists
+    most = max(words.values(), default=0.0) or 1.0
+    best: dict[str, tuple[float, int]] = {}
+    for point, payload in payloads.items():
+        one = (meaning.get(point, 0.0) + words.get(point, 0.0) / most, -int(payload.get("part", 0)))
+        key = str(payload["message"])
+        best[key] = max(one, best.get(key, one))
+    return {key: -part for key, (_, part) in best.items()}
 
 
 def dense_of(vectors: object) -> Vectors:
@@ -45,7 +64,9 @@ def dense_of(vectors: object) -> Vectors:
     return numpy.asarray(named[TEXT], numpy.float32)
 
 
-def _candidate(kind: str, key: str, payload: Mapping[str, Any], scores: Mapping[str, float]) -> Candidate:
+def _candidate(
+    kind: str, key: str, payload: Mapping[str, Any], scores: Mapping[str, float], part: int
+) -> Candidate:
     return Candidate(
         key=key,
         kind=kind,
@@ -62,4 +83,5 @@ def _candidate(kind: str, key: str, payload: Mapping[str, Any], scores: Mapping[
         meaning_near=scores.get("meaning_near"),
         words=scores.get("words"),
         words_near=scores.get("words_near"),
+        part=part,
     )

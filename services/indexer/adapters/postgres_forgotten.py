@@ -69,6 +69,8 @@ DELETE FROM pandora.speakers AS s WHERE user_id = $1 AND NOT EXISTS (
     SELECT FROM pandora.messages AS m WHERE m.user_id = s.user_id AND m.speaker = s.speaker
 )
 """
+# Their numbers stay in the sums of their days; that they were counted need not be known.
+_UNCOUNT = "DELETE FROM pandora.counted WHERE kind = 'turn' AND id = ANY($1)"
 
 
 class PostgresForgotten:
@@ -99,6 +101,7 @@ class PostgresForgotten:
             gone = await connection.fetch(_REMOVE_MESSAGES, *scope)
             beside = await connection.fetch(_BESIDE, order.user, *_places(gone))
             await connection.execute(_SPEAKERS, order.user)
+            await connection.execute(_UNCOUNT, [record["turn_id"] for record in turns])
         return msgspec.structs.replace(_removed(gone, beside), turns=len(turns))
 
     async def sources(self, user: str) -> list[str]:

@@ -7,7 +7,9 @@ from uuid import UUID
 from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_memories import _KNOWN, _row
 from services.indexer.adapters.postgres_messages import _COLUMNS, _message
+from services.indexer.adapters.postgres_research import COLUMNS, page_row
 from services.indexer.domain.messages import messages_of
+from services.indexer.domain.pages import page_passages
 from services.indexer.domain.passages import passages_of, runs_of
 from services.indexer.domain.statements import passage_of
 from services.indexer.filling import Place, RowKey
@@ -36,6 +38,15 @@ WHERE (user_id, memory_id) > ($1, $2) AND (valid_to IS NULL OR valid_to > now())
 ORDER BY user_id, memory_id LIMIT $3
 """
 _MEMORIES = f"SELECT {_KNOWN} FROM pandora.memories WHERE point_id = ANY($1)"  # noqa: S608 - constants
+_PAGE_KEYS = """
+SELECT point_id, user_id, research_id, indexed FROM pandora.research
+WHERE (user_id, research_id) > ($1, $2) AND expires_at > now()
+ORDER BY user_id, research_id LIMIT $3
+"""
+_UNINDEXED_PAGE_KEYS = _PAGE_KEYS.replace("WHERE ", "WHERE NOT indexed AND ")
+_PAGES = f"SELECT {COLUMNS} FROM pandora.research WHERE point_id = ANY($1)"  # noqa: S608 - constants
+_PAGES_AT_ONCE = 32
+"""Each may have many parts."""
 _TURNS_WITHOUT_MESSAGES = """
 SELECT turn_id, turn_number, session_id, user_id, input, output, recipe, model, topic, intent, quality,
     turn_dir, quoted, timestamp
@@ -101,6 +112,35 @@ class PostgresMemoryRows:
 
     async def there(self, ids: Sequence[UUID]) -> set[UUID]:
         query = "SELECT point_id FROM pandora.memories WHERE point_id = ANY($1)"
+        return {record[0] for record in await self._database.fetch(query, list(ids))}
+
+
+class PostgresPageRows:
+    """Rows of pages that are found: those that have not expired."""
+
+    def __init__(self, database: Database, held: Held) -> None:
+        self._database = database
+        self.held = held
+
+    async def count(self) -> int:
+        query = "SELECT count(*) FROM pandora.research WHERE expires_at > now()"
+        return int((await self._database.fetch(query))[0][0])
+
+    async def keys(self, after: Place | None, limit: int, *, unindexed: bool = False) -> list[RowKey]:
+        query = _UNINDEXED_PAGE_KEYS if unindexed else _PAGE_KEYS
+        records = await self._database.fetch(query, *(after or ("", "")), min(limit, _PAGES_AT_ONCE))
+        return [RowKey(record["point_id"], list(record)[1:3], record["indexed"]) for record in records]
+
+    async def read(self, ids: Sequence[UUID]) -> list[Run]:
+        return [page_passages(page_row(record)) for record in await self._database.fetch(_PAGES, list(ids))]
+
+    async def written(self, ids: Sequence[UUID]) -> None:
+        await self._database.fetch(
+            "UPDATE pandora.research SET indexed = true WHERE point_id = ANY($1) AND NOT indexed", list(ids)
+        )
+
+    async def there(self, ids: Sequence[UUID]) -> set[UUID]:
+        query = "SELECT point_id FROM pandora.research WHERE point_id = ANY($1)"
         return {record[0] for record in await self._database.fetch(query, list(ids))}
 
 

@@ -52,6 +52,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         said = self.message
         return {
             "message": str(said.point_id),
+            "part": self.part,
             "user": said.user,
             "session_id": said.session_id,
             "ordinal": said.ordinal,
@@ -71,7 +72,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
     """The passages of consecutive messages of one session, in order, each with what stands beside it."""
-    parts = [(message, *part) for message in session for part in _parts(message)]
+    parts = [(message, *part) for message in session for part in enumerate(_parts(message.text))]
     return [
         Passage(
             message=message,
@@ -82,6 +83,12 @@ def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
         )
         for i, (message, number, text) in enumerate(parts)
     ]
+
+
+def part_of(text: str, number: int) -> str:
+    """The part of a text that a passage with this number has; the first one where there is none."""
+    parts = list(_parts(text))
+    return parts[number if number < len(parts) else 0]
 
 
 def runs_of(messages: Sequence[StoredMessage]) -> list[list[StoredMessage]]:
@@ -121,11 +128,11 @@ def worded(message: StoredMessage, text: str) -> str:
     return text if message.role in ("user", "assistant") else f"{message.speaker}: {text}"
 
 
-def _parts(message: StoredMessage) -> Iterator[tuple[int, str]]:
-    words = message.text.split()
+def _parts(text: str) -> Iterator[str]:
+    words = text.split()
     if len(words) <= _PART_WORDS:
-        yield 0, message.text
+        yield text
         return
     step = _PART_WORDS - _OVERLAP_WORDS
-    for number, begin in enumerate(range(0, max(1, len(words) - _OVERLAP_WORDS), step)):
-        yield number, " ".join(words[begin : begin + _PART_WORDS])
+    for begin in range(0, max(1, len(words) - _OVERLAP_WORDS), step):
+        yield " ".join(words[begin : begin + _PART_WORDS])

@@ -57,6 +57,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The same of the three messages together."""
     tells_time: bool = False
     """`asked.tells_time`."""
+    part: int = 0
+    """Of a long text, the part that was found best."""
+    reliability: float = 0.5
+    """Of the domain that a page is from; 0.5 where nothing is known, and of whatever is no page."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,9 +70,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Cosine of the message, between the lowest and the highest of this search."""
     meaning_near: float = 0.14
     """Cosine of the message with those beside it, likewise."""
-    words: float = 0.12
+    words: float = 0.11
     """BM25 of the message, as a share of the highest of this search."""
-    words_near: float = 0.13
+    words_near: float = 0.12
     """BM25 of the message with those beside it, likewise."""
     session: float = 0.08
     """The best five messages of its session, as a share of the best session's."""
@@ -88,6 +92,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """It is the latest of what was found, and the question asks for what is so now; in part, if earlier."""
     uses: float = 0.01
     """It was of use ten times lately; in part, where less often."""
+    reliability: float = 0.02
+    """Its source gave what was asked of it so far; half, where that is not known or it has none."""
 
 
 WEIGHTS = Weights()
@@ -162,6 +168,7 @@ def signals(asked: Asked, candidates: Sequence[Candidate], *, now: datetime) -> 
         "time": _values([c.tells_time for c in candidates]) if asked.wants_time else nothing,
         "newest": _spread(seconds, seconds > -numpy.inf) if asked.wants_newest else nothing,
         "uses": (_values([c.uses for c in candidates]) / _USED_MUCH).clip(0.0, 1.0),
+        "reliability": _values([c.reliability for c in candidates]).clip(0.0, 1.0),
     }
 
 
