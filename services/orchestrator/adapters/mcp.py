@@ -54,25 +54,15 @@ class McpTools:
     """A ToolSet of all servers. Entering it waits for none of them; leaving it ends all."""
 
     def __init__(self, servers: Sequence[McpServer], pace: Pace | None = None) -> None:
-        self._pace = pace or Pace()
-        self._connections = [_Connection(server, self._pace) for server in servers]
-        self._running: set[asyncio.Task[None]] = set()
+        self._connections = [_Connection(server, pace or Pace()) for server in servers]
 
     async def __aenter__(self) -> Self:
         for each in self._connections:
-            self._running.add(asyncio.create_task(each.run(), name=f"MCP server {each.server.name}"))
+            each.start()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for each in self._connections:
-            each.close()
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=self._pace.close_seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=self._pace.close_seconds)
+        await asyncio.gather(*(each.close() for each in self._connections))
 
     def tools(self) -> list[Tool]:
         """Of all servers that were there once; those of a server that is away answer with an error."""
@@ -104,15 +94,28 @@ class _Connection:
         self.tools: list[Tool] = []
         self._pace = pace
         self._client: Client | None = None
+        self._running: asyncio.Task[None] | None = None
         self._closing = False
         self._woken = asyncio.Event()
         """There is reason to doubt that the server is there, or this shall end."""
 
-    def close(self) -> None:
+    def start(self) -> None:
+        self._running = asyncio.create_task(self._run(), name=f"MCP server {self.server.name}")
+
+    async def close(self) -> None:
+        """A server that is there is told to end; for one that is not, nothing is waited for."""
         self._closing = True
         self._woken.set()
+        if self._running is None:
+            return
+        if self._client is None:
+            self._running.cancel()
+        await asyncio.wait({self._running}, timeout=self._pace.close_seconds)
+        if not self._running.done():
+            self._running.cancel()
+            await asyncio.wait({self._running}, timeout=self._pace.close_seconds)
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         wait = self._pace.first_wait_seconds
         while not self._closing:
             began = time.monotonic()
