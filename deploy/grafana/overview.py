@@ -85,7 +85,7 @@ _ENGINE = [
     graph(
         "Tokens",
         "suffix: tokens/s",
-        "Tokens into the engine (prompts) and out of it (replies).",
+        "Tokens into the engine (prompts; cached: of these, from its prefix cache) and out of it (replies).",
         [query(rate("pandora_engine_tokens_total", "direction"), "{{direction}}")],
     ),
 ]
