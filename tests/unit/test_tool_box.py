@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.orchestrator.tools.calculator import calculator
@@ -347,6 +347,7 @@ ARGUMENTS = (
 )
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(["test.echo", "calculator", "content.search"]) | st.text(), arguments=ARGUMENTS)
 def test_no_call_raises_and_every_answer_can_be_stored(name: str, arguments: Any) -> None:
     box = Toolbox([ECHO, calculator(), content_search()])
