@@ -1,6 +1,6 @@
 """The HTTP API: each route translates a request to the bus and the answer back."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
@@ -14,6 +14,7 @@ from services.gateway.domain.views import (
     AcceptedTurn,
     DocumentLink,
     DocumentList,
+    NewAnswer,
     NewSteering,
     NewTurn,
     ProblemDetails,
@@ -116,6 +117,38 @@ async def steer_turn(turn_id: str, data: NewSteering, gateway: Gateway, user: st
     )
 
 
+async def _answer_call(
+    turn_id: str, data: NewAnswer, gateway: Gateway, user: str, action: Literal["approve", "deny"]
+) -> Controlled:
+    return await gateway.control(
+        Control(user=user, turn_id=gateway.checked_id(turn_id), action=action, call=data.call)
+    )
+
+
+@post(
+    "/turns/{turn_id:str}/approve",
+    dto=StrictBody[NewAnswer],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    responses={**REFUSALS, **CONFLICT},
+    summary="Allow a tool call that the turn waits for",
+)
+async def approve_call(turn_id: str, data: NewAnswer, gateway: Gateway, user: str) -> Controlled:
+    return await _answer_call(turn_id, data, gateway, user, "approve")
+
+
+@post(
+    "/turns/{turn_id:str}/deny",
+    dto=StrictBody[NewAnswer],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    responses={**REFUSALS, **CONFLICT},
+    summary="Forbid a tool call that the turn waits for; the turn goes on without it",
+)
+async def deny_call(turn_id: str, data: NewAnswer, gateway: Gateway, user: str) -> Controlled:
+    return await _answer_call(turn_id, data, gateway, user, "deny")
+
+
 @get("/turns/{turn_id:str}", responses=REFUSALS, summary="A turn, whatever its state")
 async def get_turn(turn_id: str, gateway: Gateway, user: str) -> TurnView:
     return await gateway.turn(turn_id, user)
@@ -183,6 +216,8 @@ turn_routes: list[HTTPRouteHandler] = [
     post_turn,
     cancel_turn,
     steer_turn,
+    approve_call,
+    deny_call,
     get_turn,
     get_events,
     get_documents,

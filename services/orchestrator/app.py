@@ -23,6 +23,7 @@ from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
 from services.orchestrator.adapters.recipe_files import RecipeFiles
+from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import Archive
 from services.orchestrator.archiving import Archiving
 from services.orchestrator.controls import Controls
@@ -179,6 +180,7 @@ def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) 
             context_passages=settings.context_passages,
             context_budget_tokens=settings.context_budget_tokens,
             history_turns=settings.history_turns,
+            approval_seconds=settings.approval_timeout_seconds,
         ),
         tools=Toolbox([]),
         recipes=RecipeFiles(
@@ -189,6 +191,7 @@ def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) 
         clock=lambda: datetime.now(UTC),
         stopping=Stopping(),
         ahead=Ahead(),
+        approvals=Approvals.none(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.dispatch import Dispatcher
@@ -26,6 +27,10 @@ from shared.replies import (
 _LOOKS, _LOOK_SECONDS = 10, 0.05
 """A turn that was stored a moment ago may still be on its way here."""
 _LOOKS_AT_AN_END = 3
+_NOT_RUNNING = {
+    True: "the turn does not run yet; say it in a turn of the same session, or cancel this one",
+    False: "the turn does not run yet; no tool call waits for an answer",
+}
 AskHolder = Callable[[str, Control], Awaitable[Controlled]]
 """Asks the process that holds a turn; raises Transient where it does not answer."""
 
@@ -79,12 +84,16 @@ class Controls:
             turn_number=turn.number,
             session_id=turn.request.session_id,
             user=turn.request.user,
-            status="running" if runs else "queued",
+            status=self._status(turn) if runs else "queued",
             input=turn.request.input,
             requested_at=turn.requested_at,
             position=place,
             estimate_seconds=0.0 if runs else self._places.estimate_seconds(place),
         )
+
+    def _status(self, turn: Waiting) -> Literal["running", "waiting"]:
+        lease = self._dispatcher.queue.lease_of(turn.session)
+        return "waiting" if lease is not None and lease.is_waiting else "running"
 
     async def is_behind(self) -> bool:
         """Some turn that was accepted before this moment is not known here yet. Raises Transient."""
@@ -130,7 +139,13 @@ class Controls:
         if run is None or run.turn.request.user != request.user:
             raise Transient(f"turn {request.turn_id} is not run here")
         try:
-            return await (_cancel(run) if request.action == "cancel" else _steer(run, request.text))
+            match request.action:
+                case "cancel":
+                    return await _cancel(run)
+                case "steer":
+                    return await _steer(run, request.text)
+                case "approve" | "deny":
+                    return await _decide(run, request.call, request.action == "approve")
         except LeaseLost as lost:
             raise Transient(str(lost)) from lost
 
@@ -161,11 +176,8 @@ class Controls:
         return lease
 
     async def _control_unrun(self, request: Control, waiting: Waiting) -> Controlled:
-        if request.action == "steer":
-            raise Refused(
-                409,
-                "the turn does not run yet; say it in a turn of the same session, or cancel this one",
-            )
+        if request.action != "cancel":
+            raise Refused(409, _NOT_RUNNING[request.action == "steer"])
         was_running = self._dispatcher.queue.is_running(waiting)
         turn = await self._saved_turn(waiting.session, request.turn_id) if was_running else None
         record = await self._unrun.cancel(turn or self._unrun.turn_from(waiting))
@@ -186,6 +198,8 @@ class Controls:
 def _had_ended(request: Control, record: TurnRecord) -> Controlled:
     if request.action == "steer":
         raise Refused(409, f"the turn has ended ({record.status}); say it in a new turn of the session")
+    if request.action != "cancel":
+        raise Refused(409, f"the turn has ended ({record.status}); no tool call waits any more")
     return Controlled(turn_id=request.turn_id, found=record.status, done=record.status == "cancelled")
 
 
@@ -195,6 +209,16 @@ async def _cancel(run: TurnRun) -> Controlled:
     if run.record is not None and (had_ended or not done):
         return Controlled(turn_id=run.turn.turn_id, found=run.record.status, done=done)
     return Controlled(turn_id=run.turn.turn_id, found="running", phase=phase, done=done)
+
+
+async def _decide(run: TurnRun, call: str, answer: bool) -> Controlled:
+    phase = run.phase
+    calls = await run.approvals.decide(call, answer)
+    if not calls:
+        raise Refused(
+            409, f"no tool call {call} waits".replace("  ", " ") + "; it may be answered already", "call"
+        )
+    return Controlled(turn_id=run.turn.turn_id, found="waiting", phase=phase, done=True, calls=calls)
 
 
 async def _steer(run: TurnRun, text: str) -> Controlled:

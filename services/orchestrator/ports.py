@@ -60,6 +60,10 @@ class Tools(Protocol):
         """For a model: what each is for, and its arguments."""
         ...
 
+    def needs_approval(self, name: str) -> bool:
+        """Whether a person has to allow each call."""
+        ...
+
     async def run(self, name: str, arguments: dict[str, Any], caller: Caller) -> ToolResult:
         """Whatever goes wrong is in the result."""
         ...

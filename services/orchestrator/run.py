@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import read_record
+from services.orchestrator.domain.approval import Approval, waiting
 from services.orchestrator.domain.documents import EVENTS, events_in
 from services.orchestrator.domain.flow import hears_next, is_rejected, next_phase
 from services.orchestrator.domain.queue import Lease
@@ -56,7 +58,8 @@ class TurnRun:
         self.stopping = Stopping()
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
-        self._deps = replace(deps, stopping=self.stopping, ahead=Ahead())
+        self.approvals = Approvals(turn.approval, deps.clock, self._keep_approval)
+        self._deps = replace(deps, stopping=self.stopping, ahead=Ahead(), approvals=self.approvals)
         self._steps = Steps(turn, self._deps, limits)
         self._leases = leases
         self._outcomes = outcomes
@@ -117,6 +120,10 @@ class TurnRun:
             self._steps.steering.append(text)
             await self._save(replaced(self.turn, steering=list(self._steps.steering)))
         return takes_effect
+
+    async def _keep_approval(self, approval: Approval) -> None:
+        self.turn = replaced(self.turn, approval=approval)
+        await self._save(self.turn)
 
     @property
     def is_committing(self) -> bool:
@@ -269,6 +276,7 @@ class TurnRun:
             turn_id=turn.turn_id,
             turn_number=turn.turn_number,
             attempt=turn.attempt,
+            is_waiting=bool(waiting(turn.approval)),
             recent=recent[-_SESSION_TURNS:],
         )
 

@@ -43,6 +43,9 @@ class OrchestratorSettings(CommonSettings):
     validation_timeout_seconds: float = Field(
         120.0, gt=0, le=86_400, description="longest time for checking one answer"
     )
+    approval_timeout_seconds: float = Field(
+        3600.0, gt=0, le=2_592_000, description="longest wait for a person to allow a tool call"
+    )
     recipes_dir: Path | None = Field(
         None, description="folder of recipes, a .toml file each; unset: `recipes` beside the program"
     )

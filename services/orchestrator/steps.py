@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from services.orchestrator.domain.approval import seconds_spent
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import PhaseRun, Turn
 from services.orchestrator.phases.analysis import analysis
@@ -129,18 +131,21 @@ class Steps:
         )
         if name == "save":  # Its last events were written with it, and are sent when that is certain.
             return turn
-        turn = replaced(turn, phases=[*turn.phases, run])
+        turn = replaced(turn, phases=[*turn.phases, run], approval=self._deps.approvals.state)
         return await self._deps.announce(turn, PhaseEnded, phase=name, seconds=seconds)
 
     async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
         """None where it was told to stop and did not come to an end of its own."""
-        spent = (self._deps.clock() - turn.started_at).total_seconds()
-        limit = max(0.0, min(self._limit_of(name), self._limits.turn - spent))
+        limit, begun = self._longest(name, turn), monotonic()
         work = asyncio.create_task(_as_task(PHASES[name](turn, self._deps)))
         told = asyncio.create_task(self._stopping.wait())
         waiting = {work} if name == "save" else {work, told}
         try:
-            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            # Again where it has waited for a person meanwhile: that time does not count.
+            while (left := limit + self._waited_since(turn) - (monotonic() - begun)) > 0:
+                done, _ = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    break
             if not work.done():
                 if self._stopping.tell("timeout"):
                     self._too_long = name
@@ -153,6 +158,15 @@ class Steps:
             told.cancel()
             work.cancel()
             await asyncio.wait({work})
+
+    def _longest(self, name: PhaseName, turn: Turn) -> float:
+        """At the phase's beginning: what both limits leave, and what it has waited before for a person."""
+        spent = (turn.phase_started_at - turn.started_at).total_seconds()
+        waited = seconds_spent(turn.approval, turn.phase_started_at)
+        return min(self._limit_of(name), self._limits.turn - spent + waited)
+
+    def _waited_since(self, turn: Turn) -> float:
+        return self._deps.approvals.seconds_spent() - seconds_spent(turn.approval, turn.phase_started_at)
 
     async def _take_steering(self, name: PhaseName) -> None:
         said = sum(isinstance(event, Steered) for event in self.turn.events)

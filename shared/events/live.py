@@ -1,7 +1,7 @@
 """What a reader of one turn sees on `turn.stream.<turn_id>`."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -56,6 +56,18 @@ class ToolStarted(LiveEvent, frozen=True, kw_only=True, tag="tool.started"):
     call: str
     """Its id in the plan."""
     tool: str
+
+
+class ToolWaiting(LiveEvent, frozen=True, kw_only=True, tag="tool.waiting"):
+    """A person has to allow the call; the turn goes on when one does, or when the time is over."""
+
+    call: str
+    tool: str
+    key: str
+    """What to name to `approve` or `deny` this call alone."""
+    arguments: dict[str, Any]
+    seconds: float
+    """Until it is given up."""
 
 
 class ToolEnded(LiveEvent, frozen=True, kw_only=True, tag="tool.ended"):
@@ -116,6 +128,7 @@ AnyLiveEvent = (
     | PhaseEnded
     | SourcesFound
     | ToolStarted
+    | ToolWaiting
     | ToolEnded
     | Steered
     | OutputDelta

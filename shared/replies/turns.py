@@ -8,7 +8,7 @@ import msgspec
 from shared.events import PhaseTiming, SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
 from shared.replies.request import Request
 
-TurnStatus = Literal["queued", "running", "saved", "failed", "cancelled"]
+TurnStatus = Literal["queued", "running", "waiting", "saved", "failed", "cancelled"]
 
 
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,8 @@ class UnendedTurn(msgspec.Struct, frozen=True, kw_only=True):
     turn_number: int
     session_id: str
     user: str
-    status: Literal["queued", "running"]
+    status: Literal["queued", "running", "waiting"]
+    """Waiting: for a person to allow what a tool would do."""
     input: str
     requested_at: datetime
     position: int = 0
@@ -153,12 +154,15 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True):
     """False where the turn had ended before: nothing was changed."""
     takes_effect: str | None = None
     """The first phase that knows of a steering message."""
+    calls: list[str] = []
+    """The keys of the tool calls that were approved or denied."""
 
 
 class Control(Request[Controlled], frozen=True, kw_only=True):
-    """anyone -> orchestrator: stop a turn, or add a message to it.
+    """anyone -> orchestrator: stop a turn, add a message to it, or answer what it waits for.
 
-    `cancel` may be said again and again. `steer` is refused with 409 where it would come too late.
+    `cancel` may be said again and again. `steer` is refused with 409 where it would come too late, `approve`
+    and `deny` where no tool call waits for it.
     """
 
     subject: ClassVar[str] = "turn.control.*"
@@ -166,9 +170,11 @@ class Control(Request[Controlled], frozen=True, kw_only=True):
     user: User
     turn_id: TurnId = ""
     """May be left out: the subject says it."""
-    action: Literal["cancel", "steer"]
+    action: Literal["cancel", "steer", "approve", "deny"]
     text: str = ""
     """What to add, for `steer`."""
+    call: str = ""
+    """The key of a waiting tool call, for `approve` and `deny`; empty: all that wait."""
 
     def address(self) -> str:
         return f"turn.control.{self.turn_id}"

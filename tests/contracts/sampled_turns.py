@@ -126,8 +126,10 @@ UNENDED = UnendedTurn(
     position=3,
     estimate_seconds=4.5,
 )
-CONTROL = Control(user="alice", turn_id=ID, action="steer", text=ADDED)
-CONTROLLED = Controlled(turn_id=ID, found="running", phase="gather", done=True, takes_effect="synthesis")
+CONTROL = Control(user="alice", turn_id=ID, action="steer", text=ADDED, call="1.c1")
+CONTROLLED = Controlled(
+    turn_id=ID, found="running", phase="gather", done=True, takes_effect="synthesis", calls=["1.c1"]
+)
 LETTER_ROW = DeadLetterRow(
     sequence=3,
     durable="indexer-turn-saved",

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.recipe_files import RecipeFiles
+from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import Archive
 from services.orchestrator.controls import Controls
 from services.orchestrator.dispatch import Dispatcher
@@ -15,7 +16,7 @@ from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQue
 from services.orchestrator.domain.recipes import PHASES
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.ahead import Ahead
-from services.orchestrator.phases.deps import Deps, Limits
+from services.orchestrator.phases.deps import Clock, Deps, Limits
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held, LeaseLost, MakeEvent
 from services.orchestrator.recent import RecentTurns
@@ -189,7 +190,11 @@ class Room:
         timeout: float = 30.0,
         tools: Sequence[Tool] = (),
         recipes: Path = ROOT / "recipes",
+        clock: Clock = lambda: AT,
+        approval_seconds: float = 60.0,
     ) -> None:
+        self._clock = clock
+        self._approval_seconds = approval_seconds
         self.folder = folder
         self.tools = tools
         self.recipes = RecipeFiles(recipes, ROOT / "roles.toml", "direct")
@@ -218,12 +223,18 @@ class Room:
             announcements=self.announced,
             documents=self.documents,
             recent=RecentTurns(self.documents),
-            limits=Limits(context_passages=6, context_budget_tokens=1500, history_turns=6),
-            clock=lambda: AT,
+            limits=Limits(
+                context_passages=6,
+                context_budget_tokens=1500,
+                history_turns=6,
+                approval_seconds=self._approval_seconds,
+            ),
+            clock=self._clock,
             tools=Toolbox(self.tools),
             recipes=self.recipes,
             stopping=Stopping(),
             ahead=Ahead(),
+            approvals=Approvals.none(),
         )
         unrun = Unrun(deps, self.office)
 

@@ -48,6 +48,14 @@ class NewSteering(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     text: Annotated[str, msgspec.Meta(min_length=1)]
 
 
+class NewAnswer(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a user says of a tool call that waits."""
+
+    call: Annotated[
+        str, msgspec.Meta(max_length=200, description="the key in `tool.waiting`; empty: all that wait")
+    ] = ""
+
+
 class Links(msgspec.Struct, frozen=True):
     self: str
     events: str

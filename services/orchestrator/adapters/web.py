@@ -77,29 +77,35 @@ class WebReader:
         self._texts = TextReader(seconds=self._limits.text_seconds)
 
     async def fetch(self, url: str) -> Page:
-        domain = ""
         try:
             checked = self._guard.read_url(url)
-            domain = checked.raw_host or ""
+        except Forbidden as error:
+            raise Unreadable("", f"{error}", "refused") from error
+        domain = _domain(checked)
+        try:
             async with asyncio.timeout(self._limits.seconds):
                 return await self._page(await self._followed(checked))
-        except (Forbidden, _Unfit) as error:
-            raise Unreadable(domain, f"{error}") from error
+        except Forbidden as error:  # Of Pandora's own making: it says nothing of the site.
+            raise Unreadable("", f"{error}", "refused") from error
+        except _Unfit as error:
+            raise Unreadable(domain, f"{error}", error.brief) from error
         except TimeoutError as error:
-            raise Unreadable(domain, f"it took longer than {self._limits.seconds:g} seconds") from error
+            reason = f"it took longer than {self._limits.seconds:g} seconds"
+            raise Unreadable(domain, reason, "timeout") from error
         except (ClientError, OSError, ValueError) as error:
-            raise Unreadable(domain, f"no answer that can be read ({_short(error)})") from error
+            reason = f"no answer that can be read ({_short(error)})"
+            raise Unreadable(domain, reason, "no answer") from error
 
     async def _followed(self, url: URL) -> _Answer:
         """The page behind all redirects, each of them allowed by the guard and by the rules of its site."""
         for _ in range(_MOST_REDIRECTS + 1):
             if not await self._robots.allows(url, self._rules):
-                raise _Unfit(f"{url.raw_host} asks programs not to read this (robots.txt)")
+                raise _Unfit(f"{url.raw_host} asks programs not to read this (robots.txt)", "robots.txt")
             answer = await self._get(url, self._check_page)
             if answer.status not in _REDIRECTS:
                 return answer
             url = self._target(answer)
-        raise _Unfit(f"it is redirected more than {_MOST_REDIRECTS} times")
+        raise _Unfit(f"it is redirected more than {_MOST_REDIRECTS} times", "redirects")
 
     async def _rules(self, url: URL) -> tuple[int, bytes]:
         for _ in range(_MOST_REDIRECTS + 1):
@@ -112,7 +118,7 @@ class WebReader:
     def _target(self, answer: _Answer) -> URL:
         location = answer.headers.get("Location", "")
         if not location:
-            raise _Unfit("it is redirected to nowhere")
+            raise _Unfit("it is redirected to nowhere", "redirects")
         return self._guard.read_redirect(answer.url, location)
 
     async def _get(
@@ -138,13 +144,18 @@ class WebReader:
 
     def _check_page(self, response: ClientResponse) -> int:
         if response.status != 200:
-            raise _Unfit(f"the server answered {response.status}; try another address")
+            raise _Unfit(
+                f"the server answered {response.status}; try another address", f"HTTP {response.status}"
+            )
         if "Content-Type" not in response.headers:
-            raise _Unfit("the server does not say what it is (no Content-Type)")
+            raise _Unfit("the server does not say what it is (no Content-Type)", "no type")
         if response.content_type == "application/pdf":
-            raise _Unfit("it is a PDF, and these are not read; look for a web page about it")
+            raise _Unfit("it is a PDF, and these are not read; look for a web page about it", "a PDF")
         if form_of(response.content_type) is None:
-            raise _Unfit(f"it is {response.content_type[:100]}; HTML, text, JSON, XML and Markdown are read")
+            raise _Unfit(
+                f"it is {response.content_type[:100]}; HTML, text, JSON, XML and Markdown are read",
+                "another type",
+            )
         return self._limits.bytes
 
     async def _page(self, answer: _Answer) -> Page:
@@ -153,13 +164,15 @@ class WebReader:
         try:
             read = await self._texts.read(source, form, str(answer.url))
         except TimeoutError as error:
-            raise _Unfit("its text could not be found in time; it may be very large or broken") from error
+            raise _Unfit(
+                "its text could not be found in time; it may be very large or broken", "text not found"
+            ) from error
         if not read.text:
-            raise _Unfit("there is no text in it; it may need a browser that runs scripts")
+            raise _Unfit("there is no text in it; it may need a browser that runs scripts", "no text")
         now = self._clock()
         return Page(
             url=str(answer.url),
-            domain=answer.url.raw_host or "",
+            domain=_domain(answer.url),
             title=read.title,
             text=read.text,
             published_at=read.published_at,
@@ -170,6 +183,14 @@ class WebReader:
 
 class _Unfit(Exception):
     """An answer came and is none that can be read."""
+
+    def __init__(self, reason: str, brief: str) -> None:
+        super().__init__(reason)
+        self.brief = brief
+
+
+def _domain(url: URL) -> str:
+    return (url.host_port_subcomponent or "").lower().rstrip(".")
 
 
 async def _read(response: ClientResponse, most: int, *, is_cut: bool) -> bytes:
@@ -187,7 +208,7 @@ async def _read(response: ClientResponse, most: int, *, is_cut: bool) -> bytes:
 
 
 def _too_large(most: int) -> _Unfit:
-    return _Unfit(f"it is larger than {most / 1e6:g} MB; look for a shorter page")
+    return _Unfit(f"it is larger than {most / 1e6:g} MB; look for a shorter page", "too large")
 
 
 def expiry_of(headers: Mapping[str, str], now: datetime) -> datetime:

@@ -48,6 +48,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The turn that runs; where the session is free, the one that ended last."""
     holder: str = ""
     attempt: int = 1
+    is_waiting: bool = False
+    """A person has to allow what a tool would do."""
     recent: list[str] = []
     """Ids of the session's last turns, oldest first, for the time until the index knows them."""
 

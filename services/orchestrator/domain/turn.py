@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from services.orchestrator.domain.approval import Approval
 from services.orchestrator.domain.recipes import Chosen, PhaseName, Recipe, Role
 from services.orchestrator.domain.thoughts import (
     Analysis,
@@ -77,6 +78,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     plans: list[Plan] = []
     results: list[CallResult] = []
     verdicts: list[Verdict] = []
+    approval: Approval = Approval()
     notes: list[str] = []
     """Where a phase went on with its default, and why."""
     calls: list[ModelCall] = []

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from services.orchestrator.approvals import Approvals
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.ports import Announcements, Documents, Memory, Model, Recipes, Tools
@@ -25,6 +26,8 @@ class Limits:
     context_passages: int
     context_budget_tokens: int
     history_turns: int
+    approval_seconds: float
+    """How long a tool call waits for a person."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Deps:
     # Of the turn that these are for:
     stopping: Stopping
     ahead: Ahead
+    approvals: Approvals
 
     async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
         """Sends the turn's next live event, and returns the turn with it."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from services.orchestrator.tools.tool import Caller
 from shared.memories import Memory, Statement
 from shared.replies import Document, Hit, Kind, TurnRow
 
@@ -47,6 +48,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """Where it was in the end, after redirects."""
     domain: str
+    """Its host, with the port where that is another than usual."""
     title: str
     text: str
     published_at: datetime | None
@@ -56,12 +58,14 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unreadable(Exception):
-    """A page cannot be read; the message says why, and what would work."""
+    """A page cannot be read; `reason` says why, and what would work."""
 
-    def __init__(self, domain: str, reason: str) -> None:
+    def __init__(self, domain: str, reason: str, brief: str) -> None:
+        """`domain` is empty where the page's own site was not to blame; `brief` is a few words like `timeout`."""
         super().__init__(reason)
         self.domain = domain
         self.reason = reason
+        self.brief = brief
 
 
 class Web(Protocol):
@@ -71,8 +75,12 @@ class Web(Protocol):
 
 
 class ResearchLog(Protocol):
-    """Told of all that was read, and of what could not be."""
+    """Told of all that was read, and of what could not be. Never raises: the page was read all the same."""
 
-    async def read(self, page: Page) -> None: ...
+    async def read(self, page: Page, caller: Caller, *, about: str) -> None:
+        """`about` is what was looked for there."""
+        ...
 
-    async def failed(self, domain: str, reason: str) -> None: ...
+    async def failed(self, domain: str, brief: str, caller: Caller) -> None:
+        """`brief` is a few words, and none of them the user's."""
+        ...

@@ -21,10 +21,10 @@ class FetchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NoLog:
     """A ResearchLog where nobody keeps what was read."""
 
-    async def read(self, page: Page) -> None:
+    async def read(self, page: Page, caller: Caller, *, about: str) -> None:
         pass
 
-    async def failed(self, domain: str, reason: str) -> None:
+    async def failed(self, domain: str, brief: str, caller: Caller) -> None:
         pass
 
 
@@ -34,9 +34,9 @@ def research_fetch(web: Web, log: ResearchLog) -> Tool:
             page = await web.fetch(arguments.url)
         except Unreadable as error:
             if error.domain:
-                await log.failed(error.domain, error.reason)
+                await log.failed(error.domain, error.brief, caller)
             return ToolResult(text=f"{arguments.url} cannot be read: {error.reason}", is_error=True)
-        await log.read(page)
+        await log.read(page, caller, about=arguments.about)
         return ToolResult(text=_text(page), sources=[_source(page)])
 
     return make_tool(

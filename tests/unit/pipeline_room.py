@@ -1,0 +1,125 @@
+"""Rooms whose model says what it is told to in each phase."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.orchestrator.domain.recipes import PHASES
+from services.orchestrator.tools.tool import Caller, Tool, ToolResult, ToolSource, make_tool
+from shared.events import Event, PhaseStarted
+from shared.replies import Generate, Generated, GetDocument, GetTurn, TurnRecord
+from tests.unit.orchestrator_room import Parrot, Room, Shelf, generated
+from tests.unit.samples import hit
+
+ANALYSIS = {"intent": "question", "resolved": "Where does Mira live?", "queries": ["Mira's home"]}
+PROCEED = {"decision": "proceed"}
+DONE = {"goals": ["say where"], "is_done": True}
+APPROVE = {"decision": "approve"}
+THOUGHTS = {"Analysis": ANALYSIS, "Gate": PROCEED, "Plan": DONE, "Verdict": APPROVE}
+
+
+class Thinker(Parrot):
+    """Says the next of what it was given for each kind of thought, and the last one again and again."""
+
+    def __init__(self, **thoughts: Any) -> None:
+        super().__init__(self._say)
+        self._left = {
+            kind: list(said) if isinstance(said, list) else [said]
+            for kind, said in {**THOUGHTS, "Answer": "In Lisbon [turn 7].", **thoughts}.items()
+        }
+
+    def _say(self, request: Generate) -> Generated:
+        kind = "Answer" if request.schema is None else str(request.schema["title"])
+        left = self._left[kind]
+        said = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(said, Exception):
+            raise said
+        text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+        pieces = [] if request.stream_to is None or not text else [len(text)]
+        return generated(request, text=text, pieces=pieces)
+
+    def roles(self) -> list[str]:
+        return [request.role for request in self.asked]
+
+
+class Texts(msgspec.Struct):
+    text: str = ""
+
+
+def tool(name: str, act: Callable[[str], ToolResult | str]) -> Tool:
+    async def run(arguments: Texts, caller: Caller) -> ToolResult | str:
+        await asyncio.sleep(0)
+        return act(arguments.text)
+
+    return make_tool(name, "Does it.", "read", Texts, run)
+
+
+LOOKUP = tool(
+    "memory.search",
+    lambda text: ToolResult(
+        text=f"[turn 3] found {text}", sources=[ToolSource(name="turn 3", turn_id="t3", quote="Mira moved.")]
+    ),
+)
+
+
+class Rooms:
+    """Each with a folder, recipes and tools of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: list[Room] = []
+
+    def __call__(
+        self,
+        model: Parrot,
+        *,
+        tools: Sequence[Tool] = (LOOKUP,),
+        recipe: str = "",
+        memory: Shelf | None = None,
+        **more: Any,
+    ) -> Room:
+        folder = self._folder / f"room-{len(self._made)}"
+        (folder / "recipes").mkdir(parents=True)
+        (folder / "recipes" / "direct.toml").write_text('phases = ["gather", "synthesis", "save"]\n')
+        (folder / "recipes" / "standard.toml").write_text(recipe or STANDARD)
+        memory = memory or Shelf([hit(7, "Mira lives in Lisbon.")])
+        room = Room(folder / "turns", memory, model, tools=tools, recipes=folder / "recipes", **more)
+        self._made.append(room)
+        return room
+
+    async def close(self) -> None:
+        for room in self._made:
+            await room.close()
+
+
+def recipe(first: str = "", bounds: str = "") -> str:
+    phases = ", ".join(f'"{phase}"' for phase in PHASES)
+    return f'phases = [{phases}]\ntools = ["memory.*"]\n{first}\n[bounds]\n{bounds}\n'
+
+
+STANDARD = recipe()
+
+
+async def think(room: Room, number: int = 42, said: str = "Where does she live?") -> Event:
+    return await room.hand_in(number, said, recipe="standard")
+
+
+async def record_of(room: Room, number: int = 42) -> TurnRecord:
+    return await room.archive.get_turn(GetTurn(user="alice", turn_id=f"t{number}"))
+
+
+async def document_of(room: Room, number: int = 42) -> str:
+    asked = GetDocument(user="alice", turn_id=f"t{number}", name="context.md")
+    return (await room.archive.get_document(asked)).text
+
+
+def events_of(room: Room, number: int = 42) -> list[Any]:
+    events = room.announced.events[f"t{number}"]
+    return [events[index] for index in sorted(events)]
+
+
+def phases_of(room: Room, number: int = 42) -> list[str]:
+    return [event.phase for event in events_of(room, number) if isinstance(event, PhaseStarted)]

@@ -1,0 +1,141 @@
+"""Tool calls that a person has to allow."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from services.orchestrator.tools.tool import Caller, Tool, make_tool
+from shared.errors import Refused
+from shared.events import ToolWaiting, TurnCancelled, TurnSaved
+from shared.replies import Control, FindUnended, UnendedTurn
+from tests.unit.orchestrator_room import Room
+from tests.unit.pipeline_room import Rooms, Texts, Thinker, record_of, think
+
+
+@pytest.fixture
+async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
+    rooms = Rooms(tmp_path)
+    yield rooms
+    await rooms.close()
+
+
+def asking(act: Callable[[str], str] = str) -> Tool:
+    """A tool that a person has to allow."""
+
+    async def run(arguments: Texts, caller: Caller) -> str:
+        return act(arguments.text)
+
+    return make_tool("memory.remove", "Removes it.", "write", Texts, run, approval=True)
+
+
+REMOVE = {"calls": [{"id": "a", "tool": "memory.remove", "arguments": {"text": "notes"}}]}
+
+
+async def until_it_waits(room: Room, number: int = 42) -> ToolWaiting:
+    async with asyncio.timeout(5):
+        while True:
+            events = room.announced.events.get(f"t{number}", {}).values()
+            found = [event for event in events if isinstance(event, ToolWaiting)]
+            if found and (await unended(room, number)).status == "waiting":
+                return found[-1]
+            await asyncio.sleep(0.001)
+
+
+async def unended(room: Room, number: int = 42) -> UnendedTurn:
+    return await room.controls.find_unended(FindUnended(user="alice", turn_id=f"t{number}"))
+
+
+@pytest.mark.parametrize(("action", "done"), [("approve", ["notes"]), ("deny", [])])
+async def test_a_turn_waits_for_a_person(
+    make_room: Rooms, action: Literal["approve", "deny"], done: list[str]
+) -> None:
+    removed: list[str] = []
+    model = Thinker(Plan=REMOVE)
+
+    def remove(text: str) -> str:
+        removed.append(text)
+        return "removed"
+
+    room = make_room(model, tools=[asking(remove)])
+    ended = asyncio.create_task(think(room))
+
+    asked = await until_it_waits(room)
+    answered = await room.controls.control(
+        Control(user="alice", turn_id="t42", action=action, call=asked.key)
+    )
+    saved = await ended
+
+    assert isinstance(saved, TurnSaved)
+    assert (asked.tool, asked.arguments, asked.key) == ("memory.remove", {"text": "notes"}, "1.a")
+    assert (answered.found, answered.done, answered.calls) == ("waiting", True, ["1.a"])
+    assert removed == done
+    told = next(request for request in model.asked if request.role == "VOICE").messages[-1].content
+    assert ("The user did not allow it." in told) == (action == "deny")
+
+
+async def test_nobody_allows_it_in_time(make_room: Rooms) -> None:
+    model = Thinker(Plan=REMOVE)
+    room = make_room(model, tools=[asking()], approval_seconds=0.05)
+
+    assert isinstance(await think(room), TurnSaved)
+
+    told = next(request for request in model.asked if request.role == "VOICE").messages[-1].content
+    assert "Nobody allowed it within 0.05 seconds." in told
+
+
+async def test_waiting_for_a_person_is_no_time_of_the_phase(make_room: Rooms) -> None:
+    room = make_room(Thinker(Plan=REMOVE), tools=[asking()], timeout=0.2, clock=lambda: datetime.now(UTC))
+    ended = asyncio.create_task(think(room))
+
+    await until_it_waits(room)
+    await asyncio.sleep(0.4)
+    await room.controls.control(Control(user="alice", turn_id="t42", action="approve"))
+
+    assert isinstance(await ended, TurnSaved)
+
+
+async def test_who_takes_the_turn_over_waits_on(make_room: Rooms) -> None:
+    room = make_room(Thinker(Plan=REMOVE), tools=[asking()])
+    ended = asyncio.create_task(think(room))
+    await until_it_waits(room)
+
+    second = room.second()
+    await room.first.stop(0.05)
+    async with asyncio.timeout(5):
+        while (run := second.run_of("t42")) is None or not run.approvals.state.asked:  # noqa: ASYNC110  # a run has no event for it
+            await asyncio.sleep(0.001)
+    assert await run.approvals.decide("", True) == ["1.a"]
+
+    saved = await ended
+    assert isinstance(saved, TurnSaved)
+    assert (await record_of(room)).attempt == 2
+    assert not (await record_of(room)).notes
+
+
+@pytest.mark.parametrize(("call", "found"), [("9.z", "no tool call 9.z waits"), ("", "no tool call waits")])
+async def test_nothing_is_allowed_that_does_not_wait(make_room: Rooms, call: str, found: str) -> None:
+    room = make_room(Thinker(Plan=REMOVE), tools=[asking()])
+    ended = asyncio.create_task(think(room))
+    await until_it_waits(room)
+    if not call:
+        await room.controls.control(Control(user="alice", turn_id="t42", action="deny"))
+        await ended
+
+    with pytest.raises(Refused, match=found) as refused:
+        await room.controls.control(Control(user="alice", turn_id="t42", action="approve", call=call))
+
+    assert refused.value.status == 409
+
+
+async def test_a_turn_that_waits_can_be_cancelled(make_room: Rooms) -> None:
+    room = make_room(Thinker(Plan=REMOVE), tools=[asking()])
+    ended = asyncio.create_task(think(room))
+    await until_it_waits(room)
+
+    assert (await room.controls.control(Control(user="alice", turn_id="t42", action="cancel"))).done
+
+    assert isinstance(await ended, TurnCancelled)
