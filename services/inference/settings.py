@@ -85,6 +85,10 @@ class InferenceSettings(CommonSettings):
     vllm_enforce_eager: bool = Field(
         False, description="no compilation and no CUDA graphs: starts sooner, answers slower"
     )
+    vllm_schema_backend: Literal["guidance", "xgrammar"] = Field(
+        "guidance",
+        description="what holds an answer to its schema; xgrammar where guidance does not know the tokenizer",
+    )
     vllm_stream_interval: int = Field(
         8, ge=1, le=256, description="most tokens that vLLM hands over together when many generations run"
     )

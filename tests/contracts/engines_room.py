@@ -13,8 +13,12 @@ TEXT = " ".join(f"My sister Mira keeps {number} bees." for number in range(1, 9)
 SCHEMA = {
     "title": "Verdict",
     "type": "object",
-    "properties": {"decision": {"enum": ["approve", "revise"]}, "reasons": {"type": "array", "maxItems": 2}},
-    "required": ["decision"],
+    "properties": {
+        "decision": {"enum": ["approve", "revise"]},
+        "reasons": {"type": "array", "items": {"enum": ["wrong", "unclear"]}, "maxItems": 2},
+    },
+    "required": ["decision", "reasons"],
+    "additionalProperties": False,
 }
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"

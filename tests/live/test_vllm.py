@@ -134,6 +134,7 @@ async def test_a_guided_answer_follows_its_schema_whatever_the_model_is(client: 
     for answer in answers:
         verdict = json.loads(answer.text)
         assert answer.finish_reason == "stop"
+        assert answer.text.startswith('{"decision":"')  # No space that nobody needs.
         assert verdict.keys() == {"decision", "reasons"}
         assert verdict["decision"] in {"approve", "revise", "fail"}
 

@@ -63,6 +63,7 @@ class VllmEngine:
 
     def _load(self) -> Any:
         try:
+            from vllm.config import StructuredOutputsConfig
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -81,6 +82,10 @@ class VllmEngine:
             gpu_memory_utilization=self._settings.vllm_gpu_memory_utilization,
             tensor_parallel_size=self._settings.vllm_tensor_parallel_size,
             enforce_eager=self._settings.vllm_enforce_eager,
+            # No spaces, which a model can go on with for ever; a single request's wish is not heeded.
+            structured_outputs_config=StructuredOutputsConfig(
+                backend=self._settings.vllm_schema_backend, disable_any_whitespace=True
+            ),
             enable_log_requests=False,
             disable_log_stats=True,  # vLLM's own loggers; the one below still gets its figures.
             **{name: value for name, value in chosen.items() if value is not None},
@@ -165,11 +170,7 @@ class VllmEngine:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-        guided = (
-            None
-            if request.schema is None
-            else StructuredOutputsParams(json=request.schema, disable_any_whitespace=True)
-        )
+        guided = None if request.schema is None else StructuredOutputsParams(json=request.schema)
         asked = {"temperature": request.temperature, "max_tokens": request.max_tokens}
         return SamplingParams(
             **{
