@@ -23,7 +23,7 @@ class ReindexingReply(msgspec.Struct, frozen=True, kw_only=True):
     """What is built anew."""
     done: int = 0
     total: int = 0
-    """Rows: messages and memories."""
+    """Rows: messages, memories and pages."""
     started_at: datetime | None = None
 
 
