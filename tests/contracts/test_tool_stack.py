@@ -1,7 +1,8 @@
 """The tools that look into memory, with the real indexer, and each user's own alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,15 +10,38 @@ import pytest
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.nats import BusMemory
+from services.orchestrator.adapters.nats_research import BusResearchLog
 from services.orchestrator.adapters.nats_tools import ArchivedFiles, BusMemorySaving, BusMemorySearch
-from services.orchestrator.adapters.web import WebReader
 from services.orchestrator.archive import Archive
 from services.orchestrator.tools.builtin import built_in_tools
+from services.orchestrator.tools.ports import Page, Unreadable
 from services.orchestrator.tools.registry import Toolbox
-from services.orchestrator.tools.research import NoLog
 from services.orchestrator.tools.tool import Caller
-from tests.contracts.nats_server import bus_to
+from shared.bus import Bus
+from shared.replies import FreshResearch, GetSources
+from tests.contracts.nats_server import bus_to, nats_in_hand, state
 from tests.stack import Stack
+
+
+class Shelf:
+    """Web of one page, and how often it was fetched."""
+
+    fetched = 0
+
+    async def fetch(self, url: str) -> Page:
+        if not url.startswith("https://bees.test/"):
+            raise Unreadable("wasps.test", "the server answered 503", "HTTP 503")
+        Shelf.fetched += 1
+        now = datetime.now(UTC)
+        return Page(
+            url=url,
+            domain="bees.test",
+            title="Of the varroa mite",
+            text="Treat varroa mites in winter, while the queen lays no eggs.",
+            published_at=None,
+            fetched_at=now,
+            expires_at=now + timedelta(days=7),
+        )
 
 
 @pytest.fixture
@@ -32,8 +56,8 @@ async def box(stack: Stack) -> AsyncIterator[Toolbox]:
                 files=ArchivedFiles(
                     Archive(FolderDocuments(Path(stack.environment["PANDORA_DATA_DIR"]) / "turns"))
                 ),
-                web=WebReader(),
-                log=NoLog(),
+                web=Shelf(),
+                log=BusResearchLog(bus, lambda: datetime.now(UTC)),
             )
         )
 
@@ -91,3 +115,66 @@ async def test_a_document_that_is_not_there_is_answered_with_those_that_are(
     assert result.is_error
     assert "has no document" in result.text
     assert "response.md" in result.text
+
+
+async def test_a_page_that_was_read_is_kept_for_its_user_and_not_fetched_again(
+    box: Toolbox, stack: Stack
+) -> None:
+    url, bob = f"https://bees.test/{uuid4().hex}", caller("bob")
+    before = Shelf.fetched
+
+    first = await box.run("research.fetch", {"url": url, "about": "varroa"}, caller())
+    async with bus_to(stack.nats_url) as bus, asyncio.timeout(20):
+        while not (pages := (await bus.ask(FreshResearch(user="alice", url=url))).pages):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        (page,) = pages
+    second = await box.run("research.fetch", {"url": f"{url}#mites"}, caller())
+
+    assert first == second
+    assert "Treat varroa mites in winter" in first.text
+    assert Shelf.fetched == before + 1
+    assert (page.primary_topic, page.turn_number, page.doc_path) == ("varroa", 1, "turn_000001/context.md")
+
+    await box.run("research.fetch", {"url": url}, bob)
+    assert Shelf.fetched == before + 2, "what alice read is not bob's"
+
+
+async def test_how_sources_did_is_counted(box: Toolbox, stack: Stack) -> None:
+    alice = caller()
+    async with bus_to(stack.nats_url) as bus:
+        (before,) = (await bus.ask(GetSources(domains=["wasps.test"]))).sources
+
+        result = await box.run("research.fetch", {"url": "https://wasps.test/x"}, alice)
+        await box.run("research.fetch", {"url": "https://wasps.test/x"}, alice)
+
+        async with asyncio.timeout(20):
+            while True:
+                (after,) = (await bus.ask(GetSources(domains=["wasps.test"]))).sources
+                if after.failure_count > before.failure_count:
+                    break
+                await asyncio.sleep(0.05)
+    assert result.is_error
+    assert after.failure_count == before.failure_count + 1, "a turn that runs again counts once"
+    assert after.notes == {"last_reason": "HTTP 503"}
+
+
+async def test_without_an_index_pages_are_read_and_told_of_all_the_same(bus: Bus) -> None:
+    log = BusResearchLog(bus, lambda: datetime.now(UTC))
+    page, alice = await Shelf().fetch("https://bees.test/x"), caller()
+
+    assert await log.known("alice", page.url) is None
+    for _ in range(2):
+        await log.read(page, alice, about="")
+
+    assert (await state(bus, "RESEARCH")).messages == 2, "the page and its site, each once"
+
+
+async def test_without_nats_nothing_is_raised() -> None:
+    async with nats_in_hand() as server, bus_to(server.url, timeout=0.2, retry_seconds=0.2) as bus:
+        await server.stop()
+        log = BusResearchLog(bus, lambda: datetime.now(UTC))
+        page = await Shelf().fetch("https://bees.test/x")
+
+        assert await log.known("alice", page.url) is None
+        await log.read(page, caller(), about="")
+        await log.failed("wasps.test", "timeout", caller())

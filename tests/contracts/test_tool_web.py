@@ -37,7 +37,7 @@ async def test_a_page_is_its_text_its_title_and_its_day(site: Site) -> None:
     page = await reader_of(site).fetch(site.url("/bees#dance"))
 
     assert page.url == site.url("/bees")
-    assert page.domain == "site.test"
+    assert page.domain == f"site.test:{site.port}"
     assert page.title == "How bees dance"
     assert page.published_at == datetime(2026, 3, 14, tzinfo=UTC)
     assert "Karl von Frisch" in page.text
@@ -110,6 +110,30 @@ def test_a_page_is_fresh_for_as_long_as_it_says(headers: dict[str, str], fresh: 
     now = datetime(2026, 11, 21, 18, tzinfo=UTC)
 
     assert expiry_of(headers, now) - now == fresh
+
+
+@pytest.mark.parametrize(
+    ("path", "brief"),
+    [("/gone", "HTTP 404"), ("/pdf", "a PDF"), ("/private", "robots.txt"), ("/long", "too large")],
+)
+async def test_what_a_site_did_not_give_is_told_in_a_few_words(path: str, brief: str, site: Site) -> None:
+    site.robots = "User-agent: *\nDisallow: /private\n"
+    site.text("/pdf", "%PDF", "application/pdf")
+    site.stream("/long", b"x" * 100_000, None)
+
+    with pytest.raises(Unreadable) as error:
+        await reader_of(site).fetch(site.url(path))
+
+    assert (error.value.domain, error.value.brief) == (f"site.test:{site.port}", brief)
+
+
+async def test_what_pandora_refuses_is_not_laid_at_the_door_of_the_site(site: Site) -> None:
+    site.redirect("/", "http://127.0.0.1/")
+
+    with pytest.raises(Unreadable) as error:
+        await reader_of(site).fetch(site.url("/"))
+
+    assert (error.value.domain, error.value.brief) == ("", "refused")
 
 
 # --- redirects ---

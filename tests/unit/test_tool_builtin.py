@@ -28,8 +28,9 @@ class Room:
         self.asked: list[tuple[str, str, Kind, int]] = []
         self.turns: list[TurnRow] = []
         self.documents: dict[tuple[str, str], dict[str, str]] = {}
-        self.page: Page | Unreadable = Unreadable("", "there is no such page")
-        self.read_pages: list[Page] = []
+        self.page: Page | Unreadable = Unreadable("", "there is no such page", "none")
+        self.known_pages: dict[tuple[str, str], Page] = {}
+        self.read_pages: list[tuple[Page, str]] = []
         self.failures: list[tuple[str, str]] = []
         self.away = False
         self.box = Toolbox(
@@ -105,11 +106,14 @@ class _Log:
     def __init__(self, room: Room) -> None:
         self._room = room
 
-    async def read(self, page: Page) -> None:
-        self._room.read_pages.append(page)
+    async def known(self, user: str, url: str) -> Page | None:
+        return self._room.known_pages.get((user, url))
 
-    async def failed(self, domain: str, reason: str) -> None:
-        self._room.failures.append((domain, reason))
+    async def read(self, page: Page, caller: Caller, *, about: str) -> None:
+        self._room.read_pages.append((page, about))
+
+    async def failed(self, domain: str, brief: str, caller: Caller) -> None:
+        self._room.failures.append((domain, brief))
 
 
 @pytest.fixture
@@ -357,26 +361,39 @@ PAGE = Page(
 async def test_a_page_is_read_and_written_into_the_log(room: Room) -> None:
     room.page = PAGE
 
-    result = await room.run("research.fetch", url="https://example.org/bees?from=feed")
+    result = await room.run("research.fetch", url="https://example.org/bees?from=feed", about="dance")
 
     assert result.text == (
         "Bees\nhttps://example.org/bees?from=feed, published 2026-03-14, read 2026-11-21\n\nBees dance."
     )
     (source,) = result.sources
     assert (source.name, source.url, source.at) == ("example.org/bees", PAGE.url, NOW)
-    assert room.read_pages == [PAGE]
+    assert room.read_pages == [(PAGE, "dance")]
+
+
+async def test_a_page_that_was_read_lately_is_not_read_again_unless_it_shall_be(room: Room) -> None:
+    room.known_pages["mira", PAGE.url] = PAGE
+    room.page = msgspec.structs.replace(PAGE, text="Bees dance anew.")
+
+    lately = await room.run("research.fetch", url=PAGE.url)
+    again = await room.run("research.fetch", url=PAGE.url, again=True)
+
+    assert lately.text.endswith("read 2026-11-21\n\nBees dance.")
+    assert lately.sources[0].url == PAGE.url
+    assert again.text.endswith("Bees dance anew.")
+    assert len(room.read_pages) == 1
 
 
 async def test_a_page_that_cannot_be_read_is_written_into_the_log_with_its_domain(room: Room) -> None:
-    room.page = Unreadable("example.org", "it is a PDF")
+    room.page = Unreadable("example.org", "it is a PDF; look elsewhere", "a PDF")
     known = await room.run("research.fetch", url="https://example.org/bees.pdf")
-    room.page = Unreadable("", "this is no address")
+    room.page = Unreadable("", "this is no address", "refused")
     unknown = await room.run("research.fetch", url="https://[")
 
-    assert known.text == "https://example.org/bees.pdf cannot be read: it is a PDF"
+    assert known.text == "https://example.org/bees.pdf cannot be read: it is a PDF; look elsewhere"
     assert known.is_error
     assert unknown.is_error
-    assert room.failures == [("example.org", "it is a PDF")]
+    assert room.failures == [("example.org", "a PDF")]
 
 
 async def test_a_very_long_page_is_cut(room: Room) -> None:

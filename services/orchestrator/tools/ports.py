@@ -61,7 +61,7 @@ class Unreadable(Exception):
     """A page cannot be read; `reason` says why, and what would work."""
 
     def __init__(self, domain: str, reason: str, brief: str) -> None:
-        """`domain` is empty where the page's own site was not to blame; `brief` is a few words like `timeout`."""
+        """`domain` is empty where the site itself is not to blame; `brief` is a few words like `timeout`."""
         super().__init__(reason)
         self.domain = domain
         self.reason = reason
@@ -75,7 +75,11 @@ class Web(Protocol):
 
 
 class ResearchLog(Protocol):
-    """Told of all that was read, and of what could not be. Never raises: the page was read all the same."""
+    """What was read before, and what could not be. Never raises: without it pages are read all the same."""
+
+    async def known(self, user: str, url: str) -> Page | None:
+        """What this user read at this very address and what still holds."""
+        ...
 
     async def read(self, page: Page, caller: Caller, *, about: str) -> None:
         """`about` is what was looked for there."""

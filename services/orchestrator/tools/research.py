@@ -16,10 +16,15 @@ class FetchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         msgspec.Meta(min_length=8, max_length=2000, description="a whole address, with http:// or https://"),
     ]
+    about: Annotated[str, msgspec.Meta(max_length=200, description="what is looked for there")] = ""
+    again: Annotated[bool, msgspec.Meta(description="true: read it anew, even if it was read lately")] = False
 
 
 class NoLog:
     """A ResearchLog where nobody keeps what was read."""
+
+    async def known(self, user: str, url: str) -> Page | None:
+        return None
 
     async def read(self, page: Page, caller: Caller, *, about: str) -> None:
         pass
@@ -30,6 +35,9 @@ class NoLog:
 
 def research_fetch(web: Web, log: ResearchLog) -> Tool:
     async def fetch(arguments: FetchArguments, caller: Caller) -> ToolResult:
+        known = None if arguments.again else await log.known(caller.user, arguments.url)
+        if known is not None:
+            return ToolResult(text=_text(known), sources=[_source(known)])
         try:
             page = await web.fetch(arguments.url)
         except Unreadable as error:
