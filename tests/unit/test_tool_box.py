@@ -26,7 +26,7 @@ from services.orchestrator.tools.tool import (
     make_tool,
     schema_of,
 )
-from shared.errors import Refused, Transient
+from shared.errors import Refused, SettingsError, Transient
 
 CALLER = Caller(user="mira", session_id="s1", turn_id="t1", turn_number=1)
 LIMITS = ToolLimits(seconds=0.2, result_characters=100)
@@ -79,13 +79,13 @@ def test_a_prompt_learns_each_argument_with_its_type_and_default() -> None:
 
 
 def test_two_tools_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"two tools are called test\.echo"):
+    with pytest.raises(SettingsError, match=r"two tools are called test\.echo"):
         Toolbox([ECHO, ECHO])
 
 
 @pytest.mark.parametrize("name", ["", "Two words", "x" * 40, "../etc", ".x", "x.", "1x"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot be called"):
+    with pytest.raises(SettingsError, match="cannot be called"):
         Toolbox([make_tool(name, "A test.", "read", Echoed, echo)])
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from services.orchestrator.tools.arguments import described_arguments, faults_of
 from services.orchestrator.tools.tool import NAME_PATTERN, BadArguments, Caller, Tool, ToolResult, ToolSource
-from shared.errors import Refused, Transient
+from shared.errors import Refused, SettingsError, Transient
 
 log = logging.getLogger(__name__)
 _GRACE_SECONDS: Final = 0.5
@@ -35,15 +35,17 @@ class _TookTooLong(Exception):
 
 class Toolbox:
     def __init__(self, tools: Iterable[Tool], sets: Sequence[ToolSet] = ()) -> None:
-        """Raises ValueError where two tools have one name, or a name is none."""
+        """Raises SettingsError where two tools have one name, or a name is none: one of one's own has it."""
         self._own: dict[str, Tool] = {}
         self._sets = sets
         self._left: set[asyncio.Task[ToolResult]] = set()
         for tool in tools:
             if re.fullmatch(NAME_PATTERN, tool.name) is None:
-                raise ValueError(f"a tool cannot be called {tool.name!r}; write it like files.read")
+                raise SettingsError(
+                    f"TOOLS_DIR: a tool cannot be called {tool.name!r}; write it like files.read"
+                )
             if tool.name in self._own:
-                raise ValueError(f"two tools are called {tool.name}; rename one of them")
+                raise SettingsError(f"TOOLS_DIR: two tools are called {tool.name}; call yours otherwise")
             self._own[tool.name] = tool
 
     @property
