@@ -1,5 +1,6 @@
 """Pages that were fetched, over a real PostgreSQL and a real Qdrant Edge."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,6 +151,16 @@ async def test_the_same_page_again_changes_nothing(process: Process, installatio
     await keep(process, page(1, "bees " * 400))
 
     assert (len(installation.models["old"].computed), await points(process)) == (computed, count)
+
+
+async def test_a_page_that_two_indexers_take_at_once_is_there_once(process: Process) -> None:
+    table = PostgresResearchTable(process.database)
+    later = [page(1, f"roses {n}", fetched_at=NOW - HOUR + timedelta(minutes=n)) for n in range(8)]
+
+    await asyncio.gather(*(table.add(row_of(one)) for one in later * 3))
+
+    assert await rows(process) == ["r1"]
+    assert [one.text for one in await fresh(process, url="https://bees.example.org/1")] == ["roses 7"]
 
 
 async def test_a_page_that_was_fetched_anew_takes_the_place_of_the_old_one(process: Process) -> None:

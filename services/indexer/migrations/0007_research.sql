@@ -16,7 +16,7 @@ CREATE TABLE pandora.research (
     user_id TEXT NOT NULL,
     research_id TEXT NOT NULL,
     -- uuid5 of user and research id; the id of its first point.
-    point_id UUID NOT NULL UNIQUE,
+    point_id UUID NOT NULL,
     url TEXT NOT NULL,
     domain TEXT NOT NULL,
     title TEXT NOT NULL,
@@ -37,7 +37,9 @@ CREATE INDEX idx_research_quality ON pandora.research (quality_overall DESC);
 CREATE INDEX idx_research_address ON pandora.research (user_id, md5(url), fetched_at DESC);
 CREATE INDEX idx_research_turn ON pandora.research (user_id, turn_id);
 CREATE INDEX idx_research_session ON pandora.research (user_id, session_id);
+CREATE INDEX idx_research_point ON pandora.research (point_id);
 CREATE INDEX idx_research_expiry ON pandora.research (expires_at);
+CREATE INDEX idx_research_expired ON pandora.research (expires_at) WHERE indexed;
 CREATE INDEX idx_research_unindexed ON pandora.research (user_id, research_id) WHERE NOT indexed;
 
 -- How domains did, over all users, as in the seed. The score is the mean of a beta distribution that began with
