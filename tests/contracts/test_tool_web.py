@@ -1,6 +1,7 @@
 """research.fetch against servers on loopback: what is read, what is refused, and where it stops."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -519,3 +520,48 @@ async def test_rules_without_end_are_read_as_far_as_they_may_be(site: Site) -> N
 
     assert (await reader.fetch(site.url("/"))).text == "x"
     assert "robots.txt" in await refused(reader, site.url("/no"))
+
+
+# --- broken servers ---
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: -1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\nnot packed",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: br\r\n\r\nnot packed",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 100_000 + b"\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe.test/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: \xf0\x9f\x98\x80:\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+        b"\x16\x03\x01\x02\x00",
+    ],
+)
+async def test_whatever_a_server_answers_is_a_page_or_unreadable(answer: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        rules = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+        with contextlib.suppress(OSError):
+            writer.write(rules if b"/robots.txt" in asked else answer)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    broken = await asyncio.start_server(say, PUBLIC, 0)
+    port = broken.sockets[0].getsockname()[1]
+    reader = WebReader(
+        allowed=[ip_network(PUBLIC)],
+        ports=[port],
+        look_up=Names(site_test=[[PUBLIC]]),
+        limits=WebLimits(seconds=2.0),
+    )
+    async with broken:
+        assert await refused(reader, f"http://site.test:{port}/")
