@@ -176,7 +176,7 @@ class _Generation:
         raise RuntimeError(f"{self._engine.name} ended a generation without Finished")
 
     def _take(self, delta: Delta) -> None:
-        if not self._tokens:
+        if delta.text and not self._text:
             self._first_token_seconds = perf_counter() - self._started
             metrics.engine_first_token_seconds.labels(self._request.role).observe(self._first_token_seconds)
         self._tokens += delta.tokens

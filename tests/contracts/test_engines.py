@@ -263,10 +263,15 @@ async def test_vllm_refuses_a_schema_that_it_cannot_keep_to(vllm_engine: VllmEng
 
 
 @pytest.mark.filterwarnings("default")
-async def test_vllm_tells_the_template_whether_to_think(vllm_engine: VllmEngine) -> None:
-    counts = [
-        (await parts_of(vllm_engine, ask("Hello", thinking=thinking, max_tokens=1)))[1].usage.input_tokens
-        for thinking in (None, True, False)
-    ]
+async def test_vllm_tells_the_template_whether_to_think_and_leaves_the_thought_out(
+    vllm_engine: VllmEngine,
+) -> None:
+    said = {}
+    for thinking in (None, True, False):
+        deltas, finished = await parts_of(vllm_engine, ask(thinking=thinking, max_tokens=20))
+        said[thinking] = "".join(delta.text for delta in deltas)
+        assert finished.usage.output_tokens == sum(delta.tokens for delta in deltas) > 0
 
-    assert counts[0] == counts[1] < counts[2]  # Its template closes a thought that there shall not be.
+    assert said[None]
+    assert said[False]
+    assert not said[True]  # The template opens a thought, and the random model does not close it.

@@ -198,6 +198,13 @@ async def test_openai_leaves_out_what_the_model_thinks(server: ChatServer) -> No
     assert "".join(delta.text for delta in deltas) == TEXT
 
 
+async def test_openai_leaves_out_a_thought_that_the_server_sends_as_text(server: ChatServer) -> None:
+    async with OpenAiEngine.connected(settings_for(server)) as engine:
+        deltas, _ = await parts_of(engine, ask("<think> Where is she? </think> In Lisbon."))
+
+    assert "".join(delta.text for delta in deltas) == "In Lisbon."
+
+
 async def test_openai_sends_images_beside_the_words(server: ChatServer) -> None:
     async with OpenAiEngine.connected(settings_for(server)) as engine:
         await parts_of(engine, ask(messages=[Message("system", "Look."), Message("user", "What?", [PIXEL])]))

@@ -12,7 +12,7 @@ from typing import Any
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-    "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}"
+    "{% if enable_thinking is defined %}<think>\n{% if not enable_thinking %}</think>{% endif %}{% endif %}"
 )
 SPECIAL = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 CONTEXT_TOKENS = 512

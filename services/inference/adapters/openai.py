@@ -11,6 +11,7 @@ import msgspec
 from services.inference.adapters.openai_tokens import ServerTokens
 from services.inference.domain.chat_request import Guiding, chat_body, refuses_guiding
 from services.inference.domain.chat_stream import ChatStream, StreamError, error_message
+from services.inference.domain.thinking import ThoughtFilter
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
 from shared.errors import Refused, Transient
@@ -80,14 +81,16 @@ class OpenAiEngine:
     async def _attempt(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
         """One try. Raises _AnotherTry only while nothing was yielded."""
         model = request.model or self._settings.model or await self._first_model()
-        stream = ChatStream()
+        stream, thoughts = ChatStream(), ThoughtFilter()
         try:
             async with aclosing(self._guided_pieces(request, model, stream)) as pieces:
                 async for text in pieces:
-                    yield Delta(text, 1)
+                    yield Delta(thoughts.feed(text), 1)
         except (aiohttp.ClientError, StreamError, TimeoutError) as error:
             if not stream.ended:
                 raise self._failure(stream, error) from error
+        if held := thoughts.end():
+            yield Delta(held, 0)
         yield Finished(
             reason=stream.reason or "stop",
             model=model,

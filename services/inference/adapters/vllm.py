@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar
 
 from services.inference.domain.coalesce import stream_interval
+from services.inference.domain.thinking import OPEN, ThoughtFilter
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
 from shared.errors import Refused, SettingsError, Transient
@@ -19,6 +20,8 @@ from shared.replies import Generate, Message, TokenCounts
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _REASONS: dict[str | None, Literal["stop", "length", "abort"]] = {"length": "length", "abort": "abort"}
+_TOKENS_OF_A_TAG = 12
+"""At least, also where the tokenizer spells it out and a line ends behind it."""
 _SHUTDOWN_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
 
@@ -105,7 +108,8 @@ class VllmEngine:
         try:
             prompt = await self._render(request)
             outputs = self._llm.generate(prompt, self._sampling(request), request.request_id)
-            async with aclosing(self._deltas(outputs, len(prompt["prompt_token_ids"]))) as deltas:
+            thoughts = self._thoughts_of(request, prompt["prompt_token_ids"])
+            async with aclosing(self._deltas(outputs, len(prompt["prompt_token_ids"]), thoughts)) as deltas:
                 async for delta in deltas:
                     yield delta
         except (VLLMClientError, ValueError) as error:
@@ -115,7 +119,7 @@ class VllmEngine:
             raise Transient(f"vLLM takes no requests now: {error}") from error
 
     async def _deltas(
-        self, outputs: AsyncGenerator[Any, None], prompt_tokens: int
+        self, outputs: AsyncGenerator[Any, None], prompt_tokens: int, thoughts: ThoughtFilter | None
     ) -> AsyncGenerator[Delta | Finished, None]:
         """vLLM's outputs in our words. Closing this closes them, which frees the engine at once."""
         tokens, cached_tokens, queue_seconds = 0, 0, 0.0
@@ -128,13 +132,23 @@ class VllmEngine:
                 cached_tokens = output.num_cached_tokens or cached_tokens
                 queue_seconds = _queue_seconds(output.metrics)
                 if completion.token_ids:
-                    yield Delta(completion.text, len(completion.token_ids))
+                    text = completion.text if thoughts is None else thoughts.feed(completion.text)
+                    yield Delta(text, len(completion.token_ids))
+        if thoughts is not None and (held := thoughts.end()):
+            yield Delta(held, 0)
         yield Finished(
             reason=_REASONS.get(reason, "stop"),
             model=self._model,
             usage=Usage(input_tokens=prompt_tokens, output_tokens=tokens, cached_tokens=cached_tokens),
             queue_seconds=queue_seconds,
         )
+
+    def _thoughts_of(self, request: Generate, prompt: list[int]) -> ThoughtFilter | None:
+        """None where a schema holds the answer from its first token on."""
+        if request.schema is not None:
+            return None
+        last = self._llm.renderer.get_tokenizer().decode(prompt[-_TOKENS_OF_A_TAG:])
+        return ThoughtFilter(is_open=last.rstrip().endswith(OPEN))
 
     async def _render(self, request: Generate) -> Any:
         """The chat in tokens, by the model's own template. Refuses what leaves no room for an answer."""
