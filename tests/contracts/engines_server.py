@@ -15,8 +15,8 @@ class ChatServer:
     """Repeats the last message. `script` says how the next requests go, one entry each; then all go well.
 
     Entries: an HTTP status to answer with, "drop" to close without an answer, "drop mid-stream" to close
-    after two words, "error in stream", "silence" to say nothing more, "silence mid-stream", and "think" to
-    send what it thinks before it answers.
+    after two words, "error in stream", "refusal in stream", "silence" to say nothing more, "silence
+    mid-stream", and "think" to send what it thinks before it answers.
     """
 
     def __init__(self) -> None:
@@ -89,6 +89,9 @@ class ChatServer:
             await asyncio.sleep(60)
         if step == "error in stream":
             await response.write(b'data: {"error": {"message": "out of memory", "code": 500}}\n\n')
+            return response
+        if step == "refusal in stream":
+            await response.write(b'data: {"error": {"message": "Grammar error", "code": 400}}\n\n')
             return response
         wants_json = self.answer is not None and (
             "response_format" in body or "JSON" in body["messages"][0]["content"]

@@ -59,6 +59,16 @@ async def test_openai_hands_a_refusal_on(server: ChatServer) -> None:
     assert len(server.bodies) == 1
 
 
+async def test_openai_hands_a_refusal_on_that_comes_as_a_stream(server: ChatServer) -> None:
+    server.script = ["refusal in stream"]
+    async with OpenAiEngine.connected(settings_for(server)) as engine:
+        with pytest.raises(Refused, match="Grammar error") as refusal:
+            await parts_of(engine, ask(schema={"type": "no such type"}))
+
+    assert refusal.value.status == 400
+    assert len(server.bodies) == 1
+
+
 async def test_openai_does_not_blame_the_asker_for_its_own_key(server: ChatServer) -> None:
     server.script = [401]
     async with OpenAiEngine.connected(settings_for(server, openai_api_key="secret")) as engine:

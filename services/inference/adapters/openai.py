@@ -106,6 +106,8 @@ class OpenAiEngine:
         if stream.pieces:
             what = "fell silent" if silent else f"broke off ({error})"
             return Refused(504 if silent else 502, f"{self._url} {what} after {stream.pieces} tokens")
+        if isinstance(error, StreamError) and 400 <= error.status < 500 and error.status not in _LATER:
+            return Refused(error.status, str(error))
         if silent:  # Not tried again: a server that is this late has too much to do already.
             return Transient(f"no first token from {self._url} in time", retry_in=5.0)
         return _AnotherTry(f"{self._url} failed: {error or type(error).__name__}")
@@ -120,8 +122,8 @@ class OpenAiEngine:
         self, request: Generate, model: str, stream: ChatStream
     ) -> AsyncGenerator[str, None]:
         """A server that keeps to no schema is asked once more: for JSON, with the schema in the prompt."""
-        ways: tuple[Guiding, ...] = ("json_schema", "json_object") if request.schema else ("json_schema",)
-        for guiding in ways:
+        ways: tuple[Guiding, ...] = ("json_schema", "json_object")
+        for guiding in ways if request.schema is not None else ways[:1]:
             try:
                 async with aclosing(
                     self._pieces(encode(chat_body(request, model, guiding)), stream)
@@ -130,7 +132,7 @@ class OpenAiEngine:
                         yield text
                 return
             except Refused as refusal:
-                if guiding == ways[-1] or not refuses_guiding(refusal.status, refusal.detail):
+                if guiding == "json_object" or not refuses_guiding(refusal.status, refusal.detail):
                     raise
 
     async def _pieces(self, body: bytes, stream: ChatStream) -> AsyncGenerator[str, None]:

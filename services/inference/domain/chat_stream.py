@@ -37,6 +37,8 @@ class ChunkUsage(msgspec.Struct, frozen=True):
 
 class ServerError(msgspec.Struct, frozen=True):
     message: str = "no reason given"
+    code: int | str | None = None
+    """Mostly the HTTP status that it would have been, had the stream not begun."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -52,6 +54,10 @@ _decoder = msgspec.json.Decoder(Chunk)
 
 class StreamError(Exception):
     """The server put an error, or something that is no chunk, into its stream."""
+
+    def __init__(self, reason: str, status: int = 500) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class ChatStream:
@@ -88,7 +94,7 @@ class ChatStream:
         except msgspec.DecodeError as error:
             raise StreamError(f"not a chat completion chunk ({error})") from error
         if chunk.error is not None:
-            raise StreamError(_message(chunk.error))
+            raise StreamError(_message(chunk.error), _status(chunk.error))
         self.usage = chunk.usage or self.usage
         if not chunk.choices:
             return ""
@@ -110,6 +116,10 @@ def error_message(body: bytes) -> str:
         if error is not None
         else body.decode(errors="replace").strip()[:300] or "no reason given"
     )
+
+
+def _status(error: ServerError | str) -> int:
+    return error.code if isinstance(error, ServerError) and isinstance(error.code, int) else 500
 
 
 def _message(error: ServerError | str) -> str:
