@@ -28,8 +28,9 @@ class AskError(Exception):
 class Asked:
     """One turn, and how far its events were read."""
 
-    def __init__(self, text: str, session: str | None) -> None:
-        self.body = {"input": text} | ({"session_id": session} if session else {})
+    def __init__(self, text: str, session: str | None, recipe: str | None = None) -> None:
+        more = {"session_id": session, "recipe": recipe}
+        self.body = {"input": text} | {name: value for name, value in more.items() if value}
         self.key = str(uuid4())
         """Sent with the turn, so that asking again is asking for the same turn."""
         self.turn_id: str | None = None
@@ -138,14 +139,31 @@ def _problem(status: int, body: str) -> str:
     )
 
 
-async def show(events: AsyncIterator[Event], write: Callable[[str], None]) -> Event:
-    """Writes the answer as it comes, then its sources; returns the turn's last event. Raises AskError."""
+def how_to_allow(waiting: Event) -> str:
+    arguments = json.dumps(waiting["arguments"], ensure_ascii=False)
+    return (
+        f"{waiting['tool']} {arguments} waits for a person. POST to the turn's /approve or /deny within "
+        f"{waiting['seconds']:g} s, from another terminal."
+    )
+
+
+async def show(
+    events: AsyncIterator[Event], write: Callable[[str], None], note: Callable[[str], None]
+) -> Event:
+    """Writes the answer as it comes, then its sources; returns the turn's last event. Raises AskError.
+
+    `note` gets what happens meanwhile.
+    """
     async for event in events:
         match event["type"]:
             case "output.delta":
                 write(event["text"])
             case "output.restarted":
                 write("\n(The answer was cut off and begins anew.)\n")
+            case "tool.started":
+                note(f"{event['tool']} ...")
+            case "tool.waiting":
+                note(how_to_allow(event))
             case "turn.saved":
                 write(f"\n{format_sources(event['sources'])}")
                 return event

@@ -116,10 +116,13 @@ def status(as_json: Json = False) -> None:
 def ask(
     text: Annotated[str, typer.Argument(help="What to say.")],
     session: Annotated[str | None, typer.Option(help="Session to go on with; left out: a new one.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="The phases to go through, such as standard; left out: the default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say something; the answer is shown as it comes, then the earlier turns that it stands on."""
-    asked = Asked(text, session)
+    asked = Asked(text, session, recipe)
     try:
         asyncio.run(_ask(asked, as_json))
     except KeyboardInterrupt:
@@ -130,7 +133,10 @@ async def _ask(asked: Asked, as_json: bool) -> None:
     key = load(ClientSettings).pandora_api_key
     events = stream_turn(gateway_url(), key.get_secret_value() if key else None, asked)
     async with aclosing(events):
-        last = await show(events, (lambda _: None) if as_json else _write)
+        if as_json:
+            last = await show(events, lambda text: None, lambda line: None)
+        else:
+            last = await show(events, _write, lambda line: errors.print(line, style="dim", soft_wrap=True))
     if as_json:
         _print_plain(json.dumps(last, ensure_ascii=False, indent=2))
     elif "session_id" not in asked.body:

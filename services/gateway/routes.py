@@ -21,6 +21,7 @@ from services.gateway.domain.views import (
     SessionList,
     TurnList,
     TurnView,
+    server_timing,
 )
 from services.gateway.gateway import Gateway
 from services.gateway.sse import EventStream
@@ -150,8 +151,9 @@ async def deny_call(turn_id: str, data: NewAnswer, gateway: Gateway, user: str) 
 
 
 @get("/turns/{turn_id:str}", responses=REFUSALS, summary="A turn, whatever its state")
-async def get_turn(turn_id: str, gateway: Gateway, user: str) -> TurnView:
-    return await gateway.turn(turn_id, user)
+async def get_turn(turn_id: str, gateway: Gateway, user: str) -> Response[TurnView]:
+    turn = await gateway.turn(turn_id, user)
+    return Response(turn, headers={"server-timing": server_timing(turn)} if turn.phases else {})
 
 
 @get(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +18,15 @@ from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
+from services.orchestrator.adapters.mcp import McpTools
 from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
 from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
+from services.orchestrator.adapters.nats_research import BusResearchLog
+from services.orchestrator.adapters.nats_tools import ArchivedFiles, BusMemorySaving, BusMemorySearch
 from services.orchestrator.adapters.recipe_files import RecipeFiles
+from services.orchestrator.adapters.web import WebReader
 from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import Archive
 from services.orchestrator.archiving import Archiving
@@ -44,7 +48,10 @@ from services.orchestrator.run import TurnRun
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
+from services.orchestrator.tools.builtin import built_in_tools
+from services.orchestrator.tools.own import own_tools
 from services.orchestrator.tools.registry import Toolbox
+from services.orchestrator.tools.servers import read_mcp_servers
 from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
@@ -103,7 +110,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         health.depends_on("inference", answers(bus, Models()))
 
         own = f"{uuid7()}"
-        deps = _deps(settings, bus, documents)
+        tools = await stack.enter_async_context(_toolbox(settings, bus, documents))
+        deps = _deps(settings, bus, documents, tools)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
         limits = _limits(settings)
         unrun = Unrun(deps, outcomes)
@@ -169,7 +177,30 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         await dispatcher.stop(settings.stop_timeout_seconds)
 
 
-def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) -> Deps:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextlib.asynccontextmanager
+async def _toolbox(
+    settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments
+) -> AsyncIterator[Toolbox]:
+    """Raises SettingsError for a tool of one's own, or a server, that is written wrongly."""
+    own = own_tools(settings.tools_dir)
+    async with McpTools(read_mcp_servers(settings.mcp_servers)) as servers:
+        brought = built_in_tools(
+            clock=_now,
+            search=BusMemorySearch(bus),
+            saving=BusMemorySaving(bus),
+            session=BusMemory(bus),
+            files=ArchivedFiles(Archive(documents)),
+            web=WebReader(),
+            log=BusResearchLog(bus, _now),
+        )
+        yield Toolbox([*brought, *own], sets=[servers])
+
+
+def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments, tools: Toolbox) -> Deps:
     return Deps(
         memory=BusMemory(bus),
         model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
@@ -182,13 +213,13 @@ def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments) 
             history_turns=settings.history_turns,
             approval_seconds=settings.approval_timeout_seconds,
         ),
-        tools=Toolbox([]),
+        tools=tools,
         recipes=RecipeFiles(
             settings.recipes_dir or _ROOT / "recipes",
             settings.roles_file or _ROOT / "roles.toml",
             settings.default_recipe,
         ),
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
         stopping=Stopping(),
         ahead=Ahead(),
         approvals=Approvals.none(),
@@ -199,7 +230,7 @@ def _forgetting(
     bus: Bus, settings: OrchestratorSettings, controls: Controls, documents: FolderDocuments, start: Any
 ) -> Consumer[ForgetRequested]:
     traces = BusTraces(bus, replicas=settings.nats_replicas)
-    forgetting = Forgetting(BusIndexer(bus), controls, documents, traces, lambda: datetime.now(UTC))
+    forgetting = Forgetting(BusIndexer(bus), controls, documents, traces, _now)
     orders: Batches[ForgetRequested] = Batches(
         forgetting.on_forget_requested, limit=_FORGOTTEN_TOGETHER, window_seconds=_FORGET_WINDOW_SECONDS
     )

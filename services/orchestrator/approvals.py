@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import msgspec
-
 from services.orchestrator.domain.approval import Approval, Asked, decided, seconds_spent, waiting
 
 Keep = Callable[[Approval], Awaitable[None]]
@@ -38,7 +36,9 @@ class Approvals:
         """Whether the call is allowed; None where nobody says so in time, from when it was first asked."""
         if key not in self.state.asked:
             asked = Asked(tool=tool, at=self._clock())
-            await self._set(msgspec.structs.replace(self.state, asked={**self.state.asked, key: asked}))
+            await self._set(Approval(asked={**self.state.asked, key: asked}))
+        elif self.state.asked[key].until is None:  # Asked by a process that had the turn before.
+            await self._keep(self.state)
         left = within - (self._clock() - self.state.asked[key].at).total_seconds()
         try:
             async with asyncio.timeout(left), self._changed:

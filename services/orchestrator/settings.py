@@ -46,6 +46,12 @@ class OrchestratorSettings(CommonSettings):
     approval_timeout_seconds: float = Field(
         3600.0, gt=0, le=2_592_000, description="longest wait for a person to allow a tool call"
     )
+    tools_dir: Path | None = Field(
+        None, description="folder of tools of one's own, Python files; unset: none (docs/tools.md)"
+    )
+    mcp_servers: str = Field(
+        "", description="MCP servers whose tools may be used, as a JSON list (docs/tools.md)"
+    )
     recipes_dir: Path | None = Field(
         None, description="folder of recipes, a .toml file each; unset: `recipes` beside the program"
     )

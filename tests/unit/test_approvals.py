@@ -108,6 +108,7 @@ async def test_who_takes_the_turn_over_waits_on(make_room: Rooms) -> None:
     async with asyncio.timeout(5):
         while (run := second.run_of("t42")) is None or not run.approvals.state.asked:  # noqa: ASYNC110  # a run has no event for it
             await asyncio.sleep(0.001)
+    await until_it_waits(room)
     assert await run.approvals.decide("", True) == ["1.a"]
 
     saved = await ended

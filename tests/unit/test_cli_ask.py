@@ -66,10 +66,16 @@ async def gateway() -> AsyncIterator[str]:
     await asyncio.sleep(0)
 
 
+def ignored(text: str) -> None:
+    """What nobody looks at here."""
+
+
 async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: str) -> None:
     written: list[str] = []
 
-    last = await show(stream_turn(gateway, "secret", Asked("Where does Mira live?", None)), written.append)
+    last = await show(
+        stream_turn(gateway, "secret", Asked("Where does Mira live?", None)), written.append, ignored
+    )
 
     assert written[:2] == ["In ", "Lisbon."]
     assert "turn 1: “Mira lives in Lisbon.”" in written[2]
@@ -86,7 +92,7 @@ async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: st
 )
 async def test_a_refusal_says_what_to_do(gateway: str, text: str, key: str | None, words: str) -> None:
     with pytest.raises(AskError, match=words):
-        await show(stream_turn(gateway, key, Asked(text, None), pauses=(0.0,)), lambda _: None)
+        await show(stream_turn(gateway, key, Asked(text, None), pauses=(0.0,)), ignored, ignored)
 
 
 async def test_where_the_connection_breaks_the_answer_goes_on_without_a_repeat(gateway: str) -> None:
@@ -94,7 +100,7 @@ async def test_where_the_connection_breaks_the_answer_goes_on_without_a_repeat(g
     came_back_after.clear()
     asked = Asked("break and come back", None)
 
-    last = await show(stream_turn(gateway, "secret", asked, pauses=(0.0,) * 4), written.append)
+    last = await show(stream_turn(gateway, "secret", asked, pauses=(0.0,) * 4), written.append, ignored)
 
     assert written[:2] == ["In ", "Lisbon."]
     assert last["type"] == "turn.saved"
@@ -105,7 +111,7 @@ async def test_a_turn_that_nothing_was_heard_of_is_asked_for_again_under_the_sam
     keys.clear()
 
     last = await show(
-        stream_turn(gateway, "secret", Asked("break at once", None), pauses=(0.0,)), lambda _: None
+        stream_turn(gateway, "secret", Asked("break at once", None), pauses=(0.0,)), ignored, ignored
     )
 
     assert last["type"] == "turn.saved"
@@ -127,7 +133,7 @@ async def test_whoever_leaves_is_told_where_the_answer_will_be(gateway: str) -> 
 
 async def test_without_a_gateway_the_next_step_is_named() -> None:
     with pytest.raises(AskError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
-        await show(stream_turn("http://127.0.0.1:1", None, Asked("hello", None)), lambda _: None)
+        await show(stream_turn("http://127.0.0.1:1", None, Asked("hello", None)), ignored, ignored)
 
 
 async def test_an_event_may_have_several_lines_of_data() -> None:

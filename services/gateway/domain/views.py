@@ -218,3 +218,11 @@ def view_of_record(record: TurnRecord) -> TurnView:
         why_cancelled=record.why_cancelled,
         steering=record.steering,
     )
+
+
+def server_timing(turn: TurnView) -> str:
+    """What each phase took, in milliseconds, as browsers show it (W3C Server Timing)."""
+    parts = [(phase.phase, phase.seconds) for phase in turn.phases or ()]
+    if turn.timings is not None:
+        parts.append(("total", turn.timings.total_seconds))
+    return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in parts)

@@ -49,6 +49,7 @@ async def ask(
             max_tokens=player.max_tokens,
             thinking=player.thinking,
             attempt=turn.attempt,
+            question=turn.said,
             **more,
         ),
         deps.stopping,

@@ -36,7 +36,7 @@ async def synthesis(turn: Turn, deps: Deps) -> Turn:
 
 
 def _fields(turn: Turn) -> dict[str, Any]:
-    fields = {"passages": _all_that_is_known(turn), "question": turn.said, "first_index": turn.next_index}
+    fields = {"passages": _all_that_is_known(turn), "first_index": turn.next_index}
     return fields if turn.recipe.hold_back else {**fields, "stream_to": live_subject(turn.turn_id)}
 
 
