@@ -211,7 +211,8 @@ class ResearchSaved(Event, frozen=True, kw_only=True):
 
     @property
     def about(self) -> str:
-        return self.research_id
+        """As it was read then: a page that is fetched anew is another fact, however soon that is."""
+        return f"{self.research_id}@{self.fetched_at.timestamp():.6f}"
 
 
 class SourceObserved(Event, frozen=True, kw_only=True):
