@@ -237,7 +237,7 @@ async def test_garbage_is_no_json_and_what_is_cut_says_so() -> None:
         json.loads(garbage)
     assert finished.reason == "stop"
 
-    cut, finished = await said(engine_of("[[rule]]\njson = {a = 'b c d'}\nfail = 'cut'"), ask())
+    cut, finished = await said(engine_of("[[rule]]\njson = {a = 'b'}\nfail = 'cut'"), ask())
     with pytest.raises(json.JSONDecodeError):
         json.loads(cut)
     assert finished.reason == "length"

@@ -53,11 +53,8 @@ class ScriptedEngine:
         await asyncio.sleep(rule.delay_seconds)
         await _fail_before_a_word(rule)
         text, quoted = await self._text_of(rule, time, request, asked, groups | {"model": model})
-        words = split_words(text)
-        most = len(words) if request.max_tokens is None else request.max_tokens
-        if rule.fail in {"cut", "broken"}:
-            most = min(most, (len(words) + 1) // 2)
-        said = words[:most]
+        words = split_words(text[: len(text) // 2] if rule.fail in {"cut", "broken"} else text)
+        said = words if request.max_tokens is None else words[: request.max_tokens]
         for word in said:
             yield Delta(word, 1)
             await asyncio.sleep(1 / rule.words_per_second if rule.words_per_second else 0)
