@@ -187,7 +187,7 @@ async def _toolbox(
 ) -> AsyncIterator[Toolbox]:
     """Raises SettingsError for a tool of one's own, or a server, that is written wrongly."""
     own = own_tools(settings.tools_dir)
-    async with McpTools(read_mcp_servers(settings.mcp_servers)) as servers:
+    async with McpTools(read_mcp_servers(settings.mcp_servers.get_secret_value())) as servers:
         brought = built_in_tools(
             clock=_now,
             search=BusMemorySearch(bus),

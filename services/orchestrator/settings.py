@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from shared.settings import CommonSettings
 from shared.streams import QUEUE_LIMIT
@@ -49,8 +49,8 @@ class OrchestratorSettings(CommonSettings):
     tools_dir: Path | None = Field(
         None, description="folder of tools of one's own, Python files; unset: none (docs/tools.md)"
     )
-    mcp_servers: str = Field(
-        "", description="MCP servers whose tools may be used, as a JSON list (docs/tools.md)"
+    mcp_servers: SecretStr = Field(
+        SecretStr(""), description="MCP servers whose tools may be used, as a JSON list (docs/tools.md)"
     )
     recipes_dir: Path | None = Field(
         None, description="folder of recipes, a .toml file each; unset: `recipes` beside the program"
