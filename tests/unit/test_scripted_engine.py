@@ -143,6 +143,20 @@ async def test_the_answer_says_honestly_that_nothing_is_known(standard: Scripted
 
 
 @pytest.mark.parametrize(
+    ("words", "begin"),
+    [
+        ("Hello!", "Hello. Tell me"),
+        ("Thank you.", "You are welcome."),
+        ("Hello, my brother Tomas is a baker in Riga.", "Noted."),
+    ],
+)
+async def test_a_greeting_is_answered_as_one(standard: ScriptedEngine, words: str, begin: str) -> None:
+    text, _ = await said(standard, ask(words, question=words, phase="synthesis"))
+
+    assert text.startswith(begin)
+
+
+@pytest.mark.parametrize(
     ("tools", "answer"),
     [
         ('calculator {"expression":"12 * 7"} found:\n12 * 7 = 84', "12 * 7 = 84."),
