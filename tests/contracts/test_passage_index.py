@@ -127,6 +127,20 @@ async def test_the_parts_of_a_long_message_are_one_candidate_with_the_best_score
     assert found[7].words == alone[7].words, "the first part says it three times"
 
 
+async def test_of_a_long_message_the_part_that_does_best_alone_is_named(index: PassageIndex) -> None:
+    parts = [
+        point(7, "wasps", TAX, BEES),
+        point(7, "roses", HALF, part=1),
+        point(7, "bees", BEES, TAX, part=2),
+    ]
+    await write(index, [*parts, point(8, "roses and wasps", ROSES)])
+
+    assert (await ask(index, BEES, "bees"))[7].part == 2
+    assert (await ask(index, BEES, "wasps wasps"))[7].part == 0, "by its words"
+    assert (await ask(index, ROSES, "nothing"))[7].part == 1, "by its meaning"
+    assert (await ask(index, ROSES, "roses"))[8].part == 0
+
+
 async def test_words_find_what_meaning_misses_and_it_has_its_place_by_meaning_too(
     filled: PassageIndex,
 ) -> None:
