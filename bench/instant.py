@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from bench.sentences import sentence
 from services.inference.ports import Delta, Finished
 from shared.events import Usage
-from shared.replies import Generate
+from shared.replies import Generate, TokenCounts
 
 MODEL = "instant"
 TOKENS = 64
@@ -33,6 +33,15 @@ def short_reply(question: str) -> Sequence[str]:
 REPLIES: dict[str, Reply] = {"tokens": same_tokens, "sentence": short_reply}
 
 
+THOUGHTS = {
+    "Analysis": '{"intent":"question"}',
+    "Gate": '{"decision":"proceed"}',
+    "Plan": '{"calls":[{"id":"a","tool":"clock.now"}],"is_done":true}',
+    "Verdict": '{"decision":"approve"}',
+}
+"""What the phases of a pipeline are told: all eight run, with one call of a tool."""
+
+
 class InstantEngine:
     """Engine: yields its whole reply at once; the event loop turns now and then, as with a real one."""
 
@@ -40,10 +49,17 @@ class InstantEngine:
     context_tokens = 8192
     waiting = 0
 
-    def __init__(self, reply: Reply = same_tokens) -> None:
+    def __init__(self, reply: Reply = same_tokens, *, think_seconds: float = 0.0) -> None:
         self._reply = reply
+        self._think_seconds = think_seconds
 
     async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
+        if self._think_seconds:
+            await asyncio.sleep(self._think_seconds)
+        if request.schema is not None:
+            yield Delta(THOUGHTS[request.schema["title"]], 1)
+            yield Finished(reason="stop", model=MODEL, usage=Usage(input_tokens=1, output_tokens=1))
+            return
         tokens = self._reply(request.question or _question_in(request))
         for number, token in enumerate(tokens, start=1):
             yield Delta(token, 1)
@@ -53,6 +69,9 @@ class InstantEngine:
 
     async def models(self) -> list[str]:
         return [MODEL]
+
+    async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
+        return TokenCounts(counts=[len(text.split()) for text in texts], exact=True)
 
     async def check(self) -> None:
         """It is always there."""

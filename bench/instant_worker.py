@@ -3,12 +3,17 @@
 Wired as services/inference/app.py wires a real engine; only the engine is another.
 """
 
+import os
+
 from bench.instant import InstantEngine
 from services.inference.handlers import Generations
 from services.inference.settings import InferenceSettings
 from shared.bus import Bus
 from shared.replies import Abort
 from shared.runtime import Health, health_app, main, serve_http
+
+THINK_SECONDS = "BENCH_THINK_SECONDS"
+"""Of each answer, before its first token; 0 where it is not set."""
 
 
 async def serve(settings: InferenceSettings, health: Health) -> None:
@@ -18,7 +23,7 @@ async def serve(settings: InferenceSettings, health: Health) -> None:
     ):
         health.depends_on("nats", bus.check)
         generations = Generations(
-            InstantEngine(),
+            InstantEngine(think_seconds=float(os.environ.get(THINK_SECONDS, "0"))),
             bus.connection,
             delta_interval=settings.delta_interval_milliseconds / 1000,
             sign_of_life_seconds=settings.sign_of_life_seconds,

@@ -34,6 +34,11 @@ class Passage(Origin, frozen=True, kw_only=True):
     outdated: list[str] = []
     """Words of it that hold no more."""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Two of the same kind and session with one id are the same."""
+        return self.kind, self.session_id, self.id
+
 
 class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
     """The end of a generation. `sources` is None where the engine cannot say which passages it used."""

@@ -76,6 +76,18 @@ async def test_the_document_tells_what_each_phase_found(make_room: Rooms) -> Non
         assert told in document
 
 
+async def test_what_a_tool_worked_out_stands_on_no_passage(make_room: Rooms) -> None:
+    plan = {"calls": [{"id": "a", "tool": "memory.search"}]}
+    room = make_room(Thinker(Plan=plan, Answer=["84.", "In Lisbon (turn 3; turn 7)."]))
+
+    worked_out, named = await think(room, 42), await think(room, 43)
+
+    assert isinstance(worked_out, TurnSaved)
+    assert worked_out.sources == []
+    assert isinstance(named, TurnSaved)
+    assert [source.turn_id for source in named.sources] == ["t3", "t7"]
+
+
 async def test_what_was_understood_is_searched_for_as_well(make_room: Rooms) -> None:
     room = make_room(Thinker())
 

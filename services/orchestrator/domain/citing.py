@@ -11,13 +11,16 @@ _MARK = re.compile(r"[\[(]([^\[\]()\n]{1,200})[\])]")
 
 
 def sources_named(turn: Turn, answer: str) -> list[Source]:
-    """In the order in which they are named first. An answer without marks may stand on all passages."""
+    """In the order in which they are named first.
+
+    An answer without marks may stand on all passages, but for one that a tool has worked for.
+    """
     found = {name.casefold(): source for name, source in _by_name(turn)}
     marks = [
         mark.strip() for group in _MARK.findall(answer) for mark in re.split(r"[;,]\s+(?=turn )|;", group)
     ]
     named = {mark.casefold(): found[mark.casefold()] for mark in marks if mark.casefold() in found}
-    return list(named.values()) or sources_of(turn.passages)
+    return list(named.values()) or ([] if turn.results else sources_of(turn.passages))
 
 
 def _by_name(turn: Turn) -> list[tuple[str, Source]]:
