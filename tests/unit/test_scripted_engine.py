@@ -190,7 +190,7 @@ async def test_eyes_see_a_picture_and_others_refuse_one(standard: ScriptedEngine
 
 
 async def test_what_the_reflector_asks_is_answered_with_nothing(standard: ScriptedEngine) -> None:
-    text, _ = await said(standard, ask('{"message":"I live in Lisbon."}'))
+    text, _ = await said(standard, ask('{"message":"I live in Lisbon."}', role="NERVES", phase="reflect"))
 
     assert text == "[]"
 
