@@ -16,7 +16,7 @@ from shared import metrics
 from shared.endpoints import Endpoint
 from shared.errors import Refused, Transient
 from shared.events import Event, ForgetRequested, ResearchSaved
-from shared.replies import FreshResearch, FreshResearchReply, Hit, Page
+from shared.replies import FreshResearch, FreshResearchReply, Hit, ListResearch, ListResearchReply, Page
 
 log = logging.getLogger(__name__)
 _MOST_PAGES = 20
@@ -45,6 +45,10 @@ class ResearchTable(Protocol):
     async def of_address(self, user: str, url: str, now: datetime) -> list[PageRow]: ...
 
     async def of_topic(self, user: str, topic: str, now: datetime, *, limit: int) -> list[PageRow]: ...
+
+    async def of_user(self, user: str, after: str, *, limit: int) -> list[PageRow]:
+        """All of them, expired ones too, by id."""
+        ...
 
     async def remove(self, order: ForgetRequested) -> list[UUID]: ...
 
@@ -83,7 +87,10 @@ class Research:
         self._writing = asyncio.Lock()
 
     def endpoints(self) -> list[Endpoint]:
-        return [Endpoint(FreshResearch, lambda request, send: self.fresh(request))]
+        return [
+            Endpoint(FreshResearch, lambda request, send: self.fresh(request)),
+            Endpoint(ListResearch, lambda request, send: self.list_pages(request)),
+        ]
 
     # --- taking in ---
 
@@ -182,6 +189,11 @@ class Research:
         best = sorted(rows.values(), key=lambda page: _order(page, scores[page.point_id]))[: request.limit]
         return FreshResearchReply(pages=await self._told(best, scores))
 
+    async def list_pages(self, request: ListResearch) -> ListResearchReply:
+        rows = await self._table.of_user(request.user, request.after, limit=_MOST_PAGES + 1)
+        pages = await self._told(rows[:_MOST_PAGES], {})
+        return ListResearchReply(pages=pages, more=len(rows) > len(pages))
+
     async def _alike(self, user: str, query: str, least: float) -> dict[UUID, float]:
         """Pages that mean the same, by the best of their parts."""
         generation = self._generation.live
@@ -201,7 +213,7 @@ class Research:
             room -= len(page.text)
             if told and room < 0:
                 break
-            score = min(1.0, max(0.0, scores[page.point_id]))
+            score = min(1.0, max(0.0, scores.get(page.point_id, 0.0)))
             told.append(page_of(page, similarity=score, reliability=reliability[page.domain]))
         return told
 

@@ -1,4 +1,4 @@
-"""index.research.fresh, index.sources, index.observability: pages, domains, and what the work took."""
+"""index.research, index.sources, index.observability: pages, domains, and what the work took."""
 
 from datetime import date, datetime
 from typing import ClassVar, Final
@@ -53,6 +53,25 @@ class FreshResearch(Request[FreshResearchReply], frozen=True, kw_only=True):
     limit: int = 5
     least_similarity: float = 0.5
     """Of a query: pages on another topic that are less alike are left out."""
+
+
+class ListResearchReply(msgspec.Struct, frozen=True, kw_only=True):
+    pages: list[Page]
+    more: bool
+    """True where there are more behind the last one here."""
+
+
+class ListResearch(Request[ListResearchReply], frozen=True, kw_only=True):
+    """anyone -> indexer: every page that is held of a user, by id, a page of them at a time.
+
+    Those that have expired as well, until their rows go.
+    """
+
+    subject: ClassVar[str] = "index.research"
+
+    user: User
+    after: str = ""
+    """The `research_id` of the last one of the answer before."""
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from shared.replies import (
     FreshResearchReply,
     GetObservability,
     GetSources,
+    ListResearch,
+    ListResearchReply,
     ObservabilityReply,
     ObservedRow,
     Page,
@@ -58,6 +60,8 @@ OBSERVED_ROW = ObservedRow(
     p95=1.5,
 )
 OF_RESEARCH: dict[str, msgspec.Struct] = {
+    "index.research": ListResearch(user="alice", after=ID),
+    "index.research.reply": ListResearchReply(pages=[PAGE], more=True),
     "index.research.fresh": FreshResearch(
         user="alice", query="varroa treatment", url=URL, limit=3, least_similarity=0.625
     ),

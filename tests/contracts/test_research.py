@@ -13,9 +13,9 @@ from services.indexer.adapters.postgres_research import PostgresResearchTable
 from services.indexer.domain.pages import point_of, row_of
 from services.indexer.research import Research
 from shared.errors import Poison, Refused
-from shared.events import ForgetRequested, ForgetScope, ResearchSaved, SourceObserved
+from shared.events import ForgetRequested, ForgetScope, ResearchSaved, SourceObserved, encode
 from shared.memories import Statement
-from shared.replies import FreshResearch, Hit, Page, Reindex, SaveMemory, Search
+from shared.replies import FreshResearch, Hit, ListResearch, Page, Reindex, SaveMemory, Search
 from tests.contracts.generations_room import Installation, Process, is_right, tell
 from tests.unit.samples import fetched
 
@@ -241,6 +241,30 @@ async def test_long_pages_are_told_as_far_as_there_is_room(process: Process) -> 
     await keep(process, *[page(n, f"bees {n} " + "x" * 60_000) for n in range(4)])
 
     assert len(await fresh(process, query="keeping bees")) == 2
+
+
+async def test_all_that_is_held_of_a_user_is_listed(process: Process) -> None:
+    """Long and short ones, and one that has expired."""
+    texts = {f"r{n:02}": "x" * (60_000 if n % 3 == 0 else 10) for n in range(30)}
+    kept = [page(n, text, research_id=name) for n, (name, text) in enumerate(texts.items())]
+    kept[7] = page(7, "old", research_id="r07", fetched_at=NOW - WEEK, expires_at=NOW - HOUR)
+    table = PostgresResearchTable(process.database)
+    for one in [*kept, page(1, "bees of bob", user="bob")]:
+        await table.add(row_of(one))
+
+    listed: list[Page] = []
+    more = True
+    while more:
+        after = listed[-1].research_id if listed else ""
+        reply = await process.research.list_pages(ListResearch(user="alice", after=after))
+        assert reply.pages
+        assert len(encode(reply)) < 1024 * 1024
+        listed += reply.pages
+        more = reply.more
+
+    assert {one.research_id: one.text for one in listed} == texts | {"r07": "old"}
+    assert [one.research_id for one in listed] == sorted(texts)
+    assert (await process.research.list_pages(ListResearch(user="carol"))).pages == []
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ _OF_TOPIC = f"""
 SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND lower(primary_topic) = lower($3)
 ORDER BY quality_overall DESC, fetched_at DESC LIMIT $4
 """  # noqa: S608
+_OF_USER = f"""
+SELECT {COLUMNS} FROM pandora.research WHERE user_id = $1 AND research_id > $2 ORDER BY research_id LIMIT $3
+"""  # noqa: S608
 _REMOVE = """
 DELETE FROM pandora.research WHERE user_id = $1 AND ($2::text IS NULL OR turn_id = $2)
     AND ($3::text IS NULL OR session_id = $3)
@@ -82,6 +85,9 @@ class PostgresResearchTable:
 
     async def of_topic(self, user: str, topic: str, now: datetime, *, limit: int) -> list[PageRow]:
         return await self._rows(_OF_TOPIC, user, now, storable(topic), limit)
+
+    async def of_user(self, user: str, after: str, *, limit: int) -> list[PageRow]:
+        return await self._rows(_OF_USER, user, storable(after), limit)
 
     async def remove(self, order: ForgetRequested) -> list[UUID]:
         if order.scope == "memory":
