@@ -60,6 +60,10 @@ class Tools(Protocol):
         """For a model: what each is for, and its arguments."""
         ...
 
+    def schemas(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """JSON Schema of the arguments of each."""
+        ...
+
     def needs_approval(self, name: str) -> bool:
         """Whether a person has to allow each call."""
         ...

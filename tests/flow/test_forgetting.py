@@ -5,14 +5,17 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import nats
 import pytest
 
+from shared.events import ResearchSaved, encode
 from tests.stack import Stack
 
-FORGOTTEN = ["Quillfeather", "zanzibarite", "velvetmoth", "oblongata77", "Hesperidine"]
+FORGOTTEN = ["Quillfeather", "zanzibarite", "velvetmoth", "oblongata77", "Hesperidine", "marmalofant"]
 """Words that nobody else says."""
 
 
@@ -61,6 +64,35 @@ async def gone_from_files(stack: Stack, word: str, *, within_seconds: float = 30
     assert not found, (word, found)
 
 
+async def read_a_page(stack: Stack, text: str, user: str) -> None:
+    """As a tool would have fetched it in an earlier turn; returns when it is found."""
+    now = datetime.now(UTC)
+    page = ResearchSaved(
+        research_id=uuid4().hex,
+        user=user,
+        url="https://example.org/stones",
+        domain="example.org",
+        title="Stones",
+        text=text,
+        primary_topic="stones",
+        quality_overall=0.5,
+        confidence_current=0.5,
+        fetched_at=now,
+        expires_at=now + timedelta(days=1),
+        scope="user",
+        turn_id=uuid4().hex,
+        turn_number=1,
+        session_id="family",
+        requested_at=now,
+    )
+    client = await nats.connect(stack.nats_url)
+    await client.jetstream().publish(page.subject, encode(page), headers={"Nats-Msg-Id": page.message_id})
+    await client.close()
+    async with asyncio.timeout(20):
+        while not any(hit["kind"] == "research" for hit in await hits(stack, text, user)):  # noqa: ASYNC110  # the indexer knows
+            await asyncio.sleep(0.1)
+
+
 async def hits(stack: Stack, query: str, user: str = "alice") -> list[dict[str, Any]]:
     status, found = await stack.call("POST", "/v1/search", {"query": query}, user=user)
     assert status == 200, found
@@ -106,6 +138,7 @@ async def test_all_of_a_user_leaves_no_byte_and_the_others_stay(own: Stack) -> N
         "POST", "/v1/memories", {"text": "Bob's favourite stone is zanzibarite"}, user="bob"
     )
     assert status == 201, memory
+    await read_a_page(own, "A marmalofant is a rare stone.", user="bob")
     await own.tell("My garden has a walnut tree.", session_id="garden")
 
     status, receipt = await own.call("DELETE", "/v1/users/me/data", user="bob")

@@ -18,12 +18,12 @@ SPECIAL = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 CONTEXT_TOKENS = 512
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
     """Writes the weights, the tokenizer and a generation_config into `folder`."""
     import torch
 
     transformers: Any = import_module("transformers")  # Its classes are not typed through and through.
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(context_tokens)
     torch.manual_seed(7)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
@@ -33,7 +33,7 @@ def build(folder: Path) -> None:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
-        max_position_embeddings=CONTEXT_TOKENS,
+        max_position_embeddings=context_tokens,
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
         tie_word_embeddings=True,
@@ -46,7 +46,7 @@ def build(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _tokenizer() -> Any:
+def _tokenizer(context_tokens: int) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     bytes_to_words = Tokenizer(models.BPE())
@@ -59,7 +59,7 @@ def _tokenizer() -> Any:
         ),
     )
     tokenizer = import_module("transformers").PreTrainedTokenizerFast(
-        tokenizer_object=bytes_to_words, eos_token="<|end|>", model_max_length=CONTEXT_TOKENS
+        tokenizer_object=bytes_to_words, eos_token="<|end|>", model_max_length=context_tokens
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

@@ -26,7 +26,7 @@ from shared.events import UNREADABLE, ForgetRequested, decode, encode, live_subj
 from shared.keys import Conflict, Entry, Keys, publish_behind
 from shared.replay import Stored, replay
 from shared.replies import EraseRows, ForgetCached, ForgetRows, Request, StillForgetting
-from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, SESSIONS
+from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, RESEARCH, SESSIONS
 
 R = TypeVar("R")
 _PIECE_BYTES = 900_000
@@ -54,8 +54,8 @@ class _Mention(msgspec.Struct):
     """What a message of any stream says of whom and what it is about."""
 
     user: str = ""
-    turn_id: str = ""
-    session_id: str = ""
+    turn_id: str | None = None
+    session_id: str | None = None
     memory_id: str = ""
     requested_at: datetime | None = None
     statement: _Statement = _Statement()
@@ -108,7 +108,7 @@ class BusTraces:
 
     async def remove(self, order: ForgetRequested, gone: Gone, also: Sequence[str]) -> int:
         removed = 0
-        for stream in (OUTCOMES, MEMORIES, DEAD):
+        for stream in (OUTCOMES, MEMORIES, RESEARCH, DEAD):
             for subject in stream.subjects or ():
                 async for page in replay(self._bus, str(stream.name), subject):
                     found = [one for one in page if _is_of(one, order, gone, also)]
@@ -136,7 +136,7 @@ class BusTraces:
     # --- what the streams dropped before ---
 
     async def erase(self) -> None:
-        for stream in (OUTCOMES, MEMORIES, LIVE):
+        for stream in (OUTCOMES, MEMORIES, RESEARCH, LIVE):
             subject = f"{PADDING}.{str(stream.name).lower()}"
             await self._pad(subject, _BLOCK_BYTES)
             await _answered(self._bus.jetstream.purge_stream(str(stream.name), subject=subject))

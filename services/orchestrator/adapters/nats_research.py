@@ -89,6 +89,7 @@ def _saved(page: Page, caller: Caller, about: str) -> ResearchSaved:
         turn_id=caller.turn_id,
         turn_number=caller.turn_number,
         session_id=caller.session_id,
+        requested_at=caller.requested_at,
     )
 
 

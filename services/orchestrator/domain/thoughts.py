@@ -13,8 +13,9 @@ from shared.events import Usage
 from shared.replies import RoleName
 
 T = TypeVar("T", bound=msgspec.Struct)
-_MOST_CHARACTERS = 2_000
-_MOST_ITEMS = 8
+LONGEST_TEXT = 1_000
+"""Characters of one text in a thought."""
+MOST_ITEMS = 8
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,28 +85,6 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """What the model had said before could not be read."""
 
 
-def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """JSON Schema without references, every field required: what engines write by best."""
-    (schema,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
-    return dict(_resolved(schema, parts))
-
-
-def _resolved(schema: Any, parts: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_resolved(one, parts) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _resolved(parts[schema["$ref"]], parts)
-    plain = {key: _resolved(value, parts) for key, value in schema.items() if key not in _NOT_FOR_MODELS}
-    if plain.get("type") == "object" and "properties" in plain:
-        plain |= {"required": list(plain["properties"]), "additionalProperties": False}
-    return plain
-
-
-_NOT_FOR_MODELS = frozenset({"default", "description"})
-
-
 def read_reply(text: str, kind: type[T]) -> T | None:
     """The first object in what a model said; None where it is not one of this kind."""
     begin, end = text.find("{"), text.rfind("}")
@@ -124,8 +103,8 @@ def _bounded(found: T) -> T:
     for name in found.__struct_fields__:
         value = getattr(found, name)
         if isinstance(value, str):
-            changes[name] = value[:_MOST_CHARACTERS]
+            changes[name] = value[:LONGEST_TEXT]
         elif isinstance(value, list):
-            short = value[:_MOST_ITEMS]
-            changes[name] = [one[:_MOST_CHARACTERS] if isinstance(one, str) else one for one in short]
+            short = value[:MOST_ITEMS]
+            changes[name] = [one[:LONGEST_TEXT] if isinstance(one, str) else one for one in short]
     return msgspec.structs.replace(found, **changes)

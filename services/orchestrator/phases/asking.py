@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.orchestrator.domain.recipes import PhaseName
-from services.orchestrator.domain.thoughts import ModelCall, read_reply, schema_of
+from services.orchestrator.domain.schemas import Schema, schema_of
+from services.orchestrator.domain.thoughts import ModelCall, read_reply
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.deps import Deps
 from shared.errors import Refused, Transient
@@ -73,8 +74,11 @@ async def ask_for(
     phase: PhaseName,
     messages: list[Message],
     kind: type[T],
+    schema: Schema | None = None,
 ) -> tuple[Turn, T]:
     """What a model says, as `kind`; asked twice, and then `kind`'s defaults and a note in the turn.
+
+    `schema`: a narrower one than that of `kind`.
 
     Raises Transient where no engine is there, or somebody stopped it.
     """
@@ -82,7 +86,7 @@ async def ask_for(
     for attempt in range(_TRIES):
         try:
             turn, generated = await ask(
-                turn, deps, role, phase, messages, is_retry=attempt > 0, schema=schema_of(kind)
+                turn, deps, role, phase, messages, is_retry=attempt > 0, schema=schema or schema_of(kind)
             )
         except Refused as refusal:
             return _noted(

@@ -83,4 +83,5 @@ def _caller(turn: Turn) -> Caller:
         session_id=request.session_id,
         turn_id=turn.turn_id,
         turn_number=turn.turn_number,
+        requested_at=turn.requested_at,
     )

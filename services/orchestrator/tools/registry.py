@@ -69,6 +69,11 @@ class Toolbox:
             if name in tools
         )
 
+    def schemas(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """JSON Schema of the arguments of each of those that are there."""
+        tools = self._tools()
+        return {name: tools[name].schema for name in names if name in tools}
+
     def needs_approval(self, name: str) -> bool:
         """Whether a person has to allow each call."""
         tool = self.get(name)

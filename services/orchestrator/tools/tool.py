@@ -27,6 +27,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     turn_id: str
     turn_number: int
+    requested_at: datetime | None = None
+    """When the turn was asked for."""
 
 
 class ToolSource(msgspec.Struct, frozen=True, kw_only=True):
