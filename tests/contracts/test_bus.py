@@ -206,7 +206,9 @@ async def test_two_workers_share_the_questions(url: str, bus: Bus) -> None:
     assert len(answered) == 20
 
 
-GENERATE = msgspec.convert(ASKED["inference.generate"], Generate, from_attributes=True)
+GENERATE = msgspec.structs.replace(
+    msgspec.convert(ASKED["inference.generate"], Generate, from_attributes=True), engine=""
+)
 GENERATED = msgspec.convert(ASKED["inference.generate.reply"], Generated, from_attributes=True)
 
 
