@@ -21,6 +21,7 @@ from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
 from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes
+from services.orchestrator.steering import Steering
 from services.orchestrator.steps import Steps, TimeLimits, certainly
 from services.orchestrator.stopping import Stopping
 from shared import metrics
@@ -59,7 +60,14 @@ class TurnRun:
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
         self.approvals = Approvals(turn.approval, deps.clock, self._keep_approval)
-        self._deps = replace(deps, stopping=self.stopping, ahead=Ahead(), approvals=self.approvals)
+        self._steering = Steering(turn.steering)
+        self._deps = replace(
+            deps,
+            stopping=self.stopping,
+            ahead=Ahead(),
+            approvals=self.approvals,
+            steering=self._steering,
+        )
         self._steps = Steps(turn, self._deps, limits)
         self._leases = leases
         self._outcomes = outcomes
@@ -116,9 +124,9 @@ class TurnRun:
         if self.stopping.why is not None or self.turn.chosen is None:
             return None
         takes_effect = hears_next(self.turn, self.phase)
-        if takes_effect is not None:
-            self._steps.steering.append(text)
-            await self._save(replaced(self.turn, steering=list(self._steps.steering)))
+        if takes_effect is None or not self._steering.add(text):
+            return None
+        await self._save(self.turn)
         return takes_effect
 
     async def _keep_approval(self, approval: Approval) -> None:
@@ -207,7 +215,7 @@ class TurnRun:
             self.turn,
             attempt=self.turn.attempt + 1,
             failures=failures,
-            output=self.turn.output if self.turn.is_answered else "",
+            output=self._steps.answer,
         )
         await self._save(self.turn)
         with contextlib.suppress(TimeoutError):
@@ -283,6 +291,7 @@ class TurnRun:
     async def _save(self, turn: Turn) -> None:
         if self.stopping.why in ("cancelled", "interrupted", "replaced"):
             turn = replaced(turn, stopped=self.stopping.why)
+        turn = replaced(turn, steering=list(self._steering.texts))
         async with self._writing:
             self.held = await self._leases.save(self.held, self._lease("held", turn), turn)
 
@@ -311,7 +320,9 @@ class TurnRun:
 
     async def give_back(self) -> None:
         """For anybody to go on with, at once, as the next attempt. Raises LeaseLost."""
-        await self._give_back("handed_back", self.turn)
+        texts = list(self._steering.texts)
+        turn = replaced(self.turn, steering=texts, output=self._steps.answer)
+        await self._give_back("handed_back", turn)
 
     async def _give_back(self, state: Any, turn: Turn | None) -> None:
         async with self._writing:

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from services.orchestrator.domain.approval import seconds_spent
+from services.orchestrator.domain.flow import HEARING
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import PhaseRun, Turn
 from services.orchestrator.phases.analysis import analysis
@@ -65,8 +66,8 @@ class Steps:
     def __init__(self, turn: Turn, deps: Deps, limits: TimeLimits) -> None:
         self.turn = turn
         self.phase: PhaseName | None = None
-        self.steering = list(turn.steering)
-        """All that was added to the turn; what a phase has not heard of yet is announced before it."""
+        self.answer = turn.output
+        """What the last phase that ended has left of an answer: with it a later attempt goes on."""
         self._deps = deps
         self._limits = limits
         self._stopping = deps.stopping
@@ -105,6 +106,7 @@ class Steps:
     async def run(self, name: PhaseName) -> None:
         """Leaves `turn` as the phase left it; where it was cut short, with what it had sent by then."""
         self.phase = name  # Before anything is awaited: from here on it is too late to steer this phase.
+        self._deps.steering.open()
         try:
             await self._take_steering(name)
             turn = await self._deps.announce(self.turn, PhaseStarted, phase=name)
@@ -132,6 +134,7 @@ class Steps:
         if name == "save":  # Its last events were written with it, and are sent when that is certain.
             return turn
         turn = replaced(turn, phases=[*turn.phases, run], approval=self._deps.approvals.state)
+        self.answer = turn.output
         return await self._deps.announce(turn, PhaseEnded, phase=name, seconds=seconds)
 
     async def _within_limits(self, name: PhaseName, turn: Turn) -> Turn | None:
@@ -169,10 +172,12 @@ class Steps:
         return self._deps.approvals.seconds_spent() - seconds_spent(turn.approval, turn.phase_started_at)
 
     async def _take_steering(self, name: PhaseName) -> None:
-        said = sum(isinstance(event, Steered) for event in self.turn.events)
-        for text in self.steering[said:]:
-            self.turn = await self._deps.announce(self.turn, Steered, text=text, takes_effect=name)
-        self.turn = replaced(self.turn, steering=list(self.steering))
+        said = list(self._deps.steering.texts)
+        if name in HEARING:
+            announced = sum(isinstance(event, Steered) for event in self.turn.events)
+            for text in said[announced:]:
+                self.turn = await self._deps.announce(self.turn, Steered, text=text, takes_effect=name)
+        self.turn = replaced(self.turn, steering=said)
 
     async def _cut_short(self, name: PhaseName) -> None:
         """What the phase had sent is asked back from the stream."""
@@ -184,7 +189,8 @@ class Steps:
             turn.events,
             lambda sent: PhaseEnded(index=len(sent), attempt=turn.attempt, phase=name, seconds=seconds),
         )
-        self.turn = replaced(turn, events=events, output=output_of(events))
+        said = list(self._deps.steering.texts)
+        self.turn = replaced(turn, events=events, output=output_of(events), steering=said)
 
     def what_took_too_long(self) -> str:
         spent = (self._deps.clock() - self.turn.started_at).total_seconds()

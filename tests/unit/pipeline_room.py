@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from services.orchestrator.domain.recipes import PHASES
+from services.orchestrator.stopping import Stopping
 from services.orchestrator.tools.tool import Caller, Tool, ToolResult, ToolSource, make_tool
-from shared.events import Event, PhaseStarted
-from shared.replies import Generate, Generated, GetDocument, GetTurn, TurnRecord
-from tests.unit.orchestrator_room import Parrot, Room, Shelf, generated
+from shared.events import Event, OutputDelta, PhaseStarted
+from shared.replies import Generate, Generated, GetDocument, GetTurn, Hit, TurnRecord
+from tests.unit.orchestrator_room import Announced, Parrot, Room, Shelf, generated
 from tests.unit.samples import hit
 
 ANALYSIS = {"intent": "question", "resolved": "Where does Mira live?", "queries": ["Mira's home"]}
@@ -26,6 +27,8 @@ class Thinker(Parrot):
 
     def __init__(self, **thoughts: Any) -> None:
         super().__init__(self._say)
+        self.stream: Announced | None = None
+        """Where its words go, as those of an engine do."""
         self._left = {
             kind: list(said) if isinstance(said, list) else [said]
             for kind, said in {**THOUGHTS, "Answer": "In Lisbon [turn 7].", **thoughts}.items()
@@ -41,8 +44,78 @@ class Thinker(Parrot):
         pieces = [] if request.stream_to is None or not text else [len(text)]
         return generated(request, text=text, pieces=pieces)
 
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
+        generated = await super().generate(request, stopping)
+        await self._send(request, generated)
+        return generated
+
+    async def _send(self, request: Generate, generated: Generated) -> None:
+        if self.stream is not None and request.stream_to is not None and generated.text:
+            turn_id = request.request_id.partition(":")[0]
+            delta = OutputDelta(index=request.first_index, attempt=request.attempt, text=generated.text)
+            await self.stream.emit(turn_id, delta)
+
     def roles(self) -> list[str]:
         return [request.role for request in self.asked]
+
+
+class Halt:
+    """One phase, in which a turn stays the first time until it is let go."""
+
+    def __init__(self, phase: str) -> None:
+        self.phase = phase
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def at(self, phase: str) -> None:
+        if phase == self.phase and not self.reached.is_set():
+            self.reached.set()
+            await self.go_on.wait()
+
+    async def until_in(self, room: Room, number: int = 42) -> None:
+        """Until the turn is there; a search of memory may have begun before."""
+        await self.reached.wait()
+        async with asyncio.timeout(5):
+            while self.phase not in phases_of(room, number):  # noqa: ASYNC110  # a stream has no event for it
+                await asyncio.sleep(0)
+
+
+class Halting(Thinker):
+    """Stays where it is told to."""
+
+    def __init__(self, halt: Halt, **thoughts: Any) -> None:
+        super().__init__(**thoughts)
+        self._halt = halt
+
+    async def generate(self, request: Generate, stopping: Stopping) -> Generated:
+        self.asked.append(request)
+        await self._halt.at(request.phase)
+        generated = self._say(request)
+        await self._send(request, generated)
+        return generated
+
+
+class HaltingShelf(Shelf):
+    """In gather."""
+
+    def __init__(self, halt: Halt, hits: Sequence[Hit] = ()) -> None:
+        super().__init__(hits)
+        self._halt = halt
+
+    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+        await self._halt.at("gather")
+        return await super().search(user, query, limit=limit)
+
+
+def halting_tool(name: str, halt: Halt, called: list[str]) -> Tool:
+    """In coordinate."""
+
+    async def run(arguments: Texts, caller: Caller) -> str:
+        called.append(arguments.text)
+        await halt.at("coordinate")
+        return f"found {arguments.text}"
+
+    return make_tool(name, "Does it.", "read", Texts, run)
 
 
 class Texts(msgspec.Struct):
@@ -87,6 +160,8 @@ class Rooms:
         (folder / "recipes" / "standard.toml").write_text(recipe or STANDARD)
         memory = memory or Shelf([hit(7, "Mira lives in Lisbon.")])
         room = Room(folder / "turns", memory, model, tools=tools, recipes=folder / "recipes", **more)
+        if isinstance(model, Thinker):
+            model.stream = room.announced
         self._made.append(room)
         return room
 

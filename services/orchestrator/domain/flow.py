@@ -3,16 +3,18 @@
 from services.orchestrator.domain.recipes import PHASES, PhaseName
 from services.orchestrator.domain.turn import Turn
 
-_HEARING: tuple[PhaseName, ...] = ("analysis", "gate", "plan", "synthesis")
+HEARING: tuple[PhaseName, ...] = ("analysis", "gate", "plan", "synthesis")
 """They read all that the user has said."""
+_ANSWERING: tuple[PhaseName, ...] = ("synthesis", "validation", "save")
 
 
 def next_phase(turn: Turn) -> PhaseName | None:
     """None: the turn is written down."""
-    done = [run.phase for run in turn.phases]
-    if not done:
-        return turn.recipe.phases[0]
-    match done[-1]:
+    return _behind(turn, turn.phases[-1].phase) if turn.phases else turn.recipe.phases[0]
+
+
+def _behind(turn: Turn, done: PhaseName) -> PhaseName | None:
+    match done:
         case "gate" if turn.gate is not None and turn.gate.decision != "proceed":
             return "save" if turn.gate.text else "synthesis"
         case "plan" if not turn.planned:
@@ -41,14 +43,17 @@ def is_rejected(turn: Turn) -> bool:
 
 
 def hears_next(turn: Turn, running: PhaseName | None) -> PhaseName | None:
-    """The first phase that will know of what is said now; None where the answer is being given already."""
-    first = next_phase(turn) if running is None else _after(turn, running)
-    if first is None:
+    """The first phase that surely knows of what is said now; None where the answer is being given already.
+
+    While it is planned, another plan may know of it before.
+    """
+    first = next_phase(turn) if running is None else _behind(turn, running)
+    if first is None or running in _ANSWERING:
         return None
     later = [phase for phase in turn.recipe.phases if PHASES.index(phase) >= PHASES.index(first)]
     if "synthesis" not in later:
         return None
-    return next(phase for phase in later if phase in _HEARING)
+    return next(phase for phase in later if phase in HEARING)
 
 
 def _after(turn: Turn, phase: PhaseName) -> PhaseName | None:

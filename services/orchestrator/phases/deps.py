@@ -1,6 +1,6 @@
 """What every phase is given beside the turn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.ports import Announcements, Documents, Memory, Model, Recipes, Tools
 from services.orchestrator.recent import RecentTurns
+from services.orchestrator.steering import Steering
 from services.orchestrator.stopping import Stopping
 from shared.events import LiveEvent
 
@@ -45,6 +46,7 @@ class Deps:
     stopping: Stopping
     ahead: Ahead
     approvals: Approvals
+    steering: Steering = field(default_factory=Steering)
 
     async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
         """Sends the turn's next live event, and returns the turn with it."""

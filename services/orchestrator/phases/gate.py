@@ -14,6 +14,8 @@ from shared.events import OutputDelta
 async def gate(turn: Turn, deps: Deps) -> Turn:
     turn = await history_of(turn, deps)
     turn, found = await ask_for(turn, deps, "REFLEX", "gate", gate_messages(turn), Gate)
+    if found.decision != "proceed" and not deps.steering.close(turn.steering):
+        found = Gate(reason="more was said while this was decided")
     if found.decision == "proceed" or not found.text.strip():
         return msgspec.structs.replace(turn, gate=msgspec.structs.replace(found, text=""))
     turn = msgspec.structs.replace(

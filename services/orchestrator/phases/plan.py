@@ -3,15 +3,24 @@
 import msgspec
 
 from services.orchestrator.domain.questions import plan_messages
+from services.orchestrator.domain.schemas import plan_schema
 from services.orchestrator.domain.thoughts import Plan
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask_for
 from services.orchestrator.phases.deps import Deps
+from shared.events import Steered
 
 
 async def plan(turn: Turn, deps: Deps) -> Turn:
-    if turn.analysis is not None and not turn.analysis.needs_tools:
+    if turn.analysis is not None and not turn.analysis.needs_tools and not _has_heard_more(turn):
         return msgspec.structs.replace(turn, plans=[*turn.plans, Plan()])
-    tools = deps.tools.described(deps.tools.allowed(turn.recipe.tools))
-    turn, found = await ask_for(turn, deps, "MIND", "plan", plan_messages(turn, tools), Plan)
+    names = deps.tools.allowed(turn.recipe.tools)
+    messages = plan_messages(turn, deps.tools.described(names))
+    schema = plan_schema(deps.tools.schemas(names))
+    turn, found = await ask_for(turn, deps, "MIND", "plan", messages, Plan, schema)
     return msgspec.structs.replace(turn, plans=[*turn.plans, found])
+
+
+def _has_heard_more(turn: Turn) -> bool:
+    """Than the analysis."""
+    return any(isinstance(event, Steered) and event.takes_effect != "analysis" for event in turn.events)
