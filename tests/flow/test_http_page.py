@@ -51,7 +51,7 @@ async def test_a_reader_comes_back_where_it_left(stack: Stack, tmp_path: Path) -
 async def test_a_turn_is_stopped(stack: Stack, tmp_path: Path) -> None:
     answer = json.loads(await run("cancel.sh", stack, tmp_path))
 
-    assert set(answer) == {"turn_id", "found", "phase", "done", "takes_effect"}
+    assert set(answer) == {"turn_id", "found", "phase", "done", "takes_effect", "calls"}
 
 
 async def test_lines_are_imported(stack: Stack, tmp_path: Path) -> None:
