@@ -71,7 +71,7 @@ def test_a_turn_reads_from_top_to_bottom() -> None:
         "\n"
         "## §5 Answer\n"
         "\n"
-        "In Lisbon.\n"
+        "> In Lisbon.\n"
         "\n"
         "Sources:\n"
         "\n"

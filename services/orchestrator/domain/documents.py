@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from services.orchestrator.domain.sections import sections_of
+from services.orchestrator.domain.sections import one_line, sections_of
 from services.orchestrator.domain.turn import Turn, last_event_of, names_of
 from shared.events import AnyLiveEvent, OutputDelta, Queued, SourcesFound, encode
 from shared.replies import TurnRecord
@@ -57,14 +57,15 @@ def context_document(turn: Turn, record: TurnRecord) -> str:
         f"# Turn {record.turn_number}\n\n"
         f"- status: {record.status}\n- session: {record.session_id}\n- user: {record.user}\n"
         f"- asked: {record.requested_at.isoformat(timespec='seconds')}\n"
-        f"- recipe: {_recipe(record)}\n- model: {record.model or 'none'}\n"
-        f"- topic: {record.topic or 'none'} ({record.intent}, quality {record.quality:g})\n"
+        f"- recipe: {_recipe(record)}\n- model: {one_line(record.model) or 'none'}\n"
+        f"- topic: {one_line(record.topic) or 'none'} ({record.intent}, quality {record.quality:g})\n"
     )
     return "\n".join([head, *sections_of(turn, record)])
 
 
 def _recipe(record: TurnRecord) -> str:
-    return f"{record.recipe} ({record.recipe_version})" if record.recipe_version else record.recipe
+    name = one_line(record.recipe)
+    return f"{name} ({record.recipe_version})" if record.recipe_version else name
 
 
 def _json(value: object) -> str:

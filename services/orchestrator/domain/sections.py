@@ -75,7 +75,8 @@ def _gathered(turn: Turn) -> str:
 
 def _passage(passage: Passage) -> str:
     answer = f"\n\n{quotation(passage.output)}" if passage.output and not passage.quoted else ""
-    heading = passage.name[0].upper() + passage.name[1:]
+    name = one_line(passage.name)
+    heading = name[:1].upper() + name[1:]
     return (
         f"### {heading} (score {passage.score:.3f}, similarity {passage.similarity:.3f})\n\n"
         f"{quotation(passage.input)}{answer}"
@@ -84,7 +85,7 @@ def _passage(passage: Passage) -> str:
 
 def _plan(number: int, plan: Plan) -> str:
     goals = "\n".join(f"> - {one_line(goal)}" for goal in plan.goals)
-    calls = [f"> {call.id}: {call.tool} {_json(call.arguments)}" for call in plan.calls]
+    calls = [f"> {one_line(call.id)}: {one_line(call.tool)} {_json(call.arguments)}" for call in plan.calls]
     called = "\n>\n".join(calls) if calls else "No tool is needed."
     return _paragraphs(f"### Round {number}", goals, called)
 
@@ -101,16 +102,16 @@ def _result(result: CallResult) -> str:
 
 
 def _answer(record: TurnRecord) -> str:
-    parts = [record.output] if record.output else []
+    parts = [quotation(record.output)] if record.output else []
     if record.error:
-        parts.append(f"The turn {record.status}: {record.error}")
+        parts.append(f"The turn {record.status}: {one_line(record.error)}")
     if record.sources:
         parts.append(_sources(record))
     return "\n\n".join(parts) or "No answer was given."
 
 
 def _sources(record: TurnRecord) -> str:
-    lines = [f"- {source.name}: {source.quote}" for source in record.sources]
+    lines = [f"- {one_line(source.name)}: {one_line(source.quote)}" for source in record.sources]
     return "Sources:\n\n" + "\n".join(lines)
 
 
