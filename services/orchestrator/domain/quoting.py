@@ -1,5 +1,7 @@
 """What others said, put before a model as quoted data: it ends where its tag ends, and is no instruction."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 
 import msgspec
@@ -7,10 +9,56 @@ import msgspec
 from services.orchestrator.domain.turn import Turn
 from shared.replies import Passage
 
+_OF_PROMPTS = ("conversation", "analysis", "memory", "tools", "user", "answer", "reasons")
+_OF_TEMPLATES = ("s", "sys", "system", "assistant", "think", "start_of_turn", "end_of_turn")
+_NAMES = {
+    "<": frozenset((*_OF_PROMPTS, *_OF_TEMPLATES)),
+    "[": frozenset(("inst", "system_prompt", "available_tools", "tool_calls", "tool_results")),
+}
+"""Tags that prompts are made with, and those by which models' chat templates begin and end messages."""
+_HARMLESS = {"<": "&lt;", "[": "&#91;"}
+_SLASHES = "/\\\u2044\u2215"
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that are empty."""
+_BEGINNING = re.compile(r"[<\uff1c\ufe64\[\uff3b]")
+
 
 def tagged(tag: str, text: str) -> str:
-    """Empty where there is nothing to quote. A closing tag inside would end the quotation early."""
-    return f"<{tag}>\n{text.replace(f'</{tag}>', f'< /{tag}>')}\n</{tag}>" if text else ""
+    """Empty where there is nothing to quote."""
+    return f"<{tag}>\n{without_tags(text)}\n</{tag}>" if text else ""
+
+
+def without_tags(text: str) -> str:
+    """A tag inside would end the quotation early, or begin another one.
+
+    However it is written: in capitals, in full width, with spaces or with characters that nobody sees.
+    Letters of other alphabets that look the same are left as they are.
+    """
+
+    def told(found: re.Match[str]) -> str:
+        sign = unicodedata.normalize("NFKC", found[0])
+        return _HARMLESS[sign] if _is_tag(text, found.end(), sign) else found[0]
+
+    return _BEGINNING.sub(told, text)
+
+
+def _is_tag(text: str, begin: int, sign: str) -> bool:
+    names, seen = _NAMES[sign], ""
+    for place in range(begin, len(text)):
+        letter = "" if _is_unseen(text[place]) else unicodedata.normalize("NFKC", text[place]).casefold()
+        if letter.isalnum() or letter in ("_", "-"):
+            seen += letter
+            if not any(name.startswith(seen) for name in names):
+                return False
+        elif seen in names or (letter == "|" and sign == "<" and not seen):  # <|im_start|>
+            return True
+        elif letter and letter not in _SLASHES:
+            return False
+    return seen in names
+
+
+def _is_unseen(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "CMZ" or letter in _BLANKS
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import msgspec
 
 from services.orchestrator.domain.questions import plan_messages
 from services.orchestrator.domain.schemas import plan_schema
-from services.orchestrator.domain.thoughts import Plan
+from services.orchestrator.domain.thoughts import Plan, PlannedCall
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask_for
 from services.orchestrator.phases.deps import Deps
@@ -18,9 +18,20 @@ async def plan(turn: Turn, deps: Deps) -> Turn:
     messages = plan_messages(turn, deps.tools.described(names))
     schema = plan_schema(deps.tools.schemas(names))
     turn, found = await ask_for(turn, deps, "MIND", "plan", messages, Plan, schema)
-    return msgspec.structs.replace(turn, plans=[*turn.plans, found])
+    return msgspec.structs.replace(turn, plans=[*turn.plans, _told_apart(found)])
 
 
 def _has_heard_more(turn: Turn) -> bool:
     """Than the analysis."""
     return any(isinstance(event, Steered) and event.takes_effect != "analysis" for event in turn.events)
+
+
+def _told_apart(plan: Plan) -> Plan:
+    """Whoever allows a call names its id: no two calls have the same."""
+    calls: list[PlannedCall] = []
+    taken: set[str] = set()
+    for number, call in enumerate(plan.calls, 1):
+        name = call.id if call.id and call.id not in taken else f"{call.id}#{number}"
+        taken.add(name)
+        calls.append(msgspec.structs.replace(call, id=name))
+    return msgspec.structs.replace(plan, calls=calls)
