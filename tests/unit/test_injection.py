@@ -87,15 +87,20 @@ async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
     await rooms.close()
 
 
+SPACED = "|".join(r"\s*".join(name) for name in NAMES)
+TAG = re.compile(rf"<(\s*/[\s/]*)?\s*({SPACED})(?![\w-])")
+
+
 def tags_in(text: str) -> list[str]:
     """As a reader sees them who is easily deceived."""
     seen = "".join(one for one in unicodedata.normalize("NFKC", text) if not is_blank(one)).casefold()
     seen = seen.replace("\\", "/").replace("\u2044", "/")
-    return re.findall(rf"<(/*(?:{'|'.join(NAMES)}))(?![\w-])", seen)
+    return [("/" if slash else "") + "".join(name.split()) for slash, name in TAG.findall(seen)]
 
 
 def is_blank(letter: str) -> bool:
-    return unicodedata.category(letter)[0] in "CMZ" or letter in "\u1160\u3164"
+    """Not white, and nothing to see."""
+    return not letter.isspace() and (unicodedata.category(letter)[0] in "CM" or letter in "\u1160\u3164")
 
 
 def pairs(*names: str) -> list[str]:
