@@ -6,7 +6,6 @@ sum of what was waited for it until the answer began, against the whole time unt
 searched.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -16,10 +15,12 @@ from pathlib import Path
 from statistics import median
 
 from bench.figures import Figure, percentile, plain, ratio
+from bench.indexed import Indexed
 from bench.instant_worker import THINK_SECONDS
 from bench.load import Answer, Client, load
 from bench.parts import Installation
 from bench.sentences import sentences
+from bench.turns import saved_id
 
 MARKER = b"output.delta"
 CONCURRENT = 16
@@ -73,7 +74,8 @@ async def _turns(
                 "nats", ("postgres",), ("indexer", *services), inference="bench.instant_worker"
             )
         )
-        one_by_one = await _one_by_one(installation.gateway_port, _bodies(said, sessions), asked)
+        indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))
+        one_by_one = await _one_by_one(installation.gateway_port, indexed, _bodies(said, sessions), asked)
         if not turns:
             return one_by_one, 0.0
         done = await load(
@@ -88,13 +90,15 @@ async def _turns(
         return one_by_one, done.per_second
 
 
-async def _one_by_one(port: int, bodies: Iterator[dict[str, str]], asked: int) -> list[Answer]:
+async def _one_by_one(
+    port: int, indexed: Indexed, bodies: Iterator[dict[str, str]], asked: int
+) -> list[Answer]:
     client = await Client.connected(port, MARKER)
     try:
         answers = []
         for number, body in enumerate(islice(bodies, 5 + asked)):
             answer = await client.post("/v1/turns", body)
-            await asyncio.sleep(0.05)  # What is saved is indexed meanwhile.
+            await indexed.wait_for([saved_id(answer)])  # To embed it takes both cores.
             if number >= 5:
                 answers.append(answer)
     finally:
