@@ -250,3 +250,17 @@ def _own_ports() -> Iterator[int]:
 
 _CANDIDATES = _own_ports()
 """None comes twice soon: it may not be listened on yet."""
+
+
+def pause(pid: int) -> None:
+    """Stops a process until SIGCONT; returns when each of its threads stands still, which takes a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 10.0
+    while any(_state_of(task) != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline, f"process {pid} does not stop"
+        time.sleep(0.001)
+
+
+def _state_of(task: Path) -> str:
+    """The letter behind the name in brackets."""
+    return (task / "stat").read_text().rpartition(") ")[2][0]

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from deploy.local.parts import NotReady, probe_http
 from deploy.local.settings import LocalSettings
 from shared.bus import Bus
 from shared.settings import CommonSettings
-from tests.stack import free_ports, free_ports_in_a_row
+from tests.stack import free_ports, free_ports_in_a_row, pause
 
 
 class NatsServer:
@@ -48,19 +47,11 @@ class NatsServer:
     def frozen(self) -> Iterator[None]:
         """Its connections stand, and nothing is answered."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        while not _all_threads_stand(self._process.pid):
-            time.sleep(0.005)
+        pause(self._process.pid)
         try:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
-
-
-def _all_threads_stand(pid: int) -> bool:
-    """SIGSTOP reaches a process before it has stopped the last of its threads."""
-    threads = (Path("/proc") / str(pid) / "task").glob("*/stat")
-    return all(thread.read_text().rpartition(") ")[2].startswith("T") for thread in threads)
 
 
 @asynccontextmanager

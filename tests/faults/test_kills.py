@@ -23,7 +23,7 @@ from tests.faults.replicas import (
     until_back,
     until_sent,
 )
-from tests.stack import Stack
+from tests.stack import Stack, pause
 
 LONG = " ".join(f"word{number}" for number in range(20))
 
@@ -97,7 +97,7 @@ async def test_an_orchestrator_that_was_paused_does_not_end_a_turn_a_second_time
     await asyncio.sleep(0.3)
     holder = await holder_of(faulty, second_orchestrator, turn_id)
 
-    os.kill(holder, signal.SIGSTOP)
+    pause(holder)
     try:
         await ended(faulty, turn_id)
     finally:

@@ -23,7 +23,7 @@ from tests.faults.replicas import (
     until_back,
     until_sent,
 )
-from tests.stack import Stack
+from tests.stack import Stack, pause
 
 LONG = " ".join(f"word{number}" for number in range(30))
 AWAY_SECONDS = 20.0
@@ -36,7 +36,7 @@ async def test_turns_run_without_postgresql_say_so_and_are_indexed_afterwards(
     pid = faulty.pid_of("postgres")
     children = [pid, *children_of(pid)]
     for one in children:
-        os.kill(one, signal.SIGSTOP)
+        pause(one)
     try:
         events = await faulty.stream("Is anybody there?")
         ready, states = await faulty.call("GET", "/readyz")
@@ -66,7 +66,7 @@ async def test_a_running_turn_outlives_an_outage_of_nats_and_new_ones_are_refuse
     await asyncio.sleep(0.3)
     pid = faulty.pid_of("nats")
 
-    os.kill(pid, signal.SIGSTOP)
+    pause(pid)
     await asyncio.sleep(0.5)  # Its threads stop one by one.
     refused: list[tuple[int, Any]] = []
     try:

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from time import monotonic
 
 from tests.contracts.engines_server import ChatServer
 from tests.faults.proxy import proxy_to
 from tests.faults.replicas import accept, are_whole, ended, read_on, replica, text_of, until_sent
 from tests.faults.test_kills import outcomes_of, running_turns
-from tests.stack import Stack
+from tests.stack import Stack, pause
 
 LONG = " ".join(f"word{number}" for number in range(20))
 
@@ -22,7 +23,7 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
         replica(faulty, "orchestrator", NATS_URL=f"nats://127.0.0.1:{proxy.port}") as second,
     ):
         before, ids = len(slow.bodies), list[str]()
-        slow.word_seconds = 1.0  # None ends before the cut.
+        slow.word_seconds = 3.0  # None ends before the cut.
 
         async def taken(number: int, tries: int = 1) -> float:
             """Hands turns in, waits until all of them run, and says how many the second one has."""
@@ -31,13 +32,17 @@ async def test_turns_of_an_orchestrator_that_is_cut_off_are_taken_over_and_end_o
             return await running_turns(second.url)
 
         # Who takes a turn is chance, and the way through the proxy is the longer one.
-        os.kill(faulty.pid_of("orchestrator"), signal.SIGSTOP)
+        pause(faulty.pid_of("orchestrator"))
         try:
             cut_off = await taken(3, tries=10)  # The gateway also asks the one that is paused.
         finally:
             os.kill(faulty.pid_of("orchestrator"), signal.SIGCONT)
-        while cut_off == len(ids) < 30:
-            cut_off = await taken(3)
+        await faulty.until_ready()
+        # It may have to connect anew first, and the other one takes them until then.
+        deadline = monotonic() + 30.0
+        while cut_off == len(ids) and monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            cut_off = await taken(1)
 
         proxy.cut()
         slow.word_seconds = 0.05

@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.engines_server import ChatServer, chat_server
 from tests.flow.http_turns import events_of, key, post, request, second_gateway, until_speaking, words
-from tests.stack import Stack
+from tests.stack import Stack, pause
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ async def test_a_message_added_before_the_answer_reaches_the_model_and_one_added
 ) -> None:
     secret = f"pears{uuid4().hex[:6]}"
     indexer = slow.pid_of("indexer")
-    os.kill(indexer, signal.SIGSTOP)  # The turn waits for its memory.
+    pause(indexer)  # The turn waits for its memory.
     try:
         async with request(
             slow, "POST", "/v1/turns", {"input": words(20)}, accept="text/event-stream"

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.stack import Stack
+from tests.stack import Stack, pause
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def test_an_outage_of_nats_is_said_and_then_over(own_stack: Stack) -> None
         await stack.ask("Before the outage the kettle was red.")
         pid = stack.pid_of("nats")
 
-        os.kill(pid, signal.SIGSTOP)
+        pause(pid)
         try:
             begun = asyncio.get_running_loop().time()
             refused = []
