@@ -20,19 +20,6 @@ class FetchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     again: Annotated[bool, msgspec.Meta(description="true: read it anew, even if it was read lately")] = False
 
 
-class NoLog:
-    """A ResearchLog where nobody keeps what was read."""
-
-    async def known(self, user: str, url: str) -> Page | None:
-        return None
-
-    async def read(self, page: Page, caller: Caller, *, about: str) -> None:
-        pass
-
-    async def failed(self, domain: str, brief: str, caller: Caller) -> None:
-        pass
-
-
 def research_fetch(web: Web, log: ResearchLog) -> Tool:
     async def fetch(arguments: FetchArguments, caller: Caller) -> ToolResult:
         known = None if arguments.again else await log.known(caller.user, arguments.url)
