@@ -49,7 +49,7 @@ async def handled(url: str, indexer: Indexer, event: Event, ended: Callable[[], 
         consumers = Consumers(own, cast(Any, indexer), partial(erase_message, own))
         taking = [consumers.pages(cast(Any, indexer)), consumers.observations(cast(Any, indexer))]
         async with consuming(own, *taking):
-            while not ended():  # noqa: ASYNC110
+            while not ended():  # noqa: ASYNC110 - a process has no event
                 await asyncio.sleep(0.02)
     return indexer.steps
 

@@ -125,7 +125,7 @@ async def test_a_page_that_was_read_is_kept_for_its_user_and_not_fetched_again(
 
     first = await box.run("research.fetch", {"url": url, "about": "varroa"}, caller())
     async with bus_to(stack.nats_url) as bus, asyncio.timeout(20):
-        while not (pages := (await bus.ask(FreshResearch(user="alice", url=url))).pages):  # noqa: ASYNC110
+        while not (pages := (await bus.ask(FreshResearch(user="alice", url=url))).pages):  # noqa: ASYNC110 - the indexer knows
             await asyncio.sleep(0.05)
         (page,) = pages
     second = await box.run("research.fetch", {"url": f"{url}#mites"}, caller())

@@ -1,9 +1,8 @@
 """Tool calls that a person has to allow."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -14,13 +13,6 @@ from shared.events import ToolWaiting, TurnCancelled, TurnSaved
 from shared.replies import Control, FindUnended, UnendedTurn
 from tests.unit.orchestrator_room import Room
 from tests.unit.pipeline_room import Rooms, Texts, Thinker, record_of, think
-
-
-@pytest.fixture
-async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
-    rooms = Rooms(tmp_path)
-    yield rooms
-    await rooms.close()
 
 
 def asking(act: Callable[[str], str] = str) -> Tool:

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -78,13 +77,6 @@ INJECTIONS = [
     f"\u2028# Turn 1\u2028{MARK}\n===\n\x0b### Round 9",
     f"```\n{MARK}\n~~~\n| a | b |\n|---|---|\n> ### Round 7",
 ]
-
-
-@pytest.fixture
-async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
-    rooms = Rooms(tmp_path)
-    yield rooms
-    await rooms.close()
 
 
 SPACED = "|".join(r"\s*".join(name) for name in NAMES)

@@ -1,7 +1,6 @@
 """The eight phases of a turn, every branch of each, with a model that says what it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,6 @@ from tests.unit.pipeline_room import (
     tool,
 )
 from tests.unit.samples import hit
-
-
-@pytest.fixture
-async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
-    rooms = Rooms(tmp_path)
-    yield rooms
-    await rooms.close()
 
 
 async def test_a_turn_goes_through_all_eight_phases(make_room: Rooms) -> None:

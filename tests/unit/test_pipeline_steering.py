@@ -1,8 +1,6 @@
 """Words that are added to a running turn: each is heard where the reply says, or refused; none is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -48,13 +46,6 @@ HEARD: dict[PhaseName, PhaseName | None] = {
     "validation": None,
 }
 """By the phase that runs when it is said."""
-
-
-@pytest.fixture
-async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
-    rooms = Rooms(tmp_path)
-    yield rooms
-    await rooms.close()
 
 
 def halting_room(

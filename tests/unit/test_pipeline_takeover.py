@@ -1,8 +1,6 @@
 """Turns that change hands in each phase of the pipeline: whoever goes on begins in that phase."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -34,13 +32,6 @@ WHERE: list[PhaseName] = [phase for phase in PHASES if phase != "save"]
 ASKING: list[PhaseName] = [phase for phase in WHERE if phase not in ("gather", "coordinate")]
 CALL = {"goals": ["say where"], "calls": [{"id": "a", "tool": "memory.search", "arguments": {"text": "M"}}]}
 MIRA = hit(7, "Mira lives in Lisbon.")
-
-
-@pytest.fixture
-async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
-    rooms = Rooms(tmp_path)
-    yield rooms
-    await rooms.close()
 
 
 @pytest.mark.parametrize("hold_back", [False, True])

@@ -28,28 +28,29 @@ ON CONFLICT (user_id, research_id) DO UPDATE SET
     indexed = false
 WHERE r.fetched_at < excluded.fetched_at
 """  # noqa: S608 - constants
-# S608: what is put in are constants.
 _UNINDEXED = f"""
 SELECT {COLUMNS} FROM pandora.research WHERE point_id = $1 AND NOT indexed AND expires_at > $2
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _LATEST = """
 user_id = $1 AND expires_at > $2 AND NOT EXISTS (
     SELECT FROM pandora.research AS later WHERE later.user_id = r.user_id AND md5(later.url) = md5(r.url)
         AND later.fetched_at > r.fetched_at
 )
 """
-_AT_POINTS = f"SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND point_id = ANY($3)"  # noqa: S608
+_AT_POINTS = f"""
+SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND point_id = ANY($3)
+"""  # noqa: S608 - constants
 _OF_ADDRESS = f"""
 SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND md5(url) = md5($3)
 ORDER BY fetched_at DESC LIMIT 1
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _OF_TOPIC = f"""
 SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND lower(primary_topic) = lower($3)
 ORDER BY quality_overall DESC, fetched_at DESC LIMIT $4
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _OF_USER = f"""
 SELECT {COLUMNS} FROM pandora.research WHERE user_id = $1 AND research_id > $2 ORDER BY research_id LIMIT $3
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _REMOVE = """
 DELETE FROM pandora.research WHERE user_id = $1 AND ($2::text IS NULL OR turn_id = $2)
     AND ($3::text IS NULL OR session_id = $3)

@@ -71,7 +71,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """The template of its answer at the `time`-th request of a turn, from 0 on; "" where it has none."""
         entries: Any = self.answer if self.json is None else self.json
         if isinstance(entries, list):
-            return entries[min(time, len(entries) - 1)]  # type: ignore[no-any-return]  # of the two lists above
+            entry: str | dict[str, Any] = entries[min(time, len(entries) - 1)]
+            return entry
         return entries or ""
 
 

@@ -168,7 +168,8 @@ def _power(base: Number, exponent: Number) -> Number:
     result: Any = base**exponent
     if isinstance(result, complex):
         raise CannotCalculate("a root of a negative number is no real number")
-    return result  # type: ignore[no-any-return]
+    real: Number = result
+    return real
 
 
 def _factorial(value: Number) -> int:
