@@ -1,5 +1,6 @@
 """Whom and what events are about: ids, and where something is known from."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -17,6 +18,8 @@ Score = float
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\x00-\x20\x7f]+$(?!\n)", max_length=2048)]
 Domain = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9._:\[\]-]{1,253}$(?!\n)")]
 """A host as addresses name it, in lower case, with its port where that is another than usual."""
+
+FileId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
 """What a new turn does while another turn of its session runs: wait, not run at all, stop the other and keep
@@ -59,6 +62,27 @@ class Source(Origin, frozen=True, kw_only=True):
 
     score: Score
     quote: str
+
+
+class SeenImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image of a turn, and what EYES saw in it."""
+
+    file_id: str
+    name: str
+    """As it was uploaded."""
+    description: str = ""
+    problem: str = ""
+    """Why nobody looked at it; then there is no description."""
+
+    @property
+    def words(self) -> str:
+        """For people and models."""
+        return f"[Image {self.name}: {self.description or f'not seen, {self.problem}'}]"
+
+
+def said_with_images(said: str, images: Sequence[SeenImage]) -> str:
+    """A user's words, and behind them what their images show: what later turns are told of both."""
+    return "\n\n".join([said, *(image.words for image in images)])
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Facts on JetStream streams. Each class names its subject and version."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -9,8 +9,10 @@ from shared.events.names import (
     LOCAL_USER,
     AnySessionId,
     Domain,
+    FileId,
     IfBusy,
     PhaseTiming,
+    SeenImage,
     SessionId,
     Source,
     Timings,
@@ -21,6 +23,9 @@ from shared.events.names import (
     WhyCancelled,
 )
 from shared.memories import Confidence, MemoryId, Moment, Statement
+
+MOST_IMAGES: Final = 8
+"""Of one turn."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +75,8 @@ class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     model: str | None = None
     if_busy: IfBusy = "enqueue"
     metadata: dict[str, str] = {}
+    images: Annotated[list[FileId], msgspec.Meta(max_length=MOST_IMAGES)] = []
+    """Files of the user (`file.put`), in the order in which they are shown."""
 
 
 class TurnSaved(TurnEvent, frozen=True, kw_only=True):
@@ -101,6 +108,7 @@ class TurnSaved(TurnEvent, frozen=True, kw_only=True):
     """The index of the turn's last live event."""
     phases: list[PhaseTiming] = []
     """In the order in which they ran; those that were left out are not in it."""
+    images: list[SeenImage] = []
 
 
 class TurnFailed(TurnEvent, frozen=True, kw_only=True):

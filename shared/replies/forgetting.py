@@ -9,7 +9,7 @@ from shared.events import ForgetRequested, TurnId, User
 from shared.replies.request import Request
 
 Store = Literal[
-    "turns", "messages", "memories", "research", "points", "documents", "streams", "keys", "caches"
+    "turns", "messages", "memories", "research", "points", "documents", "files", "streams", "keys", "caches"
 ]
 ReceiptState = Literal["pending", "forgotten", "erased"]
 """`pending`: under way. `forgotten`: nothing finds or shows it. `erased`: its bytes are gone as well."""

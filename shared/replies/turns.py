@@ -5,7 +5,17 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from shared.events import PhaseTiming, SessionId, Source, Timings, TurnId, Usage, User, WhyCancelled
+from shared.events import (
+    PhaseTiming,
+    SeenImage,
+    SessionId,
+    Source,
+    Timings,
+    TurnId,
+    Usage,
+    User,
+    WhyCancelled,
+)
 from shared.replies.request import Request
 
 TurnStatus = Literal["queued", "running", "waiting", "saved", "failed", "cancelled"]
@@ -48,6 +58,7 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that it took."""
     metadata: dict[str, str] = {}
     last_index: int = 0
+    images: list[SeenImage] = []
 
 
 class GetTurn(Request[TurnRecord], frozen=True, kw_only=True):
