@@ -139,6 +139,23 @@ class Documents(Protocol):
         ...
 
 
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as a model is given it: its first frame, upright, small, without what else the file said."""
+
+    name: str
+    """As it was uploaded."""
+    data_url: str
+    """`data:image/jpeg;base64,...` or png, below 700 KB."""
+
+
+class Images(Protocol):
+    """The images that users have uploaded, to look at."""
+
+    async def picture(self, user: str, file_id: str) -> Picture:
+        """Raises Refused: 404 where the user has no such file, 415 where it cannot be looked at; Transient."""
+        ...
+
+
 class Packed(msgspec.Struct, frozen=True):
     """A turn that was archived: its documents' sizes, and its archive's."""
 
