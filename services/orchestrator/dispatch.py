@@ -24,7 +24,12 @@ _TURNS_OF_THE_MEAN = 50
 
 
 class Dispatcher:
-    """One task for each turn in hand; at most `concurrency` of them."""
+    """One task for each turn in hand; at most `concurrency` of them are at work.
+
+    A turn that waits for a person is in hand and not at work: another one takes its slot. Answered, it goes on at
+    once, so that more than `concurrency` are at work until one of them ends: whoever has just said yes should not
+    wait behind others again.
+    """
 
     def __init__(
         self,
@@ -52,7 +57,11 @@ class Dispatcher:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._in_hand)
+        return self._at_work > 0
+
+    @property
+    def _at_work(self) -> int:
+        return len(self._in_hand) - sum(run.is_waiting for run in self._runs.values())
 
     def run_of(self, turn_id: str) -> TurnRun | None:
         return self._runs.get(turn_id)
@@ -71,7 +80,7 @@ class Dispatcher:
         run = self._runs.get(lease.turn_id)
         if run is not None and lease.state == "held" and lease.holder != self.own:
             run.stopping.tell("handed_back")  # It was taken over; its next save will say so.
-        self._news.set()
+        self._news.set()  # Also where one of this process begins to wait: that is saved with its lease.
 
     def see_end(self, turn_number: int) -> None:
         self.queue.remove(turn_number)
@@ -91,7 +100,7 @@ class Dispatcher:
         while True:
             await self._news.wait()
             self._news.clear()
-            while len(self._in_hand) < self.concurrency and not self._stopping:
+            while self._at_work < self.concurrency and not self._stopping:
                 claim = self.queue.next_claim()
                 if claim is None:
                     break

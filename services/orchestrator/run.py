@@ -134,6 +134,13 @@ class TurnRun:
         await self._save(self.turn)
 
     @property
+    def is_waiting(self) -> bool:
+        """For a person, and nothing else keeps it: what it was asked to stop for, it does."""
+        return (
+            self.phase == "coordinate" and self.stopping.why is None and bool(waiting(self.approvals.state))
+        )
+
+    @property
     def is_committing(self) -> bool:
         """It is being written down: too late for anything."""
         return self.phase == "save" or self._is_ending or self.record is not None

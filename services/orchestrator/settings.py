@@ -13,7 +13,9 @@ class OrchestratorSettings(CommonSettings):
     """How many turns at once, for how long, with how much memory in each prompt."""
 
     orchestrator_port: int = Field(8090, ge=1, le=65535, description="port of health and metrics")
-    orchestrator_concurrency: int = Field(64, ge=1, le=4096, description="turns in hand at once")
+    orchestrator_concurrency: int = Field(
+        64, ge=1, le=4096, description="turns at work at once; those that wait for a person do not count"
+    )
     queue_limit_turns: int = Field(
         QUEUE_LIMIT, ge=1, le=10_000_000, description="turns that may wait; one more is refused with 503"
     )

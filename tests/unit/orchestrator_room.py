@@ -192,9 +192,11 @@ class Room:
         recipes: Path = ROOT / "recipes",
         clock: Clock = lambda: AT,
         approval_seconds: float = 60.0,
+        concurrency: int = 4,
     ) -> None:
         self._clock = clock
         self._approval_seconds = approval_seconds
+        self._concurrency = concurrency
         self.folder = folder
         self.tools = tools
         self.recipes = RecipeFiles(recipes, ROOT / "roles.toml", "direct")
@@ -241,7 +243,9 @@ class Room:
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
             return TurnRun(turn, held, deps, self.board, self.office, self._limits, has_waited=has_waited)
 
-        dispatcher = Dispatcher(own, TurnQueue(), self.board, make_run, unrun, deps.clock, concurrency=4)
+        dispatcher = Dispatcher(
+            own, TurnQueue(), self.board, make_run, unrun, deps.clock, concurrency=self._concurrency
+        )
         places = Places(dispatcher, self.announced, may_tell=lambda: True, processes=lambda: 1)
         self.board.readers.append(dispatcher.see_lease)
         self._tasks.append(asyncio.create_task(dispatcher.run()))

@@ -12,7 +12,7 @@ from shared.errors import Refused
 from shared.events import ToolWaiting, TurnCancelled, TurnSaved
 from shared.replies import Control, FindUnended, UnendedTurn
 from tests.unit.orchestrator_room import Room
-from tests.unit.pipeline_room import Rooms, Texts, Thinker, record_of, think
+from tests.unit.pipeline_room import Halt, Halting, Rooms, Texts, Thinker, record_of, think
 
 
 def asking(act: Callable[[str], str] = str) -> Tool:
@@ -132,3 +132,35 @@ async def test_a_turn_that_waits_can_be_cancelled(make_room: Rooms) -> None:
     assert (await room.controls.control(Control(user="alice", turn_id="t42", action="cancel"))).done
 
     assert isinstance(await ended, TurnCancelled)
+
+
+async def test_a_turn_that_waits_keeps_no_slot(make_room: Rooms) -> None:
+    room = make_room(Thinker(Plan=REMOVE), tools=[asking()], concurrency=1)
+    waits = asyncio.create_task(think(room))
+    await until_it_waits(room)
+
+    async with asyncio.timeout(5):
+        other = await room.hand_in(43, session_id="s2")
+    assert isinstance(other, TurnSaved)
+    assert (await unended(room)).status == "waiting"
+
+    await room.controls.control(Control(user="alice", turn_id="t42", action="approve"))
+    assert isinstance(await waits, TurnSaved)
+
+
+async def test_a_turn_that_is_answered_goes_on_beside_the_one_that_took_its_slot(make_room: Rooms) -> None:
+    halt = Halt("synthesis")
+    room = make_room(Halting(halt, Plan=REMOVE), tools=[asking()], concurrency=1)
+    waits = asyncio.create_task(think(room))
+    await until_it_waits(room)
+    other = asyncio.create_task(room.hand_in(43, session_id="s2"))
+    await halt.until_in(room, 43)
+    third = asyncio.create_task(room.hand_in(44, session_id="s3"))
+
+    await room.controls.control(Control(user="alice", turn_id="t42", action="approve"))
+
+    assert isinstance(await waits, TurnSaved)
+    assert "t44" not in room.announced.events
+    halt.go_on.set()
+    assert isinstance(await other, TurnSaved)
+    assert isinstance(await third, TurnSaved)

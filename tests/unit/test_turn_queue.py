@@ -167,6 +167,14 @@ def test_a_busy_session_names_the_turn_that_keeps_it_busy() -> None:
     assert [turn.number for turn in line.behind(session, 1)] == [2]
 
 
+def test_a_turn_that_waits_for_a_person_puts_nobody_behind() -> None:
+    line = queue(waiting(1), waiting(2, session="garden"), waiting(3, user="bob"))
+    line.see_lease(("alice", "kitchen"), held(1), revision=10)
+    line.see_lease(("alice", "kitchen"), held(1, is_waiting=True), revision=11)
+
+    assert numbers(line) == [2, 3]
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), min_size=1, max_size=30))
 def test_whatever_waits_every_turn_runs_once_and_each_session_in_order(names: list[tuple[str, str]]) -> None:
     turns = [waiting(number, user, session) for number, (user, session) in enumerate(names, 1)]

@@ -53,6 +53,10 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recent: list[str] = []
     """Ids of the session's last turns, oldest first, for the time until the index knows them."""
 
+    @property
+    def is_at_work(self) -> bool:
+        return self.state == "held" and not self.is_waiting
+
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A turn that may be run now, by whoever is the first to write the session's lease over `revision`."""
@@ -117,7 +121,7 @@ class TurnQueue:
         known = self._leases.get(session)
         if known is not None and known[1] >= revision:
             return
-        self._held[session[0]] += (lease.state == "held") - (known is not None and known[0].state == "held")
+        self._held[session[0]] += lease.is_at_work - (known is not None and known[0].is_at_work)
         self._leases[session] = (lease, revision)
         self._claiming.discard(session)
         self._free.pop(session, None)
@@ -130,7 +134,7 @@ class TurnQueue:
         """The server keeps nothing of the session any more."""
         known = self._leases.pop(session, None)
         self._free.pop(session, None)
-        if known is not None and known[0].state == "held":
+        if known is not None and known[0].is_at_work:
             self._held[session[0]] -= 1
         self._claiming.discard(session)
         self._offer(session)
