@@ -26,6 +26,20 @@ first_token_seconds = Histogram(
     "pandora_first_token_seconds", "From taken to the first token on the turn's stream.", buckets=_SLOW
 )
 
+# Tools.
+tool_seconds = Histogram(
+    "pandora_tool_seconds",
+    "One call of a tool of this process, however it ended; the wait for a person is not in it.",
+    ["tool"],
+    buckets=_SLOW,
+)
+tool_calls = Counter(
+    "pandora_tool_calls_total", "Tool calls that ended; `(unknown)`: of no tool.", ["tool", "result"]
+)
+approvals = Counter(
+    "pandora_approvals_total", "Tool calls that a person had to allow, by what was said.", ["answer"]
+)
+
 # The bus.
 messages = Counter("pandora_messages_total", "Messages handled.", ["durable", "result"])
 dead_letters = Counter("pandora_dead_letters_total", "Messages given up.", ["durable"])

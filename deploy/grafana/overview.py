@@ -66,6 +66,30 @@ _TURNS = [
     ),
 ]
 
+_TOOLS = [
+    graph(
+        "Tool calls",
+        "suffix: calls/s",
+        "Calls of tools that ended, by how they ended.",
+        [query(rate("pandora_tool_calls_total", "result"), "{{result}}")],
+    ),
+    graph(
+        "Time in tools",
+        "s",
+        "How long each tool takes, without the wait for a person.",
+        quantiles("pandora_tool_seconds", "tool"),
+    ),
+    graph(
+        "Approvals",
+        "suffix: calls/s",
+        "Tool calls that a person had to allow, by what was said; unanswered: nobody did in time.",
+        [
+            query(or_zero(rate(f'pandora_approvals_total{{answer="{answer}"}}')), answer)
+            for answer in ("approved", "denied", "unanswered")
+        ],
+    ),
+]
+
 _ENGINE = [
     graph(
         "Wait for an orchestrator",
@@ -201,6 +225,7 @@ OVERVIEW = dashboard(
     [
         ("Now", 4, _NOW),
         ("Turns", 8, _TURNS),
+        ("Tools", 8, _TOOLS),
         ("Engine", 8, _ENGINE),
         ("Memory", 8, _MEMORY),
         ("Search and HTTP", 8, _SEARCH),

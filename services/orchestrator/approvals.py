@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from services.orchestrator.domain.approval import Approval, Asked, decided, seconds_spent, waiting
+from shared import metrics
 
 Keep = Callable[[Approval], Awaitable[None]]
 """Makes it last. Raises LeaseLost."""
@@ -44,6 +45,8 @@ class Approvals:
             async with asyncio.timeout(left), self._changed:
                 await self._changed.wait_for(lambda: self.state.asked[key].answer is not None)
         except TimeoutError:
+            if self.state.asked[key].until is None:  # Else it ended with a process that had the turn before.
+                metrics.approvals.labels("unanswered").inc()
             await self._set(decided(self.state, [key], None, self._clock()))
         return self.state.asked[key].answer
 
@@ -52,6 +55,7 @@ class Approvals:
         keys = [one for one in waiting(self.state) if key in ("", one)]
         if keys:
             await self._set(decided(self.state, keys, answer, self._clock()))
+            metrics.approvals.labels("approved" if answer else "denied").inc(len(keys))
         return keys
 
     async def _set(self, state: Approval) -> None:

@@ -6,15 +6,20 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 import msgspec
 
 from services.orchestrator.tools.arguments import described_arguments, faults_of
 from services.orchestrator.tools.tool import NAME_PATTERN, BadArguments, Caller, Tool, ToolResult, ToolSource
+from shared import metrics
 from shared.errors import Refused, SettingsError, Transient
 
 log = logging.getLogger(__name__)
+Outcome = Literal["ok", "failed", "timeout", "refused", "unavailable", "unfit", "cancelled"]
+"""What became of a call. unavailable: who is asked is away; unfit: its arguments are."""
+_UNKNOWN: Final = "(unknown)"
+"""No tool can be called so. What a model makes up must not become a label."""
 _GRACE_SECONDS: Final = 0.5
 """For a tool that is cancelled to put things away."""
 _MOST_SOURCES: Final = 50
@@ -47,6 +52,8 @@ class Toolbox:
             if tool.name in self._own:
                 raise SettingsError(f"TOOLS_DIR: two tools are called {tool.name}; call yours otherwise")
             self._own[tool.name] = tool
+            for outcome in get_args(Outcome):  # At zero, so that the first call already is a rise.
+                metrics.tool_calls.labels(tool.name, outcome)
 
     @property
     def names(self) -> list[str]:
@@ -83,14 +90,27 @@ class Toolbox:
         """What the tool says, or an error that says what would work. Raises only where it is cancelled."""
         tool = self.get(name)
         if tool is None:
+            metrics.tool_calls.labels(_UNKNOWN, "failed").inc()
             return _error(f"There is no tool {name[:100]!r}. There are: {', '.join(self.names) or 'none'}.")
+        outcome: Outcome = "cancelled"
+        try:
+            with metrics.timed(metrics.tool_seconds.labels(tool.name)):
+                outcome, result = await self._outcome(tool, arguments, caller)
+            return result
+        finally:
+            metrics.tool_calls.labels(tool.name, outcome).inc()
+
+    async def _outcome(
+        self, tool: Tool, arguments: dict[str, Any], caller: Caller
+    ) -> tuple[Outcome, ToolResult]:
         try:
             faults = faults_of(arguments, tool.schema)
             if faults:
-                return _does_not_fit(tool, faults)
-            return _fitted(await self._within_its_time(tool, arguments, caller), tool)
+                return "unfit", _does_not_fit(tool, faults)
+            result = _fitted(await self._within_its_time(tool, arguments, caller), tool)
+            return "failed" if result.is_error else "ok", result
         except Exception as error:
-            return _went_wrong(tool, error)
+            return _outcome_of(error), _went_wrong(tool, error)
 
     def _tools(self) -> Mapping[str, Tool]:
         found = {tool.name: tool for each in self._sets for tool in each.tools()}
@@ -173,6 +193,19 @@ def _does_not_fit(tool: Tool, faults: Sequence[str]) -> ToolResult:
         f"The arguments of {tool.name} do not fit: {'; '.join(faults)}. "
         f"Its arguments are:\n{described_arguments(tool.schema)}"
     )
+
+
+def _outcome_of(error: Exception) -> Outcome:
+    match error:
+        case BadArguments():
+            return "unfit"
+        case _TookTooLong():
+            return "timeout"
+        case Refused():
+            return "refused"
+        case Transient():
+            return "unavailable"
+    return "failed"
 
 
 def _went_wrong(tool: Tool, error: Exception) -> ToolResult:
