@@ -26,9 +26,9 @@ _TURNS_OF_THE_MEAN = 50
 class Dispatcher:
     """One task for each turn in hand; at most `concurrency` of them are at work.
 
-    A turn that waits for a person is in hand and not at work: another one takes its slot. Answered, it goes on at
-    once, so that more than `concurrency` are at work until one of them ends: whoever has just said yes should not
-    wait behind others again.
+    A turn that waits for a person is in hand and not at work: another one takes its slot. Answered, it goes
+    on at once, so that more than `concurrency` are at work until one of them ends: whoever has just said yes
+    should not wait behind others again.
     """
 
     def __init__(
