@@ -10,7 +10,7 @@ from services.gateway.settings import GatewaySettings
 from services.indexer.settings import IndexerSettings
 from services.inference.settings import InferenceSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.settings import CommonSettings, PostgresSettings, describe, load
+from shared.settings import CommonSettings, FileSettings, PostgresSettings, describe, load
 
 
 class ClientSettings(CommonSettings):
@@ -27,6 +27,7 @@ class ClientSettings(CommonSettings):
 SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "every process": CommonSettings,
     "PostgreSQL": PostgresSettings,
+    "gateway and orchestrator": FileSettings,
     "gateway": GatewaySettings,
     "orchestrator": OrchestratorSettings,
     "indexer": IndexerSettings,

@@ -52,6 +52,14 @@ class CommonSettings(BaseSettings):
         return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
 
 
+class FileSettings(CommonSettings):
+    """What may be uploaded; the gateway and the orchestrator both hold to it."""
+
+    file_limit_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="largest file that may be uploaded"
+    )
+
+
 class PostgresSettings(CommonSettings):
     """Where PostgreSQL is: one URL, or the parts of it for the embedded server (seed 003, 4.4)."""
 

@@ -6,13 +6,13 @@ import re
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.events import LOCAL_USER
-from shared.settings import CommonSettings
+from shared.settings import FileSettings
 
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 """As `shared.events.User`: a key for another name would let in somebody whose turns nobody can read."""
 
 
-class GatewaySettings(CommonSettings):
+class GatewaySettings(FileSettings):
     """Where HTTP is served, to whom, and how much is taken."""
 
     gateway_host: str = Field("127.0.0.1", description="address that HTTP is served on")

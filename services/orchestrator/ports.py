@@ -152,7 +152,7 @@ class Images(Protocol):
     """The images that users have uploaded, to look at."""
 
     async def picture(self, user: str, file_id: str) -> Picture:
-        """Raises Refused: 404 where the user has no such file, 415 where it cannot be looked at; Transient."""
+        """Raises Refused, 404 where there is no such file, 415 where it cannot be looked at; Transient."""
         ...
 
 

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.settings import CommonSettings
+from shared.settings import FileSettings
 from shared.streams import QUEUE_LIMIT
 
 
-class OrchestratorSettings(CommonSettings):
+class OrchestratorSettings(FileSettings):
     """How many turns at once, for how long, with how much memory in each prompt."""
 
     orchestrator_port: int = Field(8090, ge=1, le=65535, description="port of health and metrics")

@@ -17,7 +17,7 @@ from services.orchestrator.domain.documents import METADATA
 
 WRITING, PACKING, REMOVING = ".writing-", ".packing-", ".removing-"
 """Behind it the turn's id and a dot, so that whoever forgets the turn finds what was left."""
-_LEFT_OVER_SECONDS = 3600.0
+LEFT_OVER_SECONDS = 3600.0
 """A write takes milliseconds."""
 _TURN_DIR = re.compile(r"turn_(\d{6,})")
 
@@ -79,7 +79,7 @@ class Places:
         for kind in (WRITING, PACKING, REMOVING):
             for leftover in self.folder.glob(f"{kind}*"):
                 with contextlib.suppress(FileNotFoundError):
-                    if time.time() - leftover.stat().st_mtime > _LEFT_OVER_SECONDS:
+                    if time.time() - leftover.stat().st_mtime > LEFT_OVER_SECONDS:
                         delete(leftover)
 
 
