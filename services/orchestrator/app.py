@@ -18,6 +18,7 @@ from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
+from services.orchestrator.adapters.folder_files import FolderFiles
 from services.orchestrator.adapters.mcp import McpTools
 from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
 from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
@@ -25,6 +26,7 @@ from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
 from services.orchestrator.adapters.nats_research import BusResearchLog
 from services.orchestrator.adapters.nats_tools import ArchivedFiles, BusMemorySaving, BusMemorySearch
+from services.orchestrator.adapters.pillow_pictures import look
 from services.orchestrator.adapters.recipe_files import RecipeFiles
 from services.orchestrator.adapters.web import WebReader
 from services.orchestrator.approvals import Approvals
@@ -37,6 +39,7 @@ from services.orchestrator.domain.queue import TurnQueue
 from services.orchestrator.domain.recipes import PHASES
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.exporting import Exporting
+from services.orchestrator.files import Filing
 from services.orchestrator.forgetting import Forgetting
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps, Limits
@@ -99,6 +102,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             )
         )
         documents = FolderDocuments(settings.pandora_data_dir / "turns")
+        files = FolderFiles(settings.pandora_data_dir / "files", look, _now)
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
 
         async def declare_again() -> None:
@@ -162,9 +166,10 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         )
         endpoints = _endpoints(Archive(documents), controls, deps)
         endpoints += Exporting(documents).endpoints() + archiving.endpoints()
+        endpoints += Filing(files, limit_bytes=settings.file_limit_bytes).endpoints()
         await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
         await hear_forgotten(bus, deps.recent.forget)
-        consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, watching)]
+        consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, files, watching)]
         if settings.reflector == "on":
             consumers.append(_reflecting(bus, settings))
         await stack.enter_async_context(consuming(bus, *consumers))
@@ -227,10 +232,15 @@ def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments, 
 
 
 def _forgetting(
-    bus: Bus, settings: OrchestratorSettings, controls: Controls, documents: FolderDocuments, start: Any
+    bus: Bus,
+    settings: OrchestratorSettings,
+    controls: Controls,
+    documents: FolderDocuments,
+    files: FolderFiles,
+    start: Any,
 ) -> Consumer[ForgetRequested]:
     traces = BusTraces(bus, replicas=settings.nats_replicas)
-    forgetting = Forgetting(BusIndexer(bus), controls, documents, traces, _now)
+    forgetting = Forgetting(BusIndexer(bus), controls, documents, files, traces, _now)
     orders: Batches[ForgetRequested] = Batches(
         forgetting.on_forget_requested, limit=_FORGOTTEN_TOGETHER, window_seconds=_FORGET_WINDOW_SECONDS
     )

@@ -6,8 +6,12 @@ from typing import Protocol
 
 import msgspec
 
+from services.orchestrator.archive import read_record
+from services.orchestrator.domain.forgetting import Gone
+from services.orchestrator.ports import Documents
 from shared.endpoints import Endpoint
 from shared.errors import Refused
+from shared.events import ForgetRequested
 from shared.replies import (
     PIECE_BYTES,
     DeleteFile,
@@ -121,6 +125,15 @@ class Filing:
     async def delete(self, request: DeleteFile) -> FileDeleted:
         removed = await self._files.remove(request.user, [request.file_id])
         return FileDeleted(file_id=request.file_id, deleted=removed > 0)
+
+
+async def forget_files(order: ForgetRequested, gone: Gone, documents: Documents, files: Files) -> int:
+    """Those that the turns name which are gone, and all that a user has who is; how many there were."""
+    records = [await read_record(documents, turn_id) for turn_id in sorted(gone.turn_ids)]
+    file_ids = {image.file_id for record in records if record is not None for image in record.images}
+    if order.scope == "user":
+        file_ids |= set(await files.begun_until(order.user, order.requested_at))
+    return await files.remove(order.user, file_ids)
 
 
 def _no_such_file(file_id: str) -> Refused:

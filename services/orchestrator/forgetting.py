@@ -16,6 +16,7 @@ from services.orchestrator.archive import read_record
 from services.orchestrator.clearing import Indexer, answers_on, clear_answer, names
 from services.orchestrator.domain.forgetting import Gone
 from services.orchestrator.domain.queue import Waiting
+from services.orchestrator.files import Files, forget_files
 from services.orchestrator.phases.deps import Clock
 from services.orchestrator.ports import Documents
 from shared.errors import Refused, Transient
@@ -76,11 +77,18 @@ class Turns(Protocol):
 
 class Forgetting:
     def __init__(
-        self, indexer: Indexer, turns: Turns, documents: Documents, traces: Traces, clock: Clock
+        self,
+        indexer: Indexer,
+        turns: Turns,
+        documents: Documents,
+        files: Files,
+        traces: Traces,
+        clock: Clock,
     ) -> None:
         self._indexer = indexer
         self._turns = turns
         self._documents = documents
+        self._files = files
         self._traces = traces
         self._clock = clock
         self._erasing = asyncio.Lock()
@@ -135,9 +143,12 @@ class Forgetting:
         messages = await self._traces.remove(order, gone, answers)
         for turn_id in answers:
             await clear_answer(order.user, turn_id, gone, self._documents, self._indexer)
+        # Before the folders, whose records name them.
+        files = await forget_files(order, gone, self._documents, self._files)
         folders = [await self._documents.remove(turn_id) for turn_id in sorted(gone.turn_ids)]
         stores = [
             StoreReceipt(store="documents", removed=sum(folders), erased=True),
+            StoreReceipt(store="files", removed=files, erased=True),
             StoreReceipt(store="streams", removed=messages),
             StoreReceipt(store="keys", removed=0),
             StoreReceipt(store="caches", removed=0, erased=True),

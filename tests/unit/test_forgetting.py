@@ -1,6 +1,6 @@
 """How a request to forget is carried out, over real documents: wherever it breaks off, it ends whole."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,23 @@ import pytest
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
+from services.orchestrator.adapters.folder_files import FolderFiles
+from services.orchestrator.adapters.pillow_pictures import look
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.documents import CONTEXT, EVENTS, METADATA, RESPONSE
 from services.orchestrator.domain.forgetting import CLEARED, Gone
 from services.orchestrator.domain.queue import Waiting
 from services.orchestrator.forgetting import Forgetting
 from shared.errors import Refused, Transient
-from shared.events import ForgetRequested, ForgetScope, Origin, Source, SourcesFound, encode
+from shared.events import (
+    ForgetRequested,
+    ForgetScope,
+    Origin,
+    SeenImage,
+    Source,
+    SourcesFound,
+    encode,
+)
 from shared.replies import (
     AnswersCleared,
     ClearAnswers,
@@ -33,9 +43,11 @@ from shared.replies import (
     StoreReceipt,
     TurnRecord,
 )
+from tests.contracts.images_room import pieces, png_with
 from tests.unit.samples import AT, record, requested
 
 LATER = AT + timedelta(hours=1)
+AFTERWARDS = LATER + timedelta(hours=1)
 SECRET = "oblongata"
 
 
@@ -43,11 +55,26 @@ class Crash(Transient):
     """Everything ends here, and the request comes again."""
 
 
+class BreakingFiles(FolderFiles):
+    """Each removal is a step that may break off."""
+
+    world: "World"
+
+    async def remove(self, user: str, file_ids: Collection[str]) -> int:
+        if not file_ids:
+            return 0
+        self.world.step("files")
+        return await super().remove(user, file_ids)
+
+
 class World:
     """Everybody that forgetting asks. Breaks off at the step number `breaks_at`."""
 
-    def __init__(self, documents: FolderDocuments) -> None:
+    def __init__(self, documents: FolderDocuments, folder: Path) -> None:
         self.documents = documents
+        self.now = AT
+        self.files = BreakingFiles(folder / "files", look, lambda: self.now)
+        self.files.world = self
         self.steps: list[str] = []
         self.breaks_at = -1
         self.receipts: dict[str, Receipt] = {}
@@ -135,15 +162,15 @@ def documents(tmp_path: Path) -> FolderDocuments:
 
 
 @pytest.fixture
-def world(documents: FolderDocuments) -> World:
-    return World(documents)
+def world(documents: FolderDocuments, tmp_path: Path) -> World:
+    return World(documents, tmp_path)
 
 
 async def forget(world: World, scope: ForgetScope, target: str = "", *, at: datetime = LATER) -> Receipt:
     """However often it breaks off."""
     order = ForgetRequested(forget_id="f1", user="alice", scope=scope, target=target, requested_at=at)
     while True:
-        forgetting = Forgetting(world, world, world.documents, world, lambda: LATER)
+        forgetting = Forgetting(world, world, world.documents, world.files, world, lambda: LATER)
         try:
             await forgetting.on_forget_requested([order])
         except Transient:
@@ -177,9 +204,23 @@ async def write(documents: FolderDocuments, one: TurnRecord, found: Sequence[Sou
     )
 
 
-async def write_story(documents: FolderDocuments) -> None:
-    """Turn 1 says a secret, turn 2 answers with it, turn 3 was only shown it, turn 4 is about plums."""
-    await write(documents, record(1, input=f"My code is {SECRET}"))
+async def put(world: World, file_id: str, *, user: str = "alice", half: bool = False) -> None:
+    """An image that says the secret where nobody looks, or the first half of it."""
+    data = png_with(SECRET)
+    step = len(data) - 1 if half else len(data)
+    await world.files.put(pieces(data, user=user, file_id=file_id, name=f"{SECRET}.png", step=step)[0])
+
+
+def image(file_id: str) -> SeenImage:
+    return SeenImage(file_id=file_id, name=f"{SECRET}.png", description=f"A slip with {SECRET} on it")
+
+
+async def write_story(world: World) -> None:
+    """Turn 1 says a secret and shows it, turn 2 answers with it, turn 3 was only shown it, turn 4 is about
+    plums."""
+    documents = world.documents
+    await put(world, "file-1")
+    await write(documents, record(1, input=f"My code is {SECRET}", images=[image("file-1")]))
     answer = record(
         2,
         session_id="other",
@@ -216,20 +257,21 @@ async def check_story(documents: FolderDocuments, world: World, tmp_path: Path) 
     assert len(await documents.names("t4")) == 4
     assert set(world.cleared) == {"t2"}
     assert world.traces == world.told == {"t1", "t2", "t3"}
+    assert await world.files.ids("alice") == []
 
 
 @pytest.mark.parametrize(("scope", "target"), [("turn", "t1"), ("session", "kitchen")])
 async def test_wherever_it_breaks_off_it_ends_whole(tmp_path: Path, scope: ForgetScope, target: str) -> None:
-    whole = World(FolderDocuments(tmp_path / "whole"))
-    await write_story(whole.documents)
+    whole = World(FolderDocuments(tmp_path / "whole"), tmp_path / "whole")
+    await write_story(whole)
     receipt = await forget(whole, scope, target)
     await check_story(whole.documents, whole, tmp_path / "whole")
     assert (receipt.state, receipt.turns, receipt.answers) == ("erased", ["t1"], ["t2", "t3"])
 
     for breaks_at in range(len(whole.steps)):
         folder = tmp_path / f"{breaks_at}"
-        broken = World(FolderDocuments(folder))
-        await write_story(broken.documents)
+        broken = World(FolderDocuments(folder), folder)
+        await write_story(broken)
         broken.breaks_at = breaks_at
 
         receipt = await forget(broken, scope, target)
@@ -240,7 +282,7 @@ async def test_wherever_it_breaks_off_it_ends_whole(tmp_path: Path, scope: Forge
 
 
 async def test_what_is_erased_is_not_done_again(world: World) -> None:
-    await write_story(world.documents)
+    await write_story(world)
     await forget(world, "turn", "t1")
     steps = len(world.steps)
 
@@ -250,7 +292,7 @@ async def test_what_is_erased_is_not_done_again(world: World) -> None:
 
 
 async def test_an_archived_answer_stays_archived(world: World, tmp_path: Path) -> None:
-    await write_story(world.documents)
+    await write_story(world)
     for number in (1, 2):
         await FolderArchive(tmp_path / "turns").pack(f"turn_{number:06d}")
 
@@ -282,6 +324,44 @@ async def test_others_turns_stay(world: World) -> None:
         assert receipt.turns == []
 
     assert await world.documents.turns_of("bob") == [(1, "t1")]
+
+
+async def test_all_files_of_a_user_go_and_half_ones_and_later_ones_stay(world: World, tmp_path: Path) -> None:
+    """Also where the request comes again after all is done, as far as it knows."""
+    await put(world, "file-1")
+    await put(world, "file-2", half=True)
+    await put(world, "file-9", user="bob")
+    world.now = AFTERWARDS
+    await put(world, "file-3")
+
+    receipt = await forget(world, "user")
+
+    assert [one for one in receipt.stores if one.store == "files"] == [
+        StoreReceipt(store="files", removed=1, erased=True)
+    ]
+    assert await world.files.ids("alice") == ["file-3"]
+    assert await world.files.ids("bob") == ["file-9"]
+    assert {path.parent.name for path in files_with_it(tmp_path)} == {"file-3", "file-9"}
+
+
+async def test_nothing_is_left_of_a_user_who_had_files(world: World, tmp_path: Path) -> None:
+    await put(world, "file-1")
+    await put(world, "file-2", half=True)
+
+    await forget(world, "user")
+
+    assert not files_with_it(tmp_path)
+    assert not [path for path in all_in(tmp_path) if "alice" in path.name]
+
+
+async def test_a_file_that_no_forgotten_turn_names_stays(world: World) -> None:
+    await write_story(world)
+    await put(world, "file-7")
+
+    receipt = await forget(world, "session", "kitchen")
+
+    assert await world.files.ids("alice") == ["file-7"]
+    assert [one.removed for one in receipt.stores if one.store == "files"] == [1]
 
 
 async def test_what_runs_is_stopped(world: World) -> None:
