@@ -8,16 +8,19 @@ from time import monotonic
 import msgspec
 from uuid_utils import uuid7
 
+from services.gateway.domain.content import InlineImage, images_of, text_of
 from services.gateway.domain.idempotency import Promise, Written, check_same_body, hash_of_body
 from services.gateway.domain.joining import Frame
 from services.gateway.domain.views import NewTurn
 from services.gateway.lookup import number_of
 from services.gateway.ports import LiveTurns, Promises, Reader, Turns
 from services.gateway.refusals import SessionBusy, checked_size
+from services.gateway.uploads import upload
 from shared.errors import Refused
 from shared.events import Failed, TurnRequested, decode_live
 from shared.replies import (
     FindRunning,
+    GetFile,
     Models,
     Recipes,
 )
@@ -97,13 +100,13 @@ class Intake:
     # --- which turn it is ---
 
     async def _order(self, new: NewTurn, user: str, key: str | None) -> Ordered:
-        if key is None:
-            await self._check(new, user)
-            return Ordered(turn=_requested(new, user, str(uuid7()), new.session_id or str(uuid7())))
-        written = await self._promises.find(user, key)
         drawn = str(uuid7())
+        if key is None:
+            await self._check(new, user, drawn)
+            return Ordered(turn=_requested(new, user, drawn, new.session_id or str(uuid7())))
+        written = await self._promises.find(user, key)
         if written is None:
-            await self._check(new, user)
+            await self._check(new, user, drawn)
             promise = Promise(
                 turn_id=drawn, session_id=new.session_id or str(uuid7()), body_hash=hash_of_body(new)
             )
@@ -114,20 +117,22 @@ class Intake:
         if promise.turn_id == drawn:
             return Ordered(turn=turn, key=key, written=written)
         order = Ordered(turn=turn, key=key, written=written, number=promise.turn_number, is_repeat=True)
-        return order if promise.turn_number is not None else await self._found(order)
+        return order if promise.turn_number is not None else await self._found(order, new)
 
-    async def _found(self, order: Ordered) -> Ordered:
+    async def _found(self, order: Ordered, new: NewTurn) -> Ordered:
         """Nobody wrote down whether the first request got as far as handing the turn in."""
         number = await number_of(self._turns, order.turn.turn_id, order.turn.user)
         if number is None:
+            await self._bring_images(new, order.turn.user, order.turn.turn_id)
             return order
         await self._keep(order, number)
         return msgspec.structs.replace(order, number=number)
 
     # --- whether it may be handed in ---
 
-    async def _check(self, new: NewTurn, user: str) -> None:
-        checked_size(new.input, self._input_limit, "input")
+    async def _check(self, new: NewTurn, user: str, turn_id: str) -> None:
+        """Raises Refused. The images come last: what is refused leaves nothing behind."""
+        checked_size(text_of(new.input), self._input_limit, "input")
         recipes = await self._known(self._recipes)
         if new.recipe and new.recipe not in recipes:
             raise Refused(
@@ -139,6 +144,21 @@ class Intake:
             running = await self._running(user, new.session_id)
             if running is not None:
                 raise SessionBusy(new.session_id, running)
+        await self._bring_images(new, user, turn_id)
+
+    async def _bring_images(self, new: NewTurn, user: str, turn_id: str) -> None:
+        """Those that came with the turn are kept as files, and the others are there. Raises Refused."""
+        images = images_of(new.input)
+        try:
+            for file_id in images:
+                if isinstance(file_id, str):
+                    await self._turns.ask(GetFile(user=user, file_id=file_id))
+            for number, image in enumerate(images, 1):
+                if isinstance(image, InlineImage):
+                    await upload(self._turns.ask, user, _file_id(turn_id, number), image.name, image.data)
+        except Refused as refusal:
+            status = 422 if refusal.status == 404 else refusal.status
+            raise Refused(status, refusal.detail, "input") from refusal
 
     async def _outcome(self, turn: TurnRequested, reader: Reader) -> list[Frame]:
         """What a turn says first. Another one of its session may have been faster since the check."""
@@ -171,14 +191,21 @@ class Intake:
         return names
 
 
+def _file_id(turn_id: str, number: int) -> str:
+    """The same again for the same turn: a file that is put twice is one."""
+    return f"file-{turn_id}-{number}"
+
+
 def _requested(new: NewTurn, user: str, turn_id: str, session_id: str) -> TurnRequested:
+    images = enumerate(images_of(new.input), 1)
     return TurnRequested(
         turn_id=turn_id,
         session_id=session_id,
         user=user,
-        input=new.input,
+        input=text_of(new.input),
         recipe=new.recipe,
         model=new.model,
         if_busy=new.if_busy,
         metadata=new.metadata,
+        images=[one if isinstance(one, str) else _file_id(turn_id, number) for number, one in images],
     )

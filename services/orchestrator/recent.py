@@ -63,5 +63,6 @@ def _row(record: TurnRecord) -> TurnRow:
         input=record.input,
         output=record.output,
         quoted=record.quoted,
+        images=record.images,
         status="saved" if record.status == "saved" else "cancelled",
     )

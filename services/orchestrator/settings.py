@@ -32,6 +32,9 @@ class OrchestratorSettings(FileSettings):
     save_timeout_seconds: float = Field(
         30.0, gt=0, le=86_400, description="longest time for writing one turn down"
     )
+    look_timeout_seconds: float = Field(
+        120.0, gt=0, le=86_400, description="longest time for looking at the images of one turn"
+    )
     analysis_timeout_seconds: float = Field(
         60.0, gt=0, le=86_400, description="longest time for the analysis of one turn"
     )

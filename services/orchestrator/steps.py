@@ -18,6 +18,7 @@ from services.orchestrator.phases.coordinate import coordinate
 from services.orchestrator.phases.deps import Deps, Phase
 from services.orchestrator.phases.gate import gate
 from services.orchestrator.phases.gather import gather
+from services.orchestrator.phases.look import look
 from services.orchestrator.phases.plan import plan
 from services.orchestrator.phases.save import save
 from services.orchestrator.phases.synthesis import synthesis
@@ -41,6 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 replaced = msgspec.structs.replace
 PHASES: dict[PhaseName, Phase] = {
+    "look": look,
     "analysis": analysis,
     "gate": gate,
     "gather": gather,

@@ -21,6 +21,7 @@ from shared.events.names import (
     Usage,
     User,
     WhyCancelled,
+    said_with_images,
 )
 from shared.memories import Confidence, MemoryId, Moment, Statement
 
@@ -110,6 +111,11 @@ class TurnSaved(TurnEvent, frozen=True, kw_only=True):
     """In the order in which they ran; those that were left out are not in it."""
     images: list[SeenImage] = []
 
+    @property
+    def said(self) -> str:
+        """What an index keeps of the user's words."""
+        return said_with_images(self.input, self.images)
+
 
 class TurnFailed(TurnEvent, frozen=True, kw_only=True):
     """orchestrator -> anyone: the turn ended without an answer, and why."""
@@ -141,6 +147,11 @@ class TurnCancelled(TurnEvent, frozen=True, kw_only=True):
     """What was generated until then."""
     recipe: str = ""
     model: str = ""
+    images: list[SeenImage] = []
+
+    @property
+    def said(self) -> str:
+        return said_with_images(self.input, self.images)
 
 
 class TurnIndexed(TurnEvent, frozen=True, kw_only=True):

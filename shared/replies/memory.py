@@ -5,7 +5,16 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 
 import msgspec
 
-from shared.events import AnySessionId, Score, SessionId, SourceKind, TurnId, User
+from shared.events import (
+    AnySessionId,
+    Score,
+    SeenImage,
+    SessionId,
+    SourceKind,
+    TurnId,
+    User,
+    said_with_images,
+)
 from shared.replies.request import Request
 
 Kind = SourceKind
@@ -95,6 +104,12 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     quoted: bool
     status: Literal["saved", "cancelled"] = "saved"
+    images: list[SeenImage] = []
+
+    @property
+    def said(self) -> str:
+        """The user's words, and what their images show."""
+        return said_with_images(self.input, self.images)
 
 
 class ListTurnsReply(msgspec.Struct, frozen=True, kw_only=True):

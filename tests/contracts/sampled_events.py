@@ -18,6 +18,7 @@ from shared.events import (
     Queued,
     ResearchSaved,
     Saved,
+    SeenImage,
     Source,
     SourceObserved,
     SourcesFound,
@@ -46,6 +47,7 @@ LATER = datetime(2026, 3, 14, 9, 26, 55, tzinfo=UTC)
 SAID = "Where does my sister Mira live?"
 ANSWER = "In Lisbon (turn 7)."
 ADDED = "In one word."
+SEEN = SeenImage(file_id="file-7", name="mira.png", description="Mira, with bees.", problem="none")
 SOURCE = Source(
     kind="memory",
     id=EARLIER,
@@ -146,6 +148,7 @@ STORED: tuple[Event, ...] = (
         model="extractive",
         if_busy="interrupt",
         metadata={"client": "golden"},
+        images=["file-7"],
     ),
     TurnSaved(
         turn_id=ID,
@@ -170,6 +173,7 @@ STORED: tuple[Event, ...] = (
         metadata={"client": "golden"},
         last_index=9,
         phases=[PHASE],
+        images=[SEEN],
     ),
     TurnFailed(
         turn_id=ID,
@@ -192,6 +196,7 @@ STORED: tuple[Event, ...] = (
         output="In Lis",
         recipe="direct",
         model="extractive",
+        images=[SEEN],
     ),
     TurnIndexed(turn_id=ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=LATER),
     MemorySaved(memory_id=ID, user="alice", statement=STATEMENT),

@@ -51,7 +51,18 @@ from shared.replies import (
     Signal,
     TurnRow,
 )
-from tests.contracts.sampled_events import AT, EARLIER, FORGET, ID, LATER, RECEIPT, SAID, STATEMENT, STORE
+from tests.contracts.sampled_events import (
+    AT,
+    EARLIER,
+    FORGET,
+    ID,
+    LATER,
+    RECEIPT,
+    SAID,
+    SEEN,
+    STATEMENT,
+    STORE,
+)
 
 ROW = TurnRow(
     turn_id=EARLIER,
@@ -68,6 +79,7 @@ ROW = TurnRow(
     output="Noted.",
     quoted=True,
     status="cancelled",
+    images=[SEEN],
 )
 HIT = Hit(
     kind="turn",

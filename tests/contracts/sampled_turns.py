@@ -62,6 +62,7 @@ from tests.contracts.sampled_events import (
     LIVE,
     PHASE,
     SAID,
+    SEEN,
     SOURCE,
     TIMINGS,
     USAGE,
@@ -114,6 +115,7 @@ RECORD = TurnRecord(
     recipe_version="3f2a9c01d4e5",
     phases=[PHASE],
     notes=["plan: went on as usual, since MIND gave no Plan that can be read"],
+    images=[SEEN],
 )
 UNENDED = UnendedTurn(
     turn_id=ID,

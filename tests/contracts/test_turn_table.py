@@ -15,7 +15,7 @@ from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_turns import PostgresTurnTable
 from services.indexer.domain.messages import point_id_of
 from shared.errors import Poison
-from shared.events import TurnCancelled
+from shared.events import SeenImage, TurnCancelled
 from shared.replies import SessionRow, TurnRow
 from tests.unit.samples import AT, saved
 
@@ -73,6 +73,21 @@ async def test_a_row_tells_what_the_event_told(table: PostgresTurnTable) -> None
             quoted=True,
         )
     }
+
+
+async def test_a_row_keeps_what_images_show_beside_the_users_words(table: PostgresTurnTable) -> None:
+    seen = SeenImage(file_id="a", name="cat\0.png", description="A grey cat.")
+    unseen = SeenImage(file_id="b", name="b", problem="there is no file b")
+    await table.upsert([saved(7, "What is this?", images=[seen, unseen]), saved(8)])
+
+    row = (await table.get("alice", ["t7"]))["t7"]
+
+    assert row.input == "What is this?"
+    assert [image.name for image in row.images] == ["cat\ufffd.png", "b"]
+    assert row.said == (
+        "What is this?\n\n[Image cat\ufffd.png: A grey cat.]\n\n[Image b: not seen, there is no file b]"
+    )
+    assert (await table.neighbours("alice", ["t8"]))[0].images == row.images
 
 
 async def test_a_row_names_its_folder_and_its_point(table: PostgresTurnTable, database: str) -> None:

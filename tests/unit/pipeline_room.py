@@ -31,11 +31,12 @@ class Thinker(Parrot):
         """Where its words go, as those of an engine do."""
         self._left = {
             kind: list(said) if isinstance(said, list) else [said]
-            for kind, said in {**THOUGHTS, "Answer": "In Lisbon [turn 7].", **thoughts}.items()
+            for kind, said in {**THOUGHTS, "Answer": "In Lisbon [turn 7].", "Look": "A cat.", **thoughts}.items()
         }
 
     def _say(self, request: Generate) -> Generated:
-        kind = "Answer" if request.schema is None else str(request.schema["title"])
+        plain = "Look" if request.role == "EYES" else "Answer"
+        kind = plain if request.schema is None else str(request.schema["title"])
         left = self._left[kind]
         said = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(said, Exception):

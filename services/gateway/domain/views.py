@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from services.gateway.domain.content import Content
 from shared.events import (
     AnySessionId,
     IfBusy,
     PhaseTiming,
+    SeenImage,
     SessionId,
     Source,
     Timings,
@@ -24,7 +26,9 @@ Metadata = Annotated[dict[str, str], msgspec.Meta(max_length=32, description="up
 class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What a user says."""
 
-    input: Annotated[str, msgspec.Meta(min_length=1)]
+    input: Annotated[
+        Content, msgspec.Meta(description="words, or parts: input_text, and input_image beside them")
+    ]
     session_id: SessionId | None = None
     recipe: str = ""
     model: str | None = None
@@ -107,6 +111,7 @@ class TurnView(msgspec.Struct, kw_only=True, frozen=True):
     why_cancelled: WhyCancelled | None = None
     steering: list[str] = []
     """What was added while it ran."""
+    images: list[SeenImage] = []
 
 
 class TurnList(msgspec.Struct, kw_only=True, frozen=True):
@@ -217,6 +222,7 @@ def view_of_record(record: TurnRecord) -> TurnView:
         attempt=record.attempt,
         why_cancelled=record.why_cancelled,
         steering=record.steering,
+        images=record.images,
     )
 
 

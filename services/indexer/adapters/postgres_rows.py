@@ -8,6 +8,7 @@ from services.indexer.adapters.postgres import Database
 from services.indexer.adapters.postgres_memories import _KNOWN, _row
 from services.indexer.adapters.postgres_messages import _COLUMNS, _message
 from services.indexer.adapters.postgres_research import COLUMNS, page_row
+from services.indexer.adapters.postgres_turns import images_of
 from services.indexer.domain.messages import messages_of
 from services.indexer.domain.pages import page_passages
 from services.indexer.domain.passages import passages_of, runs_of
@@ -49,7 +50,7 @@ _PAGES_AT_ONCE = 32
 """Each may have many parts."""
 _TURNS_WITHOUT_MESSAGES = """
 SELECT turn_id, turn_number, session_id, user_id, input, output, recipe, model, topic, intent, quality,
-    turn_dir, quoted, timestamp
+    turn_dir, quoted, images, timestamp
 FROM pandora.turns AS t
 WHERE status = 'saved' AND turn_number > $1
     AND NOT EXISTS (SELECT FROM pandora.messages AS m WHERE m.turn_id = t.turn_id)
@@ -164,4 +165,5 @@ def _turn(fields: dict[str, object]) -> TurnSaved:
     """When it was asked is not in its row: shortly before it was saved."""
     at = fields.pop("timestamp")
     fields["user"] = fields.pop("user_id")
+    fields["images"] = images_of(str(fields["images"]))
     return TurnSaved(**fields, keywords=[], requested_at=at, saved_at=at)  # type: ignore[arg-type]

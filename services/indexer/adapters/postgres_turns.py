@@ -7,18 +7,18 @@ import msgspec
 
 from services.indexer.adapters.postgres import Database, storable
 from services.indexer.domain.messages import point_id_of
-from shared.events import TurnCancelled, TurnSaved
+from shared.events import SeenImage, TurnCancelled, TurnSaved
 from shared.replies import SessionRow, TurnRow
 
 _UPSERT = """
 INSERT INTO pandora.turns (
     turn_number, turn_id, user_id, session_id, timestamp, topic, intent, keywords, quality,
-    turn_dir, embedding_id, recipe, model, input, output, quoted, status
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    turn_dir, embedding_id, recipe, model, input, output, quoted, status, images
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (turn_id) DO NOTHING
 """
 _COLUMNS = """turn_id, turn_number, session_id, timestamp, topic, intent, keywords, quality, model, recipe,
-    input, output, quoted, status"""
+    input, output, quoted, status, images"""
 _GET = f"""
 SELECT {_COLUMNS} FROM pandora.turns WHERE user_id = $1 AND turn_id = ANY($2) AND status = 'saved'
 """  # noqa: S608 - constants
@@ -107,6 +107,7 @@ def _saved_row(turn: TurnSaved) -> tuple[object, ...]:
         storable(turn.output),
         turn.quoted,
         "saved",
+        _images(turn),
     )
 
 
@@ -131,11 +132,25 @@ def _cancelled_row(turn: TurnCancelled) -> tuple[object, ...]:
         storable(turn.output),
         False,
         "cancelled",
+        _images(turn),
     )
+
+
+def _images(turn: TurnSaved | TurnCancelled) -> str:
+    kept = [
+        {name: storable(text) for name, text in msgspec.structs.asdict(image).items()}
+        for image in turn.images
+    ]
+    return msgspec.json.encode(kept).decode()
+
+
+def images_of(column: str) -> list[SeenImage]:
+    return msgspec.json.decode(column, type=list[SeenImage])
 
 
 def _turn(record: Any) -> TurnRow:
     fields = dict(record)
     fields["at"] = fields.pop("timestamp")
     fields["keywords"] = msgspec.json.decode(fields["keywords"], type=list[str])
+    fields["images"] = images_of(fields["images"])
     return TurnRow(**fields)

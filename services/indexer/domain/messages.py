@@ -56,7 +56,7 @@ def point_id_of(user: str, session_id: str, message_id: str) -> UUID:
 def messages_of(event: TurnSaved) -> list[Message]:
     """What the user said and what was answered; a quoted answer only repeats older turns and is left out."""
     texts: Sequence[tuple[Role, str]] = (
-        ("user", event.input),
+        ("user", event.said),
         ("assistant", "" if event.quoted else event.output),
     )
     return [

@@ -100,7 +100,7 @@ def passage_of_row(row: TurnRow) -> Passage:
         at=row.at,
         score=0.0,
         similarity=0.0,
-        input=row.input,
+        input=row.said,
         output=row.output,
         quoted=row.quoted,
     )

@@ -1,6 +1,6 @@
 """Which phase comes next, from what the phases so far have found."""
 
-from services.orchestrator.domain.recipes import PHASES, PhaseName
+from services.orchestrator.domain.recipes import ORDER, PhaseName
 from services.orchestrator.domain.turn import Turn
 
 HEARING: tuple[PhaseName, ...] = ("analysis", "gate", "plan", "synthesis")
@@ -10,11 +10,15 @@ _ANSWERING: tuple[PhaseName, ...] = ("synthesis", "validation", "save")
 
 def next_phase(turn: Turn) -> PhaseName | None:
     """None: the turn is written down."""
-    return _behind(turn, turn.phases[-1].phase) if turn.phases else turn.recipe.phases[0]
+    if not turn.phases:
+        return "look" if turn.request.images else turn.recipe.phases[0]
+    return _behind(turn, turn.phases[-1].phase)
 
 
 def _behind(turn: Turn, done: PhaseName) -> PhaseName | None:
     match done:
+        case "look":
+            return turn.recipe.phases[0]
         case "gate" if turn.gate is not None and turn.gate.decision != "proceed":
             return "save" if turn.gate.text else "synthesis"
         case "plan" if not turn.planned:
@@ -50,12 +54,12 @@ def hears_next(turn: Turn, running: PhaseName | None) -> PhaseName | None:
     first = next_phase(turn) if running is None else _behind(turn, running)
     if first is None or running in _ANSWERING:
         return None
-    later = [phase for phase in turn.recipe.phases if PHASES.index(phase) >= PHASES.index(first)]
+    later = [phase for phase in turn.recipe.phases if ORDER.index(phase) >= ORDER.index(first)]
     if "synthesis" not in later:
         return None
     return next(phase for phase in later if phase in HEARING)
 
 
 def _after(turn: Turn, phase: PhaseName) -> PhaseName | None:
-    later = (other for other in turn.recipe.phases if PHASES.index(other) > PHASES.index(phase))
+    later = (other for other in turn.recipe.phases if ORDER.index(other) > ORDER.index(phase))
     return next(later, None)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from services.orchestrator.domain.turn import Turn
-from shared.replies import Passage
+from shared.replies import Passage, TurnRow
 
-_OF_PROMPTS = ("conversation", "analysis", "memory", "tools", "user", "answer", "reasons")
+_OF_PROMPTS = ("conversation", "images", "analysis", "memory", "tools", "user", "answer", "reasons")
 _OF_TEMPLATES = ("s", "sys", "system", "assistant", "think", "start_of_turn", "end_of_turn")
 _NAMES = {
     "<": frozenset((*_OF_PROMPTS, *_OF_TEMPLATES)),
@@ -70,6 +70,11 @@ def memory_of(turn: Turn) -> str:
     in_session = {earlier.turn_id for earlier in turn.history or ()}
     passages = [quoted_passage(one) for one in turn.passages if one.turn_id not in in_session]
     return tagged("memory", joined([*passages, turn.digest]))
+
+
+def images_in(turn: Turn | TurnRow) -> str:
+    """What EYES saw in the turn's images."""
+    return tagged("images", joined(image.words for image in turn.images))
 
 
 def results_of(turn: Turn) -> str:

@@ -6,9 +6,12 @@ import msgspec
 
 from shared.replies import RoleName
 
-PhaseName = Literal["analysis", "gate", "gather", "plan", "coordinate", "synthesis", "validation", "save"]
-PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
-"""In the order of their numbers, 0 to 7."""
+NumberedPhase = Literal["analysis", "gate", "gather", "plan", "coordinate", "synthesis", "validation", "save"]
+PhaseName = Literal["look"] | NumberedPhase
+PHASES: tuple[NumberedPhase, ...] = get_args(NumberedPhase)
+"""In the order of their numbers, 0 to 7: what a recipe may name."""
+ORDER: tuple[PhaseName, ...] = ("look", *PHASES)
+"""Before all others, where a turn has images, EYES looks at them."""
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 _Count = Annotated[int, msgspec.Meta(ge=0, le=100)]
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -69,7 +72,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What is in one file of `recipes/`; its name is the file's."""
 
     description: str = ""
-    phases: Annotated[list[PhaseName], msgspec.Meta(min_length=1)]
+    phases: Annotated[list[NumberedPhase], msgspec.Meta(min_length=1)]
     tools: list[str] = []
     """Names, or beginnings such as `memory.*`; none where it is empty."""
     hold_back: bool = False

@@ -9,7 +9,7 @@ import msgspec
 
 from services.orchestrator.domain.thoughts import CallResult, Plan
 from services.orchestrator.domain.turn import Turn, timing_of
-from shared.events import PhaseTiming
+from shared.events import PhaseTiming, SeenImage
 from shared.replies import Passage, TurnRecord
 
 _COLUMNS = """| phase | seconds | role | model | tokens in | of them cached | tokens out |
@@ -37,7 +37,16 @@ def quotation(text: str) -> str:
 
 def _query(turn: Turn, record: TurnRecord) -> str:
     added = [f"Added while the turn ran:\n\n{quotation(text)}" for text in record.steering]
-    return _paragraphs(quotation(record.input), *added, _analysis(turn))
+    return _paragraphs(quotation(record.input), _images(record), *added, _analysis(turn))
+
+
+def _images(record: TurnRecord) -> str:
+    return _paragraphs(*(_image(image) for image in record.images))
+
+
+def _image(image: SeenImage) -> str:
+    shown = quotation(image.description) if image.description else f"Not seen: {one_line(image.problem)}"
+    return f"### Image {one_line(image.name)} ({image.file_id})\n\n{shown}"
 
 
 def _analysis(turn: Turn) -> str:

@@ -23,6 +23,7 @@ from shared.events import (
     Failed,
     PhaseTiming,
     Saved,
+    SeenImage,
     Source,
     Timings,
     TurnCancelled,
@@ -66,6 +67,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     earlier: list[str] = []
     """Ids of the session's last turns; the index may not know them yet."""
 
+    images: list[SeenImage] = []
+    """Those that were looked at, so far."""
     analysis: Analysis | None = None
     gate: Gate | None = None
     history: list[TurnRow] | None = None
@@ -156,6 +159,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         return "\n\n".join((self.request.input, *self.steering))
 
 
+def images_of(turn: Turn) -> list[SeenImage]:
+    """All of its images, also where the turn ended before anybody looked at them."""
+    left = turn.request.images[len(turn.images) :]
+    unseen = "the turn ended before"
+    return [*turn.images, *(SeenImage(file_id=one, name=one, problem=unseen) for one in left)]
+
+
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
     """What the index files a turn under; found by plain means, no model."""
 
@@ -214,6 +224,7 @@ def record_of(
         attempt=turn.attempt,
         metadata=turn.request.metadata,
         last_index=last_index,
+        images=images_of(turn),
     )
 
 
@@ -257,6 +268,7 @@ def saved_event(record: TurnRecord) -> TurnSaved:
         metadata=record.metadata,
         last_index=record.last_index,
         phases=record.phases,
+        images=record.images,
     )
 
 
@@ -274,6 +286,7 @@ def outcome_of(record: TurnRecord) -> Event:
             output=record.output,
             recipe=record.recipe,
             model=record.model,
+            images=record.images,
             **names,
         )
     reason, detail = reason_and_detail(record)

@@ -9,7 +9,7 @@ import msgspec
 from services.orchestrator.approvals import Approvals
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.ahead import Ahead
-from services.orchestrator.ports import Announcements, Documents, Memory, Model, Recipes, Tools
+from services.orchestrator.ports import Announcements, Documents, Images, Memory, Model, Recipes, Tools
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.steering import Steering
 from services.orchestrator.stopping import Stopping
@@ -38,6 +38,7 @@ class Deps:
     announcements: Announcements
     documents: Documents
     recent: RecentTurns
+    images: Images
     tools: Tools
     recipes: Recipes
     limits: Limits

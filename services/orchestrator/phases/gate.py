@@ -3,6 +3,7 @@
 import msgspec
 
 from services.orchestrator.domain.questions import gate_messages
+from services.orchestrator.domain.telling import unseen_images
 from services.orchestrator.domain.thoughts import Gate
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask_for
@@ -18,7 +19,8 @@ async def gate(turn: Turn, deps: Deps) -> Turn:
         found = Gate(reason="more was said while this was decided")
     if found.decision == "proceed" or not found.text.strip():
         return msgspec.structs.replace(turn, gate=msgspec.structs.replace(found, text=""))
+    output = unseen_images(turn) + found.text
     turn = msgspec.structs.replace(
-        turn, gate=found, output=found.text, model=turn.calls[-1].model, finish_reason="stop"
+        turn, gate=found, output=output, model=turn.calls[-1].model, finish_reason="stop"
     )
-    return await deps.announce(turn, OutputDelta, text=found.text)
+    return await deps.announce(turn, OutputDelta, text=output)

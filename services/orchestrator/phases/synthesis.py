@@ -8,6 +8,7 @@ import msgspec
 from services.orchestrator.domain.citing import sources_named
 from services.orchestrator.domain.context import passage_of_row
 from services.orchestrator.domain.prompt import messages_of
+from services.orchestrator.domain.telling import unseen_images
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask
 from services.orchestrator.phases.deps import Deps
@@ -19,13 +20,16 @@ from shared.replies import Generated, Passage
 async def synthesis(turn: Turn, deps: Deps) -> Turn:
     if turn.verdicts and not turn.recipe.hold_back:  # What was read so far is not the answer any more.
         turn = await deps.announce(turn, OutputRestarted)
+    told = unseen_images(turn)
+    if told and not turn.recipe.hold_back:
+        turn = await deps.announce(turn, OutputDelta, text=told)
     waited = (deps.clock() - turn.started_at).total_seconds()
     turn, generated = await ask(turn, deps, "VOICE", "synthesis", messages_of(turn), **_fields(turn))
     first_token_seconds = waited + generated.first_token_seconds
     metrics.first_token_seconds.observe(first_token_seconds)
     return msgspec.structs.replace(
         turn,
-        output=generated.text,
+        output=told + generated.text,
         model=generated.model,
         finish_reason=generated.finish_reason,
         sources=sources_named(turn, generated.text) if generated.sources is None else generated.sources,
