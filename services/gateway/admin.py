@@ -24,7 +24,7 @@ from shared.letters import (
 )
 
 Sequence = Annotated[int, Parameter(ge=1, le=2**63 - 1)]
-_FOR_ADMINS = REFUSALS | {
+FOR_ADMINS = REFUSALS | {
     403: ResponseSpec(
         ProblemDetails,
         description="The key is valid, and its user is none of ADMIN_USERS",
@@ -53,7 +53,7 @@ class DeadLetterList(msgspec.Struct, kw_only=True, frozen=True):
     next_cursor: str | None
 
 
-@get("/dead", responses=_FOR_ADMINS, summary="Messages that were given up, oldest first")
+@get("/dead", responses=FOR_ADMINS, summary="Messages that were given up, oldest first")
 async def get_dead_letters(
     gateway: Gateway,
     admin: str,
@@ -66,7 +66,7 @@ async def get_dead_letters(
     )
 
 
-@get("/dead/{sequence:int}", responses=_FOR_ADMINS, summary="One of them, with everything that is known")
+@get("/dead/{sequence:int}", responses=FOR_ADMINS, summary="One of them, with everything that is known")
 async def get_dead_letter(sequence: Sequence, gateway: Gateway, admin: str) -> DeadLetter:
     return await gateway.ask(ShowDeadLetter(sequence=sequence))
 
@@ -74,7 +74,7 @@ async def get_dead_letter(sequence: Sequence, gateway: Gateway, admin: str) -> D
 @post(
     "/dead/{sequence:int}/replay",
     status_code=HTTP_200_OK,
-    responses=_FOR_ADMINS | CONFLICT,
+    responses=FOR_ADMINS | CONFLICT,
     summary="Hand it to its durable once more",
     description="May be said again: `done` is false where it had been replayed or dropped before.",
 )
@@ -85,7 +85,7 @@ async def replay_dead_letter(sequence: Sequence, gateway: Gateway, admin: str) -
 @delete(
     "/dead/{sequence:int}",
     status_code=HTTP_200_OK,
-    responses=_FOR_ADMINS,
+    responses=FOR_ADMINS,
     summary="Drop it for good",
     description="May be said again: `done` is false where it had been replayed or dropped before.",
 )

@@ -23,6 +23,7 @@ from services.gateway.intake import Intake
 from services.gateway.memories import memory_routes
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
+from services.gateway.research import research_routes
 from services.gateway.routes import turn_routes
 from services.gateway.search import search_routes
 from services.gateway.settings import GatewaySettings
@@ -100,6 +101,7 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
                     *memory_routes,
                     *forgetting_routes,
                     *export_routes,
+                    *research_routes,
                 ],
             ),
             admin_api,

@@ -16,7 +16,16 @@ from shared import metrics
 from shared.endpoints import Endpoint
 from shared.errors import Refused, Transient
 from shared.events import Event, ForgetRequested, ResearchSaved
-from shared.replies import FreshResearch, FreshResearchReply, Hit, ListResearch, ListResearchReply, Page
+from shared.replies import (
+    FreshResearch,
+    FreshResearchReply,
+    GetPage,
+    Hit,
+    ListResearch,
+    ListResearchReply,
+    Page,
+    PageReply,
+)
 
 log = logging.getLogger(__name__)
 _MOST_PAGES = 20
@@ -48,6 +57,10 @@ class ResearchTable(Protocol):
 
     async def of_user(self, user: str, after: str, *, limit: int) -> list[PageRow]:
         """All of them, expired ones too, by id."""
+        ...
+
+    async def at_point(self, point_id: UUID) -> PageRow | None:
+        """Whether it has expired or not."""
         ...
 
     async def remove(self, order: ForgetRequested) -> list[UUID]: ...
@@ -90,6 +103,7 @@ class Research:
         return [
             Endpoint(FreshResearch, lambda request, send: self.fresh(request)),
             Endpoint(ListResearch, lambda request, send: self.list_pages(request)),
+            Endpoint(GetPage, lambda request, send: self.get_page(request)),
         ]
 
     # --- taking in ---
@@ -193,6 +207,12 @@ class Research:
         rows = await self._table.of_user(request.user, request.after, limit=_MOST_PAGES + 1)
         pages = await self._told(rows[:_MOST_PAGES], {})
         return ListResearchReply(pages=pages, more=len(rows) > len(pages))
+
+    async def get_page(self, request: GetPage) -> PageReply:
+        row = await self._table.at_point(point_of(request.user, request.research_id))
+        if row is None:
+            raise Refused(404, f"there is no page {request.research_id}", "research_id")
+        return PageReply(page=(await self._told([row], {}))[0])
 
     async def _alike(self, user: str, query: str, least: float) -> dict[UUID, float]:
         """Pages that mean the same, by the best of their parts."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from shared.events import Domain, Url, User
+from shared.events import Domain, TurnId, Url, User
 from shared.replies.request import Request
 
 MOST_DOMAINS: Final = 100
@@ -72,6 +72,22 @@ class ListResearch(Request[ListResearchReply], frozen=True, kw_only=True):
     user: User
     after: str = ""
     """The `research_id` of the last one of the answer before."""
+
+
+class PageReply(msgspec.Struct, frozen=True, kw_only=True):
+    page: Page
+
+
+class GetPage(Request[PageReply], frozen=True, kw_only=True):
+    """anyone -> indexer: this page of a user, with its whole text; one that has expired as well.
+
+    Refused with 404 where the user has no such page.
+    """
+
+    subject: ClassVar[str] = "index.research.get"
+
+    user: User
+    research_id: TurnId
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,12 +8,14 @@ from shared.replies import (
     FreshResearch,
     FreshResearchReply,
     GetObservability,
+    GetPage,
     GetSources,
     ListResearch,
     ListResearchReply,
     ObservabilityReply,
     ObservedRow,
     Page,
+    PageReply,
     SourceRow,
     SourcesReply,
 )
@@ -66,6 +68,8 @@ OF_RESEARCH: dict[str, msgspec.Struct] = {
         user="alice", query="varroa treatment", url=URL, limit=3, least_similarity=0.625
     ),
     "index.research.fresh.reply": FreshResearchReply(pages=[PAGE]),
+    "index.research.get": GetPage(user="alice", research_id=ID),
+    "index.research.get.reply": PageReply(page=PAGE),
     "index.sources": GetSources(domains=["bees.example.org"]),
     "index.sources.reply": SourcesReply(sources=[SOURCE_ROW]),
     "index.observability": GetObservability(days=30, name="phase_seconds"),

@@ -15,7 +15,7 @@ from services.indexer.research import Research
 from shared.errors import Poison, Refused
 from shared.events import ForgetRequested, ForgetScope, ResearchSaved, SourceObserved, encode
 from shared.memories import Statement
-from shared.replies import FreshResearch, Hit, ListResearch, Page, Reindex, SaveMemory, Search
+from shared.replies import FreshResearch, GetPage, Hit, ListResearch, Page, Reindex, SaveMemory, Search
 from tests.contracts.generations_room import Installation, Process, is_right, tell
 from tests.unit.samples import fetched
 
@@ -265,6 +265,25 @@ async def test_all_that_is_held_of_a_user_is_listed(process: Process) -> None:
     assert {one.research_id: one.text for one in listed} == texts | {"r07": "old"}
     assert [one.research_id for one in listed] == sorted(texts)
     assert (await process.research.list_pages(ListResearch(user="carol"))).pages == []
+
+
+async def test_a_page_is_told_by_its_id_until_its_row_goes(process: Process) -> None:
+    """The one that was fetched before and has expired as well, with its whole text."""
+    long = "bees " * 13_000
+    await keep(process, page(1, long), page(2, "new", url="https://bees.example.org/1", fetched_at=NOW))
+    past = page(3, "old", fetched_at=NOW - WEEK, expires_at=NOW - HOUR)
+    await PostgresResearchTable(process.database).add(row_of(past))
+
+    told = [
+        (await process.research.get_page(GetPage(user="alice", research_id=name))).page.text
+        for name in ("r1", "r2", "r3")
+    ]
+
+    assert told == [long, "new", "old"]
+    for user, name in (("bob", "r1"), ("alice", "r4")):
+        with pytest.raises(Refused) as refused:
+            await process.research.get_page(GetPage(user=user, research_id=name))
+        assert (refused.value.status, refused.value.field) == (404, "research_id")
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,14 @@ async def test_a_page_is_found_until_its_session_is_forgotten(stack: Stack, clie
     (fresh,) = (await ask(client, "index.research.fresh", user="alice", url=saved.url))["pages"]
     assert fresh["text"] == saved.text
     assert (await ask(client, "index.research.fresh", user="bob", url=saved.url))["pages"] == []
+    status, whole = await stack.call("GET", f"/v1/research/{saved.research_id}")
+    assert (status, whole["text"], whole["characters"]) == (200, saved.text, len(saved.text))
+    status, listed = await stack.call("GET", "/v1/research")
+    assert (status, saved.research_id in {one["research_id"] for one in listed["pages"]}) == (200, True)
     (source,) = (await ask(client, "index.sources", domains=[observed.domain]))["sources"]
     assert (source["success_count"], source["failure_count"]) == (1, 0)
+    status, told = await stack.call("GET", f"/v1/sources?domain={observed.domain}", user="bob")
+    assert (status, told["sources"]) == (200, [source])
 
     status, receipt = await stack.call("DELETE", f"/v1/sessions/{session_id}")
     assert status in (200, 202), receipt
@@ -110,6 +116,7 @@ async def test_a_page_is_found_until_its_session_is_forgotten(stack: Stack, clie
         one for one in receipt["stores"] if one["store"] == "research"
     ).items()
     assert await found(stack, word) == []
+    assert (await stack.call("GET", f"/v1/research/{saved.research_id}"))[0] == 404
 
     late = [await publish(client, event) for event in (saved, saved)]
     await until_read(client)
@@ -132,6 +139,8 @@ async def test_what_a_turn_took_is_told_by_day(stack: Stack, client: Client) -> 
 
     assert await count() == before + 1
     rows = (await ask(client, "index.observability", days=2))["rows"]
+    assert await stack.call("GET", "/v1/observability?days=2") == (200, {"rows": rows})
+    assert (await stack.call("GET", "/v1/observability", user="bob"))[0] == 403
     assert {row["name"] for row in rows} >= {"turn_seconds", "quality", "input_tokens", "output_tokens"}
 
 

@@ -48,6 +48,7 @@ _OF_TOPIC = f"""
 SELECT {COLUMNS} FROM pandora.research AS r WHERE {_LATEST} AND lower(primary_topic) = lower($3)
 ORDER BY quality_overall DESC, fetched_at DESC LIMIT $4
 """  # noqa: S608 - constants
+_AT_POINT = f"SELECT {COLUMNS} FROM pandora.research WHERE point_id = $1"  # noqa: S608 - constants
 _OF_USER = f"""
 SELECT {COLUMNS} FROM pandora.research WHERE user_id = $1 AND research_id > $2 ORDER BY research_id LIMIT $3
 """  # noqa: S608 - constants
@@ -89,6 +90,10 @@ class PostgresResearchTable:
 
     async def of_user(self, user: str, after: str, *, limit: int) -> list[PageRow]:
         return await self._rows(_OF_USER, user, storable(after), limit)
+
+    async def at_point(self, point_id: UUID) -> PageRow | None:
+        rows = await self._rows(_AT_POINT, point_id)
+        return rows[0] if rows else None
 
     async def remove(self, order: ForgetRequested) -> list[UUID]:
         if order.scope == "memory":
