@@ -67,6 +67,31 @@ class Keys:
             self._bus, self._prefix + key, value, last_sequence=revision, headers=sent
         )
 
+    async def remove(self, key: str, *, revision: int) -> None:
+        """Leaves nothing of the key, unless it was written again behind `revision`."""
+        await self.purge(key, before=revision + 1)
+
+    async def purge(self, keys: str, *, before: int | None = None) -> None:
+        """`keys` may hold wildcards; with `before`, only what was written before that revision goes."""
+        try:
+            await self._bus.jetstream.purge_stream(self.stream, seq=before, subject=self._prefix + keys)
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS does not remove from {self.stream} now") from error
+
+    async def names(self, *first: str) -> list[str]:
+        """The keys that begin with these parts of a `key_from`; all, where none is named."""
+        begin = "".join(f"{part}." for part in key_from(*first).split(".")) if first else ""
+        try:
+            info = await self._bus.jetstream.stream_info(
+                self.stream, subjects_filter=f"{self._prefix}{begin}>"
+            )
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            raise Transient(f"NATS does not say what {self.stream} holds now") from error
+        return [self.key_of(subject) for subject in info.state.subjects or {}]
+
+    def subject_of(self, key: str) -> str:
+        return self._prefix + key
+
     def key_of(self, subject: str) -> str:
         return subject.removeprefix(self._prefix)
 

@@ -153,10 +153,22 @@ DEAD = StreamConfig(
     allow_direct=True,
 )
 SESSIONS = key_value_bucket("sessions", "Who runs a turn of which session, and how far it is.")
+SESSION_SETTINGS = key_value_bucket("session-settings", "What users have set for their sessions.")
 IDEMPOTENCY = key_value_bucket(
     "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
 )
-STREAMS: Final = (TURNS, OUTCOMES, MEMORIES, RESEARCH, FORGETTING, LIVE, DEAD, SESSIONS, IDEMPOTENCY)
+STREAMS: Final = (
+    TURNS,
+    OUTCOMES,
+    MEMORIES,
+    RESEARCH,
+    FORGETTING,
+    LIVE,
+    DEAD,
+    SESSIONS,
+    SESSION_SETTINGS,
+    IDEMPOTENCY,
+)
 
 
 class Durable(msgspec.Struct, frozen=True, kw_only=True):

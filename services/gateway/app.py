@@ -26,6 +26,7 @@ from services.gateway.problems import EXCEPTION_HANDLERS
 from services.gateway.research import research_routes
 from services.gateway.routes import turn_routes
 from services.gateway.search import search_routes
+from services.gateway.sessions import session_routes
 from services.gateway.settings import GatewaySettings
 from services.gateway.site import docs, docs_asset
 from shared.bus import VERSION, Bus
@@ -101,6 +102,7 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
                     *memory_routes,
                     *forgetting_routes,
                     *export_routes,
+                    *session_routes,
                     *research_routes,
                 ],
             ),

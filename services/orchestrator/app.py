@@ -25,6 +25,7 @@ from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
 from services.orchestrator.adapters.nats_research import BusResearchLog
+from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
 from services.orchestrator.adapters.nats_tools import ArchivedFiles, BusMemorySaving, BusMemorySearch
 from services.orchestrator.adapters.pillow_pictures import look
 from services.orchestrator.adapters.recipe_files import RecipeFiles
@@ -48,6 +49,7 @@ from services.orchestrator.ports import Held
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.reflector import Reflector
 from services.orchestrator.run import TurnRun
+from services.orchestrator.sessions import Sessions
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.steps import TimeLimits
 from services.orchestrator.stopping import Stopping
@@ -72,11 +74,13 @@ from shared.replies import (
     FindUnended,
     GetDocument,
     GetEvents,
+    GetSession,
     GetTurn,
     ListDocuments,
     Models,
     Recipes,
     RecipesReply,
+    SetSession,
 )
 from shared.runtime import Health, answers, health_app, serve_http, until_there
 from shared.streams import (
@@ -117,11 +121,12 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         tools = await stack.enter_async_context(_toolbox(settings, bus, documents))
         deps = _deps(settings, bus, documents, tools)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
+        session_recipes = BusSessionRecipes(bus)
         limits = _limits(settings)
         unrun = Unrun(deps, outcomes)
 
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
-            return TurnRun(turn, held, deps, leases, outcomes, limits, has_waited=has_waited)
+            return TurnRun(turn, held, deps, session_recipes, leases, outcomes, limits, has_waited=has_waited)
 
         dispatcher = Dispatcher(
             own,
@@ -145,11 +150,11 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
 
         watching = _tasks(stack)
         # Leases first: a turn whose lease is not known yet looks as if nobody ran it.
-        sessions = leases_tail(bus, dispatcher.see_lease, dispatcher.forget_leases, declare_again)
-        watching(sessions.run())
+        held = leases_tail(bus, dispatcher.see_lease, dispatcher.forget_leases, declare_again)
+        watching(held.run())
         await hear_ends(bus, dispatcher.see_end)
         watching(peers.run())
-        await sessions.caught_up.wait()
+        await held.caught_up.wait()
         turns = turns_tail(bus, dispatcher.see_turn, _bury(bus, outcomes), declare_again)
         watching(turns.run())
         await turns.caught_up.wait()
@@ -164,7 +169,8 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             after_days=settings.archive_after_days,
             is_busy=lambda: dispatcher.is_busy,
         )
-        endpoints = _endpoints(Archive(documents), controls, deps)
+        sessions = Sessions(session_recipes, deps.recipes, deps.clock)
+        endpoints = _endpoints(Archive(documents), controls, deps) + _session_endpoints(sessions)
         endpoints += Exporting(documents).endpoints() + archiving.endpoints()
         endpoints += Filing(files, limit_bytes=settings.file_limit_bytes).endpoints()
         await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
@@ -276,6 +282,13 @@ def _endpoints(archive: Archive, controls: Controls, deps: Deps) -> list[Endpoin
         Endpoint(FindUnended, lambda request, send: controls.find_unended(request)),
         Endpoint(FindRunning, lambda request, send: controls.find_running(request)),
         Endpoint(Control, lambda request, send: controls.control(request)),
+    ]
+
+
+def _session_endpoints(sessions: Sessions) -> list[Endpoint]:
+    return [
+        Endpoint(GetSession, lambda request, send: sessions.get(request)),
+        Endpoint(SetSession, lambda request, send: sessions.set(request)),
     ]
 
 

@@ -52,6 +52,10 @@ class Traces(Protocol):
         """Erases every message of what is gone, and of the turns `also`; how many there were."""
         ...
 
+    async def remove_keys(self, order: ForgetRequested) -> int:
+        """What was set for the sessions that are gone; how many there were."""
+        ...
+
     async def erase(self) -> None:
         """Makes the bytes of messages go that were overwritten or too old before."""
         ...
@@ -150,7 +154,7 @@ class Forgetting:
             StoreReceipt(store="documents", removed=sum(folders), erased=True),
             StoreReceipt(store="files", removed=files, erased=True),
             StoreReceipt(store="streams", removed=messages),
-            StoreReceipt(store="keys", removed=0),
+            StoreReceipt(store="keys", removed=await self._traces.remove_keys(order)),
             StoreReceipt(store="caches", removed=0, erased=True),
         ]
         return _with(receipt, stores)

@@ -1,6 +1,7 @@
 """What the orchestrator needs of the rest of the system, in its own words."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -80,6 +81,18 @@ class Recipes(Protocol):
 
     def choose(self, name: str) -> Chosen | None:
         """Empty: the default. None where there is no such recipe."""
+        ...
+
+
+class SessionRecipes(Protocol):
+    """The recipe that a user has set for a session. Raises Transient."""
+
+    async def recipe_of(self, user: str, session_id: str) -> str:
+        """Empty where none is set."""
+        ...
+
+    async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:
+        """Empty: none is set any more."""
         ...
 
 

@@ -20,7 +20,8 @@ from services.orchestrator.domain.turn import Turn, outcome_of
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
-from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes
+from services.orchestrator.ports import Held, LeaseLost, Leases, Outcomes, SessionRecipes
+from services.orchestrator.sessions import choose_recipe
 from services.orchestrator.steering import Steering
 from services.orchestrator.steps import Steps, TimeLimits, certainly
 from services.orchestrator.stopping import Stopping
@@ -49,6 +50,7 @@ class TurnRun:
         turn: Turn,
         held: Held,
         deps: Deps,
+        recipes: SessionRecipes,
         leases: Leases,
         outcomes: Outcomes,
         limits: TimeLimits,
@@ -69,6 +71,7 @@ class TurnRun:
             steering=self._steering,
         )
         self._steps = Steps(turn, self._deps, limits)
+        self._session_recipes = recipes
         self._leases = leases
         self._outcomes = outcomes
         self._has_waited = has_waited
@@ -152,10 +155,9 @@ class TurnRun:
         documents = self._deps.documents
         if (record := await read_record(documents, self.turn.turn_id)) is not None:
             return record  # Taken over after its folder was written: only its end is still to be told.
-        self._choose_recipe()
         while True:
             try:
-                await self._steps.begin(has_waited=self._has_waited)
+                await self._begin()
                 if self.turn.attempt > MOST_ATTEMPTS:
                     return await self._fail("unavailable", f"given up after {MOST_ATTEMPTS} attempts")
                 if self.turn.chosen is None:
@@ -176,10 +178,20 @@ class TurnRun:
                     return await certainly(self._fail, "internal", repr(error))
                 await self._pause(Transient(repr(error)))
 
-    def _choose_recipe(self) -> None:
+    async def _begin(self) -> None:
+        """Its recipe, then its first word: whoever has heard that may steer it. Raises Transient."""
+        try:
+            await self._choose_recipe()
+        except Transient:
+            await self._steps.begin(has_waited=self._has_waited)
+            raise
+        await self._steps.begin(has_waited=self._has_waited)
+
+    async def _choose_recipe(self) -> None:
         """Once: the turn keeps what it begins with."""
         if self.turn.chosen is None:
-            self.turn = replaced(self.turn, chosen=self._deps.recipes.choose(self.turn.request.recipe))
+            choice = await choose_recipe(self.turn.request, self._deps.recipes, self._session_recipes)
+            self.turn = replaced(self.turn, chosen=choice.chosen, notes=[*self.turn.notes, *choice.notes])
 
     async def _attempt(self) -> TurnRecord | None:
         if self.turn.stopped is not None:  # Whoever had the turn before was told so.

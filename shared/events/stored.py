@@ -72,7 +72,7 @@ class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     input: str
     user: User = LOCAL_USER
     recipe: str = ""
-    """Empty: the default one (DEFAULT_RECIPE)."""
+    """Empty: its session's, else the default one (DEFAULT_RECIPE)."""
     model: str | None = None
     if_busy: IfBusy = "enqueue"
     metadata: dict[str, str] = {}

@@ -122,6 +122,7 @@ from shared.replies.research import (
     SourceRow,
     SourcesReply,
 )
+from shared.replies.sessions import GetSession, SessionSettings, SetSession
 from shared.replies.turns import (
     Control,
     ControlHere,
@@ -204,6 +205,7 @@ __all__ = [
     "GetObservability",
     "GetPage",
     "GetReceipt",
+    "GetSession",
     "GetSources",
     "GetTurn",
     "HeldMessage",
@@ -263,6 +265,8 @@ __all__ = [
     "Search",
     "SearchReply",
     "SessionRow",
+    "SessionSettings",
+    "SetSession",
     "Signal",
     "SourceRow",
     "SourcesReply",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,27 @@ class Board:
         return current[1] if current else None
 
 
+class Wishes:
+    """What is set for sessions."""
+
+    def __init__(self) -> None:
+        self.recipes: dict[SessionKey, str] = {}
+        self.away = 0
+        """How often it does not answer yet."""
+        self.asked = 0
+
+    async def recipe_of(self, user: str, session_id: str) -> str:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise Transient("the bucket cannot be read", retry_in=0.01)
+        return self.recipes.get((user, session_id), "")
+
+    async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:
+        self.recipes[(user, session_id)] = recipe
+
+
 class Office:
     """Outcomes, each message id once."""
 
@@ -204,6 +226,7 @@ class Room:
         self.announced = Announced()
         self.memory = memory
         self.model = model
+        self.settings = Wishes()
         self.board = Board()
         self.office = Office()
         self.archive = Archive(self.documents)
@@ -241,7 +264,9 @@ class Room:
         unrun = Unrun(deps, self.office)
 
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
-            return TurnRun(turn, held, deps, self.board, self.office, self._limits, has_waited=has_waited)
+            return TurnRun(
+                turn, held, deps, self.settings, self.board, self.office, self._limits, has_waited=has_waited
+            )
 
         dispatcher = Dispatcher(
             own, TurnQueue(), self.board, make_run, unrun, deps.clock, concurrency=self._concurrency

@@ -126,6 +126,10 @@ class World:
         self.traces |= {*gone.turn_ids, *also}
         return 0
 
+    async def remove_keys(self, order: ForgetRequested) -> int:
+        self.step("keys")
+        return 0
+
     async def erase(self) -> None:
         self.step("erase streams")
 

@@ -19,6 +19,7 @@ import nats.js.errors
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
+from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
 from services.orchestrator.domain.forgetting import Gone
 from shared.bus import Bus
 from shared.errors import Poison, Transient
@@ -26,7 +27,7 @@ from shared.events import UNREADABLE, ForgetRequested, decode, encode, live_subj
 from shared.keys import Conflict, Entry, Keys, publish_behind
 from shared.replay import Stored, replay
 from shared.replies import EraseRows, ForgetCached, ForgetRows, Request, StillForgetting
-from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, RESEARCH, SESSIONS
+from shared.streams import DEAD, LIVE, MEMORIES, OUTCOMES, PADDING, RESEARCH, SESSION_SETTINGS, SESSIONS
 
 R = TypeVar("R")
 _PIECE_BYTES = 900_000
@@ -99,7 +100,8 @@ class BusTraces:
     def __init__(self, bus: Bus, *, replicas: int) -> None:
         self._bus = bus
         self._replicas = replicas
-        self._keys = Keys(bus, SESSIONS)
+        self._buckets = (Keys(bus, SESSIONS), Keys(bus, SESSION_SETTINGS))
+        self._recipes = BusSessionRecipes(bus)
 
     async def tell(self, turn_ids: Sequence[str]) -> None:
         for begin in range(0, len(turn_ids), _TURN_IDS_AT_ONCE):
@@ -117,6 +119,9 @@ class BusTraces:
             async for page in replay(self._bus, str(LIVE.name), live_subject(turn_id)):
                 removed += await self._delete(str(LIVE.name), page)
         return removed
+
+    async def remove_keys(self, order: ForgetRequested) -> int:
+        return await self._recipes.forget(order)
 
     async def _live_turns(self) -> set[str]:
         prefix = live_subject("")
@@ -140,10 +145,10 @@ class BusTraces:
             subject = f"{PADDING}.{str(stream.name).lower()}"
             await self._pad(subject, _BLOCK_BYTES)
             await _answered(self._bus.jetstream.purge_stream(str(stream.name), subject=subject))
-        pad = f"$KV.sessions.{PADDING}"
-        first_new = await self._pad(pad, _KEYS_BLOCK_BYTES)
-        await self._write_again(first_new)
-        await _answered(self._bus.jetstream.purge_stream(self._keys.stream, subject=f"{pad}.*"))
+        for keys in self._buckets:
+            first_new = await self._pad(keys.subject_of(PADDING), _KEYS_BLOCK_BYTES)
+            await self._write_again(keys, first_new)
+            await keys.purge(f"{PADDING}.*")
 
     async def _pad(self, subject: str, least_bytes: int) -> int:
         """Fills more than one block; the sequence of its last piece."""
@@ -156,16 +161,13 @@ class BusTraces:
             sequence = int(ack.seq)
         return sequence
 
-    async def _write_again(self, before: int) -> None:
+    async def _write_again(self, keys: Keys, before: int) -> None:
         """Every key that still lies in an old block, so that nothing keeps the block."""
-        info = await _answered(
-            self._bus.jetstream.stream_info(self._keys.stream, subjects_filter="$KV.sessions.>")
-        )
-        for subject in info.state.subjects or {}:
-            if PADDING in subject:
+        for key in await keys.names():
+            if key.startswith(f"{PADDING}."):
                 continue
-            while (entry := await self._keys.get(self._keys.key_of(subject))) is not None:
-                if entry.revision > before or await self._written(subject, entry):
+            while (entry := await keys.get(key)) is not None:
+                if entry.revision > before or await self._written(keys.subject_of(key), entry):
                     break
 
     async def _written(self, subject: str, entry: Entry) -> bool:

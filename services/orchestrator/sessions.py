@@ -1,0 +1,52 @@
+"""What a user sets for a session, and the recipe that a turn of it gets."""
+
+import msgspec
+
+from services.orchestrator.domain.recipes import Chosen
+from services.orchestrator.phases.deps import Clock
+from services.orchestrator.ports import Recipes, SessionRecipes
+from shared.errors import Refused
+from shared.events import TurnRequested
+from shared.replies import GetSession, SessionSettings, SetSession
+
+
+class Sessions:
+    def __init__(self, kept: SessionRecipes, recipes: Recipes, clock: Clock) -> None:
+        self._kept = kept
+        self._recipes = recipes
+        self._clock = clock
+
+    async def get(self, request: GetSession) -> SessionSettings:
+        recipe = await self._kept.recipe_of(request.user, request.session_id)
+        return SessionSettings(session_id=request.session_id, recipe=recipe)
+
+    async def set(self, request: SetSession) -> SessionSettings:
+        """Raises Refused (422) where there is no such recipe."""
+        names = self._recipes.names()
+        if request.recipe and request.recipe not in names:
+            raise Refused(
+                422, f"there is no recipe {request.recipe!r}; there are: {', '.join(names)}", "recipe"
+            )
+        await self._kept.keep(request.user, request.session_id, request.recipe, self._clock())
+        return SessionSettings(session_id=request.session_id, recipe=request.recipe)
+
+
+class Choice(msgspec.Struct, frozen=True):
+    chosen: Chosen | None
+    """None where the turn names a recipe that does not exist."""
+    notes: list[str] = []
+
+
+async def choose_recipe(request: TurnRequested, recipes: Recipes, kept: SessionRecipes) -> Choice:
+    """The turn's own, else its session's, else the settings'. Raises Transient.
+
+    That a session's recipe is gone is no fault of the turn: it runs the settings' one, and says so.
+    """
+    if request.recipe:
+        return Choice(recipes.choose(request.recipe))
+    of_session = await kept.recipe_of(request.user, request.session_id)
+    if (chosen := recipes.choose(of_session)) is not None:
+        return Choice(chosen)
+    default = recipes.choose("")
+    instead = "none" if default is None else default.name
+    return Choice(default, [f"recipe: the session's, {of_session}, is not there any more; ran {instead}"])

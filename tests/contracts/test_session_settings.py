@@ -1,0 +1,92 @@
+"""What is set for sessions, in a real bucket."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from services.orchestrator.adapters.nats_forgetting import BusTraces
+from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
+from shared.bus import Bus
+from shared.events import ForgetRequested, ForgetScope
+from shared.keys import Keys, key_from
+from shared.streams import SESSION_SETTINGS
+from tests.contracts.nats_server import state
+from tests.unit.samples import AT
+
+LATER = AT + timedelta(seconds=1)
+
+
+@pytest.fixture
+def recipes(bus: Bus) -> BusSessionRecipes:
+    return BusSessionRecipes(bus)
+
+
+def order(scope: ForgetScope, target: str = "") -> ForgetRequested:
+    return ForgetRequested(forget_id="f1", user="alice", scope=scope, target=target, requested_at=AT)
+
+
+async def test_the_last_one_that_is_set_holds(recipes: BusSessionRecipes) -> None:
+    assert await recipes.recipe_of("alice", "kitchen") == ""
+
+    await recipes.keep("alice", "kitchen", "direct", AT)
+    await asyncio.gather(*(recipes.keep("alice", "kitchen", "standard", AT) for _ in range(8)))
+
+    assert await recipes.recipe_of("alice", "kitchen") == "standard"
+    assert await recipes.recipe_of("bob", "kitchen") == ""
+    assert await recipes.recipe_of("alice", "garden") == ""
+
+
+async def test_an_empty_one_leaves_no_key(bus: Bus, recipes: BusSessionRecipes) -> None:
+    await recipes.keep("alice", "kitchen", "standard", AT)
+
+    await recipes.keep("alice", "kitchen", "", AT)
+    await recipes.keep("alice", "garden", "", AT)
+
+    assert await recipes.recipe_of("alice", "kitchen") == ""
+    assert (await state(bus, str(SESSION_SETTINGS.name))).messages == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        (order("session", "kitchen"), {"garden", "hall"}),
+        (order("user"), {"hall"}),
+        (order("turn", "t1"), {"kitchen", "garden", "hall"}),
+        (order("memory", "m1"), {"kitchen", "garden", "hall"}),
+    ],
+)
+async def test_what_was_set_before_goes_with_its_session(
+    recipes: BusSessionRecipes, asked: ForgetRequested, left: set[str]
+) -> None:
+    for session_id, at in (("kitchen", AT), ("garden", AT), ("hall", LATER)):
+        await recipes.keep("alice", session_id, "standard", at)
+    await recipes.keep("bob", "kitchen", "standard", AT)
+
+    removed = await recipes.forget(asked)
+
+    found = {name for name in ("kitchen", "garden", "hall") if await recipes.recipe_of("alice", name)}
+    assert (found, removed) == (left, 3 - len(left))
+    assert await recipes.forget(asked) == 0
+    assert await recipes.recipe_of("bob", "kitchen") == "standard"
+
+
+async def test_old_bytes_are_pushed_out_and_what_holds_stays(bus: Bus, recipes: BusSessionRecipes) -> None:
+    await recipes.keep("alice", "kitchen", "standard", AT)
+
+    await BusTraces(bus, replicas=1).erase()
+
+    assert await recipes.recipe_of("alice", "kitchen") == "standard"
+    assert await recipes.forget(order("user")) == 1
+    assert (await state(bus, str(SESSION_SETTINGS.name))).messages == 0
+
+
+async def test_what_cannot_be_read_is_as_good_as_nothing(
+    bus: Bus, recipes: BusSessionRecipes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await Keys(bus, SESSION_SETTINGS).put(key_from("alice", "kitchen"), b"standard", revision=0)
+
+    assert await recipes.recipe_of("alice", "kitchen") == ""
+
+    assert "cannot be read" in caplog.text
+    assert await recipes.forget(order("session", "kitchen")) == 1
