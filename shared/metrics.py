@@ -37,7 +37,7 @@ tool_calls = Counter(
     "pandora_tool_calls_total", "Tool calls that ended; `(unknown)`: of no tool.", ["tool", "result"]
 )
 approvals = Counter(
-    "pandora_approvals_total", "Tool calls that a person had to allow, by what was said.", ["answer"]
+    "pandora_approval_answers_total", "Tool calls that a person had to allow, by what was said.", ["answer"]
 )
 
 # The bus.

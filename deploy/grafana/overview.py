@@ -84,7 +84,7 @@ _TOOLS = [
         "suffix: calls/s",
         "Tool calls that a person had to allow, by what was said; unanswered: nobody did in time.",
         [
-            query(or_zero(rate(f'pandora_approvals_total{{answer="{answer}"}}')), answer)
+            query(or_zero(rate(f'pandora_approval_answers_total{{answer="{answer}"}}')), answer)
             for answer in ("approved", "denied", "unanswered")
         ],
     ),

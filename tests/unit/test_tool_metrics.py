@@ -140,7 +140,7 @@ async def _never(arguments: Nothing, caller: Caller) -> str:
 
 
 def said(answer: str) -> float:
-    return REGISTRY.get_sample_value("pandora_approvals_total", {"answer": answer}) or 0.0
+    return REGISTRY.get_sample_value("pandora_approval_answers_total", {"answer": answer}) or 0.0
 
 
 async def keep(state: Approval) -> None:
