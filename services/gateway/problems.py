@@ -93,6 +93,8 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
     detail = str(extra.get("message") or error.detail) if isinstance(extra, dict) else error.detail
     if error.status_code in (404, 405):
         detail = f"{request.method} {request.url.path}: see /docs for what there is"
+    if error.status_code == 413:
+        detail = "the body is larger than is taken here; send less, and upload images with POST /v1/files"
     response = problem(request, status, detail, field)
     for name, value in (error.headers or {}).items():
         response.headers[name] = value

@@ -61,6 +61,8 @@ CONFLICT = {
         media_type="application/problem+json",
     )
 }
+_BODY_BYTES = 16 * 1024 * 1024
+"""Of a turn, with the images in it; larger ones are uploaded as files."""
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 
 
@@ -69,6 +71,7 @@ Limit = Annotated[int, Parameter(ge=1, le=100)]
     dto=StrictBody[NewTurn],
     return_dto=None,
     status_code=HTTP_202_ACCEPTED,
+    request_max_body_size=_BODY_BYTES,
     summary="Say something",
     responses={
         HTTP_200_OK: EVENTS,
