@@ -32,7 +32,10 @@ LABELS = {
     "answer",
 }
 """Each takes its values from a closed set: no ids, no users, no text."""
-UNITS = r"(seconds|bytes|tokens|turns|messages|letters|requests|errors|rows|points|readers|calls|answers|running|ratio)"
+UNITS = (
+    r"(seconds|bytes|tokens|turns|messages|letters|requests|errors|rows|points|readers|calls|answers|running|"
+    r"ratio)"
+)
 
 
 def test_nobody_imports_what_is_none_of_their_business() -> None:
