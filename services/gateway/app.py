@@ -16,6 +16,7 @@ from services.gateway.adapters.nats_turns import BusTurns
 from services.gateway.admin import admin_api, admins_only
 from services.gateway.domain.naming import Naming
 from services.gateway.export import export_routes
+from services.gateway.files import file_routes
 from services.gateway.forgetting import forgetting_routes
 from services.gateway.gateway import Gateway
 from services.gateway.importing import Imports
@@ -102,6 +103,7 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
                     *memory_routes,
                     *forgetting_routes,
                     *export_routes,
+                    *file_routes(settings.file_limit_bytes),
                     *session_routes,
                     *research_routes,
                 ],
