@@ -8,8 +8,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from services.gateway.domain.names import ENDINGS
 from services.gateway.domain.zipping import Zip
 from services.gateway.gateway import Gateway
+from services.gateway.uploads import all_files, whole_file
 from shared.bus import VERSION
 from shared.errors import Refused, Transient
 from shared.events import encode
@@ -17,6 +19,7 @@ from shared.replies import (
     DocumentPiece,
     ExportTurn,
     ExportTurnReply,
+    FileInfo,
     HeldMessage,
     HeldTurn,
     ListHeldTurns,
@@ -39,6 +42,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 class Counts(msgspec.Struct):
     messages: int = 0
     memories: int = 0
+    files: int = 0
     turns: int = 0
     folders: int = 0
     documents: int = 0
@@ -73,6 +77,7 @@ class Export:
         self._user = user
         self._now = now
         self._counts = Counts()
+        self._infos: list[FileInfo] = []
         self._zip = Zip(now)
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
@@ -83,6 +88,8 @@ class Export:
             self._zip.begin(f"{name}.ndjson", may_be_huge=True)
             async for page in pages:
                 yield await self._pack(_ndjson(page))
+        for info in self._infos:
+            yield await self._pack_file(info)
         async with aclosing(self._documents(held)) as found:
             async for documents in found:
                 yield await asyncio.to_thread(self._pack_documents, documents)
@@ -92,19 +99,24 @@ class Export:
         yield await asyncio.to_thread(self._zip.close)
 
     def _lists(self) -> Iterable[tuple[str, AsyncIterator[list[msgspec.Struct]]]]:
-        return (("messages", self._messages()), ("memories", self._memories()), ("turns", self._turns()))
+        return (
+            ("messages", self._messages()),
+            ("memories", self._memories()),
+            ("files", self._files()),
+            ("turns", self._turns()),
+        )
 
     async def _pack(self, data: bytes) -> bytes:
         return await asyncio.to_thread(self._zip.write, data)
 
-    async def _patiently(self, request: Request[R]) -> R:
+    async def _patiently(self, request: Request[R], timeout_seconds: float | None = None, /) -> R:
         """Who restarts is back in some seconds; an export that breaks off begins from nothing."""
         for pause in _PAUSES:
             try:
-                return await self._gateway.ask(request)
+                return await self._gateway.ask(request, timeout_seconds)
             except Transient:
                 await asyncio.sleep(pause)
-        return await self._gateway.ask(request)
+        return await self._gateway.ask(request, timeout_seconds)
 
     # --- what is asked for ---
 
@@ -140,6 +152,11 @@ class Export:
             if (cursor := reply.next_cursor) is None:
                 return
 
+    async def _files(self) -> AsyncIterator[list[msgspec.Struct]]:
+        async for page in all_files(self._patiently, self._user):
+            self._infos += page
+            yield list(page)
+
     async def _turns(self) -> AsyncIterator[list[msgspec.Struct]]:
         before = None
         while True:
@@ -157,6 +174,15 @@ class Export:
             held += reply.turns
             if not reply.more:
                 return held
+
+    async def _pack_file(self, info: FileInfo) -> bytes:
+        """Nothing of a file that was deleted since it was listed."""
+        data = await whole_file(self._patiently, self._user, info.file_id)
+        if data is None:
+            return b""
+        self._zip.begin(f"files/{info.file_id}.{ENDINGS[info.media_type]}")
+        self._counts.files += 1
+        return await self._pack(data)
 
     # --- the turns' documents ---
 

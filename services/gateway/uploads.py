@@ -64,6 +64,16 @@ async def download(ask: Ask, user: str, file_id: str) -> AsyncGenerator[bytes, N
         yield piece.data
 
 
+async def whole_file(ask: Ask, user: str, file_id: str) -> bytes | None:
+    """All of its bytes, at most FILE_LIMIT_BYTES; None where there is no such file any more."""
+    try:
+        return b"".join([piece async for piece in download(ask, user, file_id)])
+    except Refused as refusal:
+        if refusal.status == 404:
+            return None
+        raise
+
+
 async def all_files(ask: Ask, user: str) -> AsyncGenerator[list[FileInfo], None]:
     """Pages of them, by id."""
     after, more = "", True

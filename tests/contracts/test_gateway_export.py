@@ -14,21 +14,27 @@ import pytest
 from services.indexer.exporting import Exporting as MessagesOut
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
+from services.orchestrator.adapters.folder_files import FolderFiles
+from services.orchestrator.adapters.pillow_pictures import look
 from services.orchestrator.archiving import Archiving
 from services.orchestrator.exporting import Exporting
+from services.orchestrator.files import Filing
 from shared.bus import Bus
 from shared.endpoints import Endpoint, Send
 from shared.errors import Transient
 from shared.events import encode
 from shared.replies import (
+    DeleteFile,
     HeldMessage,
     ListMemories,
     ListMemoriesReply,
     ListTurns,
     ListTurnsReply,
+    ReadFile,
     TurnRecord,
 )
 from tests.contracts.gateway_room import Client, gateway_over_http
+from tests.contracts.images_room import image_bytes, noise, pieces
 from tests.contracts.nats_server import bus_to
 from tests.contracts.samples import ALL
 from tests.unit.samples import AT
@@ -92,13 +98,20 @@ def documents(tmp_path: Path) -> FolderDocuments:
 
 
 @pytest.fixture
+def files(tmp_path: Path) -> FolderFiles:
+    return FolderFiles(tmp_path / "files", look, lambda: AT)
+
+
+@pytest.fixture
 async def client(
-    bus: Bus, url: str, shelf: Shelf, documents: FolderDocuments, tmp_path: Path
+    bus: Bus, url: str, shelf: Shelf, documents: FolderDocuments, files: FolderFiles, tmp_path: Path
 ) -> AsyncIterator[Client]:
     archiving = Archiving(FolderArchive(tmp_path), time.time, after_days=90, is_busy=lambda: False)
     async with bus_to(url, "indexer") as indexer, bus_to(url, "orchestrator") as orchestrator:
         await indexer.serve("a few lines", shelf.endpoints())
-        await orchestrator.serve("documents", Exporting(documents).endpoints() + archiving.endpoints())
+        endpoints = Exporting(documents).endpoints() + archiving.endpoints()
+        endpoints += Filing(files, limit_bytes=10_000_000).endpoints()
+        await orchestrator.serve("documents", endpoints)
         async with gateway_over_http(bus, admin_users="alice") as connected:
             yield connected
 
@@ -157,17 +170,55 @@ async def test_an_export_holds_all_that_is_held(
         for name, text in texts.items():
             assert opened.read(f"turns/{number:06d}_t{number}/{name}").decode() == text
     names = opened.namelist()
-    assert len(names) == len(set(names)) == 4 + 9
+    assert len(names) == len(set(names)) == 5 + 9
     assert names[-1] == "manifest.json"
     manifest = json.loads(opened.read("manifest.json"))
     assert (manifest["format"], manifest["user"]) == (1, "alice")
     assert manifest["counts"] == {
         "messages": 1500,
         "memories": 2,
+        "files": 0,
         "turns": len(lines(opened, "turns.ndjson")),
         "folders": 3,
         "documents": 9,
     }
+
+
+async def test_files_are_exported_as_they_were_sent(client: Client, files: FolderFiles) -> None:
+    sent = {"file-1": noise("PNG", (500, 500)), "file-2": image_bytes("JPEG")}
+    for file_id, data in sent.items():
+        for piece in pieces(data, file_id=file_id):
+            await files.put(piece)
+    await files.put(pieces(image_bytes(), user="bob", file_id="file-3")[0])
+
+    opened = await exported(client)
+
+    assert opened.read("files/file-1.png") == sent["file-1"]
+    assert opened.read("files/file-2.jpg") == sent["file-2"]
+    assert [line["file_id"] for line in lines(opened, "files.ndjson")] == ["file-1", "file-2"]
+    assert not any("file-3" in name for name in opened.namelist())
+    assert json.loads(opened.read("manifest.json"))["counts"]["files"] == 2
+
+
+async def test_a_file_that_is_deleted_meanwhile_is_left_out(
+    client: Client, files: FolderFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its listing its line is left: the manifest counts what is there."""
+    for file_id in ("file-1", "file-2"):
+        await files.put(pieces(image_bytes(), file_id=file_id)[0])
+    ask = client.gateway.ask
+
+    async def and_delete(request: Any, timeout_seconds: float | None = None) -> Any:
+        if isinstance(request, ReadFile) and request.file_id == "file-1":
+            await ask(DeleteFile(user="alice", file_id="file-1"))
+        return await ask(request, timeout_seconds)
+
+    monkeypatch.setattr(client.gateway, "ask", and_delete)
+
+    opened = await exported(client)
+
+    assert [name for name in opened.namelist() if name.startswith("files/")] == ["files/file-2.png"]
+    assert json.loads(opened.read("manifest.json"))["counts"]["files"] == 1
 
 
 async def test_of_whom_nothing_is_held_the_export_is_empty(client: Client) -> None:

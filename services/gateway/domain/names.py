@@ -1,5 +1,8 @@
 """Names of files, as people and models may be shown them."""
 
+from typing import Final
+
+ENDINGS: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 _MOST = 255
 
 
