@@ -20,6 +20,7 @@ PROCEED = {"decision": "proceed"}
 DONE = {"goals": ["say where"], "is_done": True}
 APPROVE = {"decision": "approve"}
 THOUGHTS = {"Analysis": ANALYSIS, "Gate": PROCEED, "Plan": DONE, "Verdict": APPROVE}
+SAID = {**THOUGHTS, "Answer": "In Lisbon [turn 7].", "Look": "A cat."}
 
 
 class Thinker(Parrot):
@@ -31,7 +32,7 @@ class Thinker(Parrot):
         """Where its words go, as those of an engine do."""
         self._left = {
             kind: list(said) if isinstance(said, list) else [said]
-            for kind, said in {**THOUGHTS, "Answer": "In Lisbon [turn 7].", "Look": "A cat.", **thoughts}.items()
+            for kind, said in {**SAID, **thoughts}.items()
         }
 
     def _say(self, request: Generate) -> Generated:
@@ -179,8 +180,8 @@ def recipe(first: str = "", bounds: str = "") -> str:
 STANDARD = recipe()
 
 
-async def think(room: Room, number: int = 42, said: str = "Where does she live?") -> Event:
-    return await room.hand_in(number, said, recipe="standard")
+async def think(room: Room, number: int = 42, said: str = "Where does she live?", **more: Any) -> Event:
+    return await room.hand_in(number, said, recipe="standard", **more)
 
 
 async def record_of(room: Room, number: int = 42) -> TurnRecord:
