@@ -48,6 +48,10 @@ async def test_a_reader_comes_back_where_it_left(stack: Stack, tmp_path: Path) -
     assert whole.endswith(rest)
 
 
+async def test_an_image_that_nobody_sees_is_said(stack: Stack, tmp_path: Path) -> None:
+    assert await run("look.sh", stack, tmp_path) == "I could not look at image_1.png\n"
+
+
 async def test_a_turn_is_stopped(stack: Stack, tmp_path: Path) -> None:
     answer = json.loads(await run("cancel.sh", stack, tmp_path))
 
