@@ -10,13 +10,14 @@ import msgspec
 
 from shared.events import encode
 from tests.contracts.sampled_events import LIVE, STORED
+from tests.contracts.sampled_files import OF_FILES
 from tests.contracts.sampled_memory import OF_MEMORY
 from tests.contracts.sampled_research import OF_RESEARCH
 from tests.contracts.sampled_turns import OF_TURNS
 
 GOLDEN = Path(__file__).parent / "golden"
 
-ASKED: dict[str, msgspec.Struct] = {**OF_MEMORY, **OF_RESEARCH, **OF_TURNS}
+ASKED: dict[str, msgspec.Struct] = {**OF_FILES, **OF_MEMORY, **OF_RESEARCH, **OF_TURNS}
 ALL: dict[str, msgspec.Struct] = {
     **{event.subject: event for event in STORED},
     **{f"turn.stream.{event.type}": event for event in LIVE},

@@ -25,11 +25,14 @@ def _values(declared: i.Type) -> st.SearchStrategy[Any]:
         case i.StrType():
             return st.text(min_size=declared.min_length or 0, max_size=40)
         case i.IntType():
-            return st.integers(-(2**63), 2**63 - 1)
+            least = -(2**63) if declared.ge is None else declared.ge
+            return st.integers(least, 2**63 - 1 if declared.le is None else declared.le)
         case i.FloatType():
             return st.floats(declared.ge, declared.le, allow_nan=False, allow_infinity=False)
         case i.BoolType():
             return st.booleans()
+        case i.BytesType():
+            return st.binary(max_size=40)
         case i.NoneType():
             return st.none()
         case i.DateTimeType():

@@ -64,6 +64,15 @@ async def test_lines_are_imported(stack: Stack, tmp_path: Path) -> None:
     assert (answer["lines"], [bad["line"] for bad in answer["bad"]]) == (3, [3])
 
 
+async def test_an_image_is_uploaded_and_deleted(stack: Stack, tmp_path: Path) -> None:
+    same, deleted = (await run("files.sh", stack, tmp_path)).splitlines()
+
+    assert same == "as it was sent"
+    file = json.loads((tmp_path / "file.json").read_text())
+    assert (file["filename"], file["media_type"], file["width"]) == ("bee.png", "image/png", 8)
+    assert json.loads(deleted) == {"id": file["id"], "object": "file", "deleted": True}
+
+
 async def test_what_is_exported_is_imported(stack: Stack, tmp_path: Path) -> None:
     await stack.tell("The tide clock hangs in the hall.")
 
