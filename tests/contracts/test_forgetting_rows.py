@@ -15,8 +15,8 @@ from services.indexer.domain.memories import Said
 from services.indexer.domain.messages import messages_of
 from shared.events import ForgetRequested, ForgetScope, TurnSaved
 from shared.replies import MemoryFilter
+from tests.unit.memories_room import DAY, NOON, said
 from tests.unit.samples import AT, saved
-from tests.unit.test_memories import DAY, NOON, said
 
 LATER = AT + timedelta(hours=1)
 

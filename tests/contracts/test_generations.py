@@ -1,7 +1,6 @@
 """Generations: built beside the live one, switched, gone on with after a kill."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,6 @@ from shared.memories import Statement
 from shared.replies import DeleteMemories, Reindex, SaveMemory
 from tests.contracts.generations_room import KINDS, TEXTS, Installation, is_right, tell
 from tests.unit.samples import AT, message
-
-
-@pytest.fixture
-def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(filling, "PAGE_ROWS", 8)
-    return Installation(database, tmp_path / "qdrant")
-
 
 # --- a change of model -------------------------------------------------------------------------------------
 

@@ -29,8 +29,8 @@ from shared.replies import (
     MemoryFilter,
     SaveMemory,
 )
+from tests.unit.memories_room import DAY, NOON
 from tests.unit.samples import saved
-from tests.unit.test_memories import DAY, NOON
 
 DIMENSION = 4
 

@@ -15,7 +15,7 @@ from services.indexer.domain.memories import Said, history_of
 from services.indexer.domain.statements import MemoryRow, cursor_of, point_of, read_cursor, row_of
 from shared.errors import Poison
 from shared.replies import MemoryChange, MemoryFilter
-from tests.unit.test_memories import DAY, NOON, said
+from tests.unit.memories_room import DAY, NOON, said
 
 
 @pytest.fixture

@@ -4,19 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
-import pytest
 
-from services.indexer import filling
 from services.indexer.adapters.migrations import FOLDER, migrate
 from services.indexer.ports import Selection
 from tests.contracts.generations_room import SESSIONS, TEXTS, Installation, is_right, tell
 from tests.unit.samples import message
-
-
-@pytest.fixture
-def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(filling, "PAGE_ROWS", 8)
-    return Installation(database, tmp_path / "qdrant")
 
 
 async def test_turns_of_before_there_were_messages_are_found(

@@ -1,71 +1,20 @@
-"""Pages that were fetched, over a real PostgreSQL and a real Qdrant Edge."""
+"""Pages that were fetched, over a real PostgreSQL and a real Qdrant Edge: how they are found and kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from services.indexer import filling
 from services.indexer.adapters.postgres_research import PostgresResearchTable
-from services.indexer.domain.pages import point_of, row_of
-from services.indexer.research import Research
-from shared.errors import Poison, Refused
-from shared.events import ForgetRequested, ForgetScope, ResearchSaved, SourceObserved, encode
+from services.indexer.domain.pages import row_of
+from shared.errors import Poison
+from shared.events import SourceObserved
 from shared.memories import Statement
-from shared.replies import FreshResearch, GetPage, Hit, ListResearch, Page, Reindex, SaveMemory, Search
-from tests.contracts.generations_room import Installation, Process, is_right, tell
-from tests.unit.samples import fetched
+from shared.replies import SaveMemory
+from tests.contracts.generations_room import Installation, Process, tell
+from tests.contracts.research_room import HOUR, NOW, WEEK, fresh, hits, keep, page, points, rows
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-HOUR = timedelta(hours=1)
-WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(filling, "PAGE_ROWS", 8)
-    return Installation(database, tmp_path / "qdrant")
-
-
-@pytest.fixture
-async def process(installation: Installation) -> AsyncIterator[Process]:
-    async with installation.started(runs=False) as started:
-        yield started
-
-
-def page(number: int, text: str, **more: Any) -> ResearchSaved:
-    fields = {"fetched_at": NOW - HOUR, "expires_at": NOW + WEEK, "requested_at": NOW - 2 * HOUR, **more}
-    return fetched(number, text, **fields)
-
-
-async def keep(process: Process, *pages: ResearchSaved) -> None:
-    for one in pages:
-        await process.research.on_research_saved(one)
-
-
-async def hits(process: Process, query: str, user: str = "alice", **more: Any) -> list[Hit]:
-    asked = Search(user=user, query=query, **{"kinds": ["research"], **more})
-    return (await process.searching.search(asked)).hits
-
-
-async def fresh(process: Process, user: str = "alice", **asked: Any) -> list[Page]:
-    return (await process.research.fresh(FreshResearch(user=user, **asked))).pages
-
-
-def at(process: Process, now: datetime) -> Research:
-    """The same, at another time."""
-    table = PostgresResearchTable(process.database)
-    return Research(table, process.sources, process.generations, lambda: now)
-
-
-async def points(process: Process) -> int:
-    return await process.generations.indexes["research"].count()
-
-
-# --- being found -------------------------------------------------------------------------------------------
+# --- being found ---
 
 
 async def test_a_page_is_found_among_messages_and_says_where_it_is_from(process: Process) -> None:
@@ -141,7 +90,7 @@ async def test_a_page_and_a_memory_under_one_id_are_two_hits(process: Process) -
     assert {(hit.kind, hit.id) for hit in found} == {("memory", "r1"), ("research", "r1")}
 
 
-# --- what comes again --------------------------------------------------------------------------------------
+# --- what comes again ---
 
 
 async def test_the_same_page_again_changes_nothing(process: Process, installation: Installation) -> None:
@@ -206,222 +155,3 @@ async def test_a_page_that_can_never_be_stored_is_poison(process: Process) -> No
         await keep(process, page(1, "bees", expires_at=NOW - WEEK))
     with pytest.raises(Poison):
         await keep(process, page(1, "bees", turn_number=2**70))
-
-
-# --- what is fresh -----------------------------------------------------------------------------------------
-
-
-async def test_what_is_fresh_is_told_by_address_topic_or_meaning(process: Process) -> None:
-    await process.sources.on_source_observed(
-        SourceObserved(observation_id="o1", user="alice", domain="bees.example.org", ok=True, at=NOW)
-    )
-    await keep(
-        process,
-        page(1, "bees and honey", primary_topic="How do bees make honey?", quality_overall=0.4),
-        page(2, "tax", primary_topic="how do bees make honey?", quality_overall=0.8),
-        page(3, "roses in the sun", primary_topic="gardens"),
-    )
-
-    (one,) = await fresh(process, url="https://bees.example.org/3")
-    assert (one.research_id, one.text, one.similarity) == ("r3", "roses in the sun", 1.0)
-    assert one.reliability == pytest.approx(2 / 3, abs=1e-4)
-    assert (one.turn_id, one.turn_number, one.quality_overall) == ("t7", 7, 0.5)
-    same = await fresh(process, query="How do bees make honey?")
-    assert [(page.research_id, page.similarity) for page in same] == [("r2", 1.0), ("r1", 1.0)]
-    alike = await fresh(process, query="sun and roses")
-    assert [page.research_id for page in alike] == ["r3"]
-    assert alike[0].similarity == pytest.approx(1.0, abs=1e-3)
-    assert await fresh(process, query="lisbon") == []
-    assert len(await fresh(process, query="honey", least_similarity=0.0)) == 3
-    assert len(await fresh(process, query="How do bees make honey?", limit=1)) == 1
-    assert await fresh(process, url="https://bees.example.org/4") == []
-
-
-async def test_long_pages_are_told_as_far_as_there_is_room(process: Process) -> None:
-    await keep(process, *[page(n, f"bees {n} " + "x" * 60_000) for n in range(4)])
-
-    assert len(await fresh(process, query="keeping bees")) == 2
-
-
-async def test_all_that_is_held_of_a_user_is_listed(process: Process) -> None:
-    """Long and short ones, and one that has expired."""
-    texts = {f"r{n:02}": "x" * (60_000 if n % 3 == 0 else 10) for n in range(30)}
-    kept = [page(n, text, research_id=name) for n, (name, text) in enumerate(texts.items())]
-    kept[7] = page(7, "old", research_id="r07", fetched_at=NOW - WEEK, expires_at=NOW - HOUR)
-    table = PostgresResearchTable(process.database)
-    for one in [*kept, page(1, "bees of bob", user="bob")]:
-        await table.add(row_of(one))
-
-    listed: list[Page] = []
-    more = True
-    while more:
-        after = listed[-1].research_id if listed else ""
-        reply = await process.research.list_pages(ListResearch(user="alice", after=after))
-        assert reply.pages
-        assert len(encode(reply)) < 1024 * 1024
-        listed += reply.pages
-        more = reply.more
-
-    assert {one.research_id: one.text for one in listed} == texts | {"r07": "old"}
-    assert [one.research_id for one in listed] == sorted(texts)
-    assert (await process.research.list_pages(ListResearch(user="carol"))).pages == []
-
-
-async def test_a_page_is_told_by_its_id_until_its_row_goes(process: Process) -> None:
-    """The one that was fetched before and has expired as well, with its whole text."""
-    long = "bees " * 13_000
-    await keep(process, page(1, long), page(2, "new", url="https://bees.example.org/1", fetched_at=NOW))
-    past = page(3, "old", fetched_at=NOW - WEEK, expires_at=NOW - HOUR)
-    await PostgresResearchTable(process.database).add(row_of(past))
-
-    told = [
-        (await process.research.get_page(GetPage(user="alice", research_id=name))).page.text
-        for name in ("r1", "r2", "r3")
-    ]
-
-    assert told == [long, "new", "old"]
-    for user, name in (("bob", "r1"), ("alice", "r4")):
-        with pytest.raises(Refused) as refused:
-            await process.research.get_page(GetPage(user=user, research_id=name))
-        assert (refused.value.status, refused.value.field) == (404, "research_id")
-
-
-@pytest.mark.parametrize(
-    ("asked", "field"),
-    [
-        ({}, "query"),
-        ({"query": " "}, "query"),
-        ({"query": "bees", "url": "https://bees.example.org/1"}, "query"),
-        ({"query": "bees", "limit": 0}, "limit"),
-        ({"query": "bees", "limit": 21}, "limit"),
-    ],
-)
-async def test_what_cannot_be_asked_is_refused(process: Process, asked: dict[str, Any], field: str) -> None:
-    with pytest.raises(Refused) as refusal:
-        await fresh(process, **asked)
-    assert refusal.value.field == field
-
-
-# --- what expires ------------------------------------------------------------------------------------------
-
-
-async def test_an_expired_page_is_not_found_and_its_points_and_row_go(process: Process) -> None:
-    await keep(process, page(1, "bees " * 400), page(2, "bees for longer", expires_at=NOW + 9 * WEEK))
-    assert len(await hits(process, "bees")) == 2
-    later = at(process, NOW + 2 * WEEK)
-    ids = [point_of("alice", one) for one in ("r1", "r2")]
-
-    assert set(await later.of("alice", ids)) == {ids[1]}
-    told = await later.fresh(FreshResearch(user="alice", query="keeping bees"))
-    assert [one.research_id for one in told.pages] == ["r2"]
-
-    await later.sweep()
-    assert await points(process) == 1
-    assert await rows(process) == ["r1", "r2"], "its row is kept for a month"
-    await at(process, NOW + 6 * WEEK).sweep()
-    assert await rows(process) == ["r2"]
-    assert [hit.id for hit in await hits(process, "bees")] == ["r2"]
-
-
-async def test_a_page_that_has_expired_when_it_comes_is_not_indexed(process: Process) -> None:
-    await keep(process, page(1, "bees", fetched_at=NOW - WEEK, expires_at=NOW - HOUR))
-
-    assert await points(process) == 0
-    assert await hits(process, "bees") == []
-    assert is_right(await process.checked())
-
-
-async def test_an_expired_page_that_is_fetched_again_is_found_again(process: Process) -> None:
-    await keep(process, page(1, "bees"))
-    await at(process, NOW + 2 * WEEK).sweep()
-    assert await points(process) == 0
-
-    await keep(process, page(1, "bees again", fetched_at=NOW, expires_at=NOW + 3 * WEEK))
-
-    assert [hit.text for hit in await hits(process, "bees")] == ["bees again"]
-
-
-async def rows(process: Process) -> list[str]:
-    records = await process.database.fetch("SELECT research_id FROM pandora.research ORDER BY research_id")
-    return [record[0] for record in records]
-
-
-# --- upkeep ------------------------------------------------------------------------------------------------
-
-
-async def test_pages_are_made_anew_for_another_model(installation: Installation) -> None:
-    async with installation.started("old") as process:
-        await keep(process, page(1, "bees " * 300 + "lisbon"), *[page(n, f"roses {n}") for n in range(2, 12)])
-    async with installation.started("new") as process:
-        await process.until_switched("new-v1-2")
-        assert is_right(await process.checked())
-        assert (await hits(process, "lisbon"))[0].id == "r1"
-        assert len(await hits(process, "roses", limit=20)) == 11
-
-        await process.reindexer.reindex(Reindex(kinds=["research"]))
-        await process.until_switched("new-v1-3")
-        assert is_right(await process.checked())
-        assert (await hits(process, "lisbon"))[0].id == "r1"
-
-
-async def test_a_check_mends_pages(process: Process) -> None:
-    await keep(process, *[page(n, f"bees {n}") for n in range(20)])
-    index = process.generations.indexes["research"]
-    await index.drop([point_of("alice", f"r{n}") for n in (1, 2)])
-    await process.database.fetch("DELETE FROM pandora.research WHERE research_id = 'r3'")
-    await process.database.fetch(
-        "UPDATE pandora.research SET text = 'roses', indexed = false WHERE research_id = 'r4'"
-    )
-
-    (found,) = [one for one in (await process.checked()).kinds if one.kind == "research"]
-    assert (found.rows, found.rows_without_points, found.points_without_rows) == (19, 3, 1)
-    await process.checked(mend=True)
-
-    assert is_right(await process.checked())
-    assert [hit.id for hit in await hits(process, "roses", limit=1)] == ["r4"]
-    assert len(await hits(process, "bees", limit=50)) == 19
-
-
-# --- forgetting --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("scope", "target", "left"),
-    [
-        ("turn", "t7", ["r2", "r3", "r4"]),
-        ("session", "kitchen", ["r3", "r4"]),
-        ("user", "", ["r3"]),
-        ("memory", "r1", ["r1", "r2", "r3", "r4"]),
-    ],
-)
-async def test_pages_of_what_is_forgotten_go(
-    process: Process, scope: ForgetScope, target: str, left: list[str]
-) -> None:
-    await keep(
-        process,
-        page(1, "bees", fetched_at=NOW),
-        page(2, "bees 2", turn_id="t8"),
-        page(3, "bees 3", turn_id="t9", requested_at=NOW),
-        page(4, "bees 4", turn_id=None, session_id=None, requested_at=None),
-        page(5, "bees 5", user="bob"),
-    )
-    order = ForgetRequested(
-        forget_id="f1", user="alice", scope=scope, target=target, requested_at=NOW - HOUR / 2
-    )
-
-    assert await process.research.forget(order) == 4 - len(left)
-
-    assert sorted(hit.id for hit in await hits(process, "bees")) == left
-    assert await points(process) == len(left) + 1
-    assert [hit.id for hit in await hits(process, "bees", "bob")] == ["r5"]
-    assert await process.research.forget(order) == 0
-    assert is_right(await process.checked())
-
-
-async def test_one_page_that_was_forgotten_while_it_was_written_goes(process: Process) -> None:
-    await keep(process, page(1, "bees"), page(2, "bees 2"))
-
-    await process.research.forget_page("alice", "r1")
-
-    assert [hit.id for hit in await hits(process, "bees")] == ["r2"]
-    assert await points(process) == 1

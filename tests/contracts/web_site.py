@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
+import pytest
 from aiohttp import web
 
 from services.orchestrator.adapters.web import WebLimits, WebReader
+from services.orchestrator.tools.ports import Unreadable
 
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 ARTICLE = """<!doctype html><html><head><title>How bees dance</title>
@@ -132,3 +134,10 @@ def reader_of(
         limits=limits or WebLimits(seconds=5.0, text_seconds=5.0, bytes=1_000_000),
         tls=tls,
     )
+
+
+async def refused(reader: WebReader, url: str) -> str:
+    """Why the page is not read."""
+    with pytest.raises(Unreadable) as error:
+        await reader.fetch(url)
+    return error.value.reason

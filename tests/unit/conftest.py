@@ -1,4 +1,4 @@
-"""What tests of the pipeline have in common."""
+"""What tests of the pipeline, and those of the tools, have in common."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.pipeline_room import Rooms
+from tests.unit.tool_room import ToolRoom
 
 
 @pytest.fixture
@@ -13,3 +14,8 @@ async def make_room(tmp_path: Path) -> AsyncIterator[Rooms]:
     rooms = Rooms(tmp_path)
     yield rooms
     await rooms.close()
+
+
+@pytest.fixture
+def tools() -> ToolRoom:
+    return ToolRoom()

@@ -1,16 +1,16 @@
 """Words that are added to a running turn: each is heard where the reply says, or refused; none is lost."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from services.orchestrator.domain.recipes import PHASES, PhaseName
 from services.orchestrator.steering import Steering
-from services.orchestrator.tools.tool import Tool
 from shared.errors import Refused, Transient
 from shared.events import PhaseStarted, Steered, TurnSaved
 from shared.replies import Control, Controlled, Generate
+from tests.unit.halting_room import CALLS, SAID, Way, halting_room, hand_over
 from tests.unit.orchestrator_room import Room
 from tests.unit.pipeline_room import (
     DONE,
@@ -22,7 +22,6 @@ from tests.unit.pipeline_room import (
     Thinker,
     document_of,
     events_of,
-    halting_tool,
     phases_of,
     recipe,
     record_of,
@@ -31,9 +30,8 @@ from tests.unit.pipeline_room import (
 from tests.unit.samples import hit
 from tests.unit.test_approvals import REMOVE, asking, until_it_waits
 
-SAID, ADDED = "Where does she live?", "And in which street?"
+ADDED = "And in which street?"
 STEER = Control(user="alice", turn_id="t42", action="steer", text=ADDED)
-CALLS: dict[str, Any] = {"calls": [{"id": "a", "tool": "memory.search", "arguments": {"text": "Mira"}}]}
 ROUNDS = [CALLS | {"is_done": False}, DONE]
 ASK_BACK = {"decision": "ask_back", "text": "Whom do you mean?"}
 HEARD: dict[PhaseName, PhaseName | None] = {
@@ -46,15 +44,6 @@ HEARD: dict[PhaseName, PhaseName | None] = {
     "validation": None,
 }
 """By the phase that runs when it is said."""
-
-
-def halting_room(
-    make_room: Rooms, halt: Halt, tools: list[Tool] | None = None, **thoughts: Any
-) -> tuple[Room, Halting]:
-    model = Halting(halt, **{"Plan": CALLS, **thoughts})
-    tools = tools or [halting_tool("memory.search", halt, [])]
-    memory = HaltingShelf(halt, [hit(7, "Mira lives in Lisbon.")])
-    return make_room(model, memory=memory, tools=tools), model
 
 
 async def steer(room: Room) -> Controlled | None:
@@ -201,7 +190,7 @@ async def test_a_plan_is_made_where_more_was_said_than_the_analysis_knew(make_ro
 @pytest.mark.parametrize("way", ["stopped", "dead"])
 @pytest.mark.parametrize("phase", [phase for phase, first in HEARD.items() if first is not None])
 async def test_what_was_acknowledged_is_heard_by_whoever_takes_the_turn_over(
-    make_room: Rooms, phase: PhaseName, way: Literal["stopped", "dead"]
+    make_room: Rooms, phase: PhaseName, way: Way
 ) -> None:
     halt = Halt(phase)
     room, first = halting_room(make_room, halt)
@@ -309,13 +298,3 @@ async def settled(room: Room) -> None:
         if room.board.written["alice", "kitchen"][2] != revision:
             return
         await asyncio.sleep(0.01)
-
-
-async def hand_over(room: Room, model: Thinker, way: Literal["stopped", "dead"]) -> None:
-    model.stream = room.announced
-    second = room.second(model)
-    room.put(second, 42, SAID, recipe="standard").close()
-    if way == "stopped":
-        await room.first.stop(within=0.05)
-    else:
-        second.see_dead({"first"})

@@ -8,43 +8,37 @@ import pytest
 from services.orchestrator.domain.recipes import PHASES, PhaseName
 from shared.errors import Transient
 from shared.events import OutputRestarted, TurnSaved, output_of
+from tests.unit.halting_room import CALLS, SAID, Way, halting_room, hand_over
 from tests.unit.orchestrator_room import Room
 from tests.unit.pipeline_room import (
     APPROVE,
     Halt,
     Halting,
-    HaltingShelf,
     Rooms,
     Thinker,
     document_of,
     events_of,
-    halting_tool,
     phases_of,
     recipe,
     record_of,
     think,
 )
-from tests.unit.samples import hit
 
 KITCHEN = ("alice", "kitchen")
-SAID = "Where does she live?"
 WHERE: list[PhaseName] = [phase for phase in PHASES if phase != "save"]
 ASKING: list[PhaseName] = [phase for phase in WHERE if phase not in ("gather", "coordinate")]
-CALL = {"goals": ["say where"], "calls": [{"id": "a", "tool": "memory.search", "arguments": {"text": "M"}}]}
-MIRA = hit(7, "Mira lives in Lisbon.")
 
 
 @pytest.mark.parametrize("hold_back", [False, True])
 @pytest.mark.parametrize("way", ["stopped", "dead"])
 @pytest.mark.parametrize("phase", WHERE)
 async def test_a_turn_goes_on_in_the_phase_in_which_it_changed_hands(
-    make_room: Rooms, phase: PhaseName, way: Literal["stopped", "dead"], hold_back: bool
+    make_room: Rooms, phase: PhaseName, way: Way, hold_back: bool
 ) -> None:
     halt, called = Halt(phase), list[str]()
-    first, second = Halting(halt, Plan=CALL), Thinker(Plan=CALL)
-    tools = [halting_tool("memory.search", halt, called)]
     rules = recipe("hold_back = true" if hold_back else "")
-    room = make_room(first, memory=HaltingShelf(halt, [MIRA]), tools=tools, recipe=rules)
+    room, first = halting_room(make_room, halt, called=called, rules=rules)
+    second = Thinker(Plan=CALLS)
     ended = asyncio.create_task(think(room, said=SAID))
     await halt.until_in(room)
 
@@ -73,9 +67,7 @@ async def test_a_turn_goes_on_in_the_phase_in_which_it_changed_hands(
 
 async def test_a_turn_that_changes_hands_in_every_phase_is_thought_once(make_room: Rooms) -> None:
     halt, called = Halt(WHERE[0]), list[str]()
-    model = Halting(halt, Plan=CALL)
-    tools = [halting_tool("memory.search", halt, called)]
-    room = make_room(model, memory=HaltingShelf(halt, [MIRA]), tools=tools)
+    room, model = halting_room(make_room, halt, called=called)
     ended = asyncio.create_task(think(room, said=SAID))
     holder = room.first
 
@@ -162,17 +154,12 @@ async def test_a_revision_that_is_cut_off_begins_again_from_the_first_answer(
 
 
 async def change_hands(
-    room: Room, model: Thinker, phase: PhaseName, way: Literal["stopped", "dead"], done: int | None = None
+    room: Room, model: Thinker, phase: PhaseName, way: Way, done: int | None = None
 ) -> None:
-    model.stream = room.announced
-    second = room.second(model)
-    if way == "stopped":
-        room.put(second, 42, SAID, recipe="standard").close()
-        await room.first.stop(within=0.05)
-        return
-    await until_kept(room, WHERE.index(phase) if done is None else done)
-    room.put(second, 42, SAID, recipe="standard").close()
-    second.see_dead({"first"})
+    """An orchestrator that dies has kept what is behind `done` phases: all before this one."""
+    if way == "dead":
+        await until_kept(room, WHERE.index(phase) if done is None else done)
+    await hand_over(room, model, way)
 
 
 async def until_kept(room: Room, phases: int) -> None:
