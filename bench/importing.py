@@ -15,8 +15,8 @@ from bench.figures import Figure, ratio
 from bench.parts import Installation
 from bench.sentences import sentences
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.events import LOCAL_USER
-from shared.streams import declare_streams
 
 GOAL = 0.9
 _SESSION_MESSAGES = 40

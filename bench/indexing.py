@@ -12,8 +12,8 @@ from bench.indexed import Indexed, saved_turns
 from bench.parts import Installation
 from services.indexer.domain.messages import messages_of
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.events import TurnSaved
-from shared.streams import declare_streams
 
 GOAL = 0.9
 _IN_FLIGHT = 100

@@ -14,9 +14,9 @@ from bench.indexed import saved_turns
 from bench.parts import Installation
 from bench.sentences import sentences
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.events import LOCAL_USER
 from shared.replies import ImportedMessage, ImportMessages, Reindex, Reindexing, Search
-from shared.streams import declare_streams
 
 GOAL = 0.9
 _ROUNDS, _MESSAGES = 3, 4_000

@@ -10,12 +10,13 @@ from services.orchestrator.adapters.nats import BusModel
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stopping import Stopping
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.deliveries import Consumer, Delivery, consuming
 from shared.endpoints import Endpoint, Send
 from shared.events import Event, Queued, Saved, TurnRequested, live_subject
 from shared.replies import Generate, Message, Recipes, RecipesReply
 from shared.runtime import Health, health_app, main, serve_http
-from shared.streams import ORCHESTRATOR_TURN_REQUESTED, declare_streams
+from shared.streams import ORCHESTRATOR_TURN_REQUESTED
 
 _QUEUE_LIMIT = 1_000_000
 

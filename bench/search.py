@@ -23,8 +23,8 @@ from bench.sentences import questions
 from bench.stored import Said, bytes_of, fill
 from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.replies import Search
-from shared.streams import declare_streams
 
 SIZES = {"50k": Said(25, 2_000), "200k": Said(100, 2_000), "one_user": Said(1, 50_000)}
 _QUICK = {"50k": Said(2, 1_000), "200k": Said(8, 1_000), "one_user": Said(1, 2_000)}

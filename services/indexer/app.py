@@ -47,13 +47,13 @@ from services.indexer.searching import Searching
 from services.indexer.settings import IndexerSettings
 from services.indexer.sources import Sources
 from shared.bus import Bus
+from shared.declaring import wait_for_streams
 from shared.deliveries import Batches, consuming
 from shared.endpoints import Endpoint
 from shared.errors import SettingsError, Transient
 from shared.events import Event, TurnSaved
 from shared.replies import Count, ImportMessages, Kind, ListSessions, ListTurns, Neighbours, Search
 from shared.runtime import Health, health_app, serve_http, until_there
-from shared.streams import wait_for_streams
 
 __all__ = ["migrate", "serve"]
 

@@ -10,9 +10,10 @@ from nats.js.errors import NotFoundError
 
 from services.orchestrator.settings import OrchestratorSettings
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.errors import Refused, Transient
 from shared.replies import Count
-from shared.streams import TURNS, declare_streams
+from shared.streams import TURNS
 
 log = logging.getLogger(__name__)
 _INDEXER_SECONDS = 20.0

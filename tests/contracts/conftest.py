@@ -9,7 +9,7 @@ import pytest_asyncio
 from services.indexer import filling
 from services.indexer.ports import PassageIndex
 from shared.bus import Bus
-from shared.streams import declare_streams
+from shared.declaring import declare_streams
 from tests.contracts.generations_room import Installation, Process
 from tests.contracts.nats_server import bus_to, nats_server
 from tests.contracts.passage_room import edge, server, write

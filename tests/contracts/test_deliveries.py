@@ -9,10 +9,11 @@ import pytest
 from nats.js.api import RawStreamMsg
 
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.deliveries import Consumer, Delivery, consuming
 from shared.errors import Poison, Transient
 from shared.events import Event, TurnFailed, TurnIndexed, TurnSaved, decode, encode
-from shared.streams import INDEXER_TURN_SAVED, Durable, declare_streams
+from shared.streams import INDEXER_TURN_SAVED, Durable
 from tests.contracts.nats_server import bus_to, nats_server, state, until
 from tests.unit.samples import AT, saved
 

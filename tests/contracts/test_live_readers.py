@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from services.gateway.adapters.nats_live import BusLiveTurns, BusReader
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.endpoints import Endpoint, Send
 from shared.errors import Refused
 from shared.events import (
@@ -26,7 +27,6 @@ from shared.events import (
     live_subject,
 )
 from shared.replies import EventsReply, GetEvents
-from shared.streams import declare_streams
 from tests.contracts.nats_server import bus_to, nats_in_hand, until
 
 TURN = "t42"

@@ -9,9 +9,9 @@ import pytest
 from nats.js.errors import NotFoundError
 
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.errors import Transient
 from shared.events import OutputDelta
-from shared.streams import declare_streams
 from tests.contracts.nats_server import NatsServer, bus_to, nats_in_hand, state
 from tests.unit.samples import requested
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared.bus import Bus
+from shared.declaring import declare_streams
 from shared.errors import Transient
-from shared.streams import DURABLES, STREAMS, declare_streams
+from shared.streams import DURABLES, STREAMS
 from tests.contracts.nats_server import bus_to, nats_cluster, state
 from tests.unit.samples import requested
 

@@ -8,8 +8,9 @@ import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamConfig
 
 from shared.bus import Bus
+from shared.declaring import declare_streams, wait_for_streams
 from shared.errors import Refused, SettingsError, Transient
-from shared.streams import DURABLES, INDEXER_TURN_SAVED, STREAMS, TURNS, declare_streams, wait_for_streams
+from shared.streams import DURABLES, INDEXER_TURN_SAVED, STREAMS, TURNS
 from tests.contracts.nats_server import bus_to, nats_server
 from tests.unit.samples import requested, saved
 
