@@ -27,7 +27,7 @@ _ARCHIVE_SECONDS = 60.0
 _ZIP = {
     HTTP_200_OK: ResponseSpec(
         bytes,
-        description="A zip: messages, memories, files, turns, documents; `manifest.json` comes last",
+        description="A zip: messages, memories, pages, files, turns, documents; `manifest.json` comes last",
         generate_examples=False,
         media_type="application/zip",
     )

@@ -1,7 +1,7 @@
 """An export: everything that is held of a user, asked for page by page and packed as it comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, TypeVar
@@ -11,7 +11,8 @@ import msgspec
 from services.gateway.domain.names import ENDINGS
 from services.gateway.domain.zipping import Zip
 from services.gateway.gateway import Gateway
-from services.gateway.uploads import all_files, whole_file
+from services.gateway.held import Counts, Lists
+from services.gateway.uploads import whole_file
 from shared.bus import VERSION
 from shared.errors import Refused, Transient
 from shared.events import encode
@@ -20,32 +21,17 @@ from shared.replies import (
     ExportTurn,
     ExportTurnReply,
     FileInfo,
-    HeldMessage,
     HeldTurn,
     ListHeldTurns,
-    ListMemories,
-    ListMessages,
-    ListTurns,
-    MemoryFilter,
     Request,
 )
 
 R = TypeVar("R")
 FORMAT: Final = 1
-_PAGE = 100
 _TURNS_SECONDS = 120.0
 """To find out which turns are whose, all of them are looked at."""
 _TURNS_AT_ONCE = 4
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-
-
-class Counts(msgspec.Struct):
-    messages: int = 0
-    memories: int = 0
-    files: int = 0
-    turns: int = 0
-    folders: int = 0
-    documents: int = 0
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -58,17 +44,6 @@ class Manifest(msgspec.Struct, kw_only=True):
     counts: Counts
 
 
-class _Line(msgspec.Struct, kw_only=True):
-    """What POST /v1/imports takes."""
-
-    user: str
-    session_id: str
-    message_id: str
-    speaker: str
-    text: str
-    at: datetime
-
-
 class Export:
     """Of one user; `parts` may be asked for once."""
 
@@ -76,19 +51,19 @@ class Export:
         self._gateway = gateway
         self._user = user
         self._now = now
-        self._counts = Counts()
-        self._infos: list[FileInfo] = []
+        self._lists = Lists(self._patiently, user)
+        self._counts = self._lists.counts
         self._zip = Zip(now)
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
         """The bytes of the zip. Raises Refused and Transient, the first time before there are any."""
         # Whoever has to answer answers first: once a byte is sent, nothing can be refused any more.
         held = await self._held_turns()
-        for name, pages in self._lists():
+        for name, pages in self._lists.all():
             self._zip.begin(f"{name}.ndjson", may_be_huge=True)
             async for page in pages:
                 yield await self._pack(_ndjson(page))
-        for info in self._infos:
+        for info in self._lists.files:
             yield await self._pack_file(info)
         async with aclosing(self._documents(held)) as found:
             async for documents in found:
@@ -97,14 +72,6 @@ class Export:
         manifest = Manifest(user=self._user, made_at=self._now, counts=self._counts)
         yield await self._pack(msgspec.json.format(encode(manifest), indent=2) + b"\n")
         yield await asyncio.to_thread(self._zip.close)
-
-    def _lists(self) -> Iterable[tuple[str, AsyncIterator[list[msgspec.Struct]]]]:
-        return (
-            ("messages", self._messages()),
-            ("memories", self._memories()),
-            ("files", self._files()),
-            ("turns", self._turns()),
-        )
 
     async def _pack(self, data: bytes) -> bytes:
         return await asyncio.to_thread(self._zip.write, data)
@@ -117,54 +84,6 @@ class Export:
             except Transient:
                 await asyncio.sleep(pause)
         return await self._gateway.ask(request, timeout_seconds)
-
-    # --- what is asked for ---
-
-    async def _messages(self) -> AsyncIterator[list[msgspec.Struct]]:
-        request: ListMessages | None = ListMessages(user=self._user)
-        while request is not None:
-            reply = await self._patiently(request)
-            self._counts.messages += len(reply.messages)
-            yield [self._line(message) for message in reply.messages]
-            request = self._after(reply.messages[-1]) if reply.more else None
-
-    def _after(self, last: HeldMessage) -> ListMessages:
-        return ListMessages(user=self._user, after_session=last.session_id, after_ordinal=last.ordinal)
-
-    def _line(self, message: HeldMessage) -> _Line:
-        return _Line(
-            user=self._user,
-            session_id=message.session_id,
-            message_id=message.message_id,
-            speaker=message.speaker,
-            text=message.text,
-            at=message.at,
-        )
-
-    async def _memories(self) -> AsyncIterator[list[msgspec.Struct]]:
-        cursor, where = None, MemoryFilter(with_history=True)
-        while True:
-            reply = await self._patiently(
-                ListMemories(user=self._user, where=where, limit=_PAGE, cursor=cursor)
-            )
-            self._counts.memories += len(reply.memories)
-            yield list(reply.memories)
-            if (cursor := reply.next_cursor) is None:
-                return
-
-    async def _files(self) -> AsyncIterator[list[msgspec.Struct]]:
-        async for page in all_files(self._patiently, self._user):
-            self._infos += page
-            yield list(page)
-
-    async def _turns(self) -> AsyncIterator[list[msgspec.Struct]]:
-        before = None
-        while True:
-            reply = await self._patiently(ListTurns(user=self._user, before=before, limit=_PAGE))
-            self._counts.turns += len(reply.turns)
-            yield list(reply.turns)
-            if (before := reply.next_cursor) is None:
-                return
 
     async def _held_turns(self) -> list[HeldTurn]:
         held: list[HeldTurn] = []

@@ -1,7 +1,6 @@
 """The HTTP API of research: pages that were fetched, how their sources did, and what the work took."""
 
 import re
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -10,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from services.gateway.admin import FOR_ADMINS
+from services.gateway.domain.pages import PageView, view_of_page
 from services.gateway.gateway import Gateway
 from services.gateway.routes import REFUSALS
 from shared.errors import Refused
@@ -22,39 +22,11 @@ from shared.replies import (
     GetSources,
     ListResearch,
     ObservabilityReply,
-    Page,
     SourcesReply,
 )
 
 _SHOWN_CHARACTERS: Final = 500
 _ID = r"[A-Za-z0-9_-]{1,64}"
-
-
-class PageView(msgspec.Struct, kw_only=True, frozen=True):
-    """A page that was fetched."""
-
-    research_id: str
-    url: str
-    domain: str
-    title: str
-    text: str
-    """In a list its first 500 characters."""
-    characters: int
-    """Of the whole text."""
-    primary_topic: str
-    quality_overall: float
-    confidence_current: float
-    reliability: float
-    """Of its domain."""
-    fetched_at: datetime
-    expires_at: datetime
-    """From then on no search finds it."""
-    published_at: datetime | None
-    content_types: list[str]
-    doc_path: str | None
-    turn_id: str | None
-    """The turn that fetched it."""
-    turn_number: int | None
 
 
 class PageList(msgspec.Struct, kw_only=True, frozen=True):
@@ -75,7 +47,7 @@ async def get_research(
 ) -> PageList:
     reply = await gateway.ask(ListResearch(user=user, after=cursor or ""))
     return PageList(
-        pages=[_view(page, _SHOWN_CHARACTERS) for page in reply.pages],
+        pages=[view_of_page(page, _SHOWN_CHARACTERS) for page in reply.pages],
         next_cursor=reply.pages[-1].research_id if reply.more else None,
     )
 
@@ -84,7 +56,7 @@ async def get_research(
 async def get_page(research_id: str, gateway: Gateway, user: str) -> PageView:
     if not re.fullmatch(_ID, research_id):
         raise Refused(404, f"there is no page {research_id[:64]}", "research_id")
-    return _view((await gateway.ask(GetPage(user=user, research_id=research_id))).page)
+    return view_of_page((await gateway.ask(GetPage(user=user, research_id=research_id))).page)
 
 
 @get(
@@ -113,12 +85,6 @@ async def get_observability(
     name: Annotated[str | None, Parameter(pattern=r"^[a-z_]{1,64}$(?!\n)")] = None,
 ) -> ObservabilityReply:
     return await gateway.ask(GetObservability(days=days, name=name))
-
-
-def _view(page: Page, most_characters: int | None = None) -> PageView:
-    fields = msgspec.structs.asdict(page)
-    del fields["similarity"]  # To nothing: nothing was looked for.
-    return PageView(**fields | {"text": page.text[:most_characters], "characters": len(page.text)})
 
 
 def _domain(text: str) -> str:

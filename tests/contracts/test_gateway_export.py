@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from services.indexer.exporting import Exporting as MessagesOut
@@ -28,6 +29,8 @@ from shared.replies import (
     HeldMessage,
     ListMemories,
     ListMemoriesReply,
+    ListResearch,
+    ListResearchReply,
     ListTurns,
     ListTurnsReply,
     ReadFile,
@@ -36,6 +39,7 @@ from shared.replies import (
 from tests.contracts.gateway_room import Client, gateway_over_http
 from tests.contracts.images_room import image_bytes, noise, pieces
 from tests.contracts.nats_server import bus_to
+from tests.contracts.sampled_research import PAGE
 from tests.contracts.samples import ALL
 from tests.unit.samples import AT
 
@@ -51,16 +55,26 @@ WHAT_ALICE_SAID = [
     for number in range(1500)
 ]
 
+PAGES = [
+    msgspec.structs.replace(PAGE, research_id=f"r{number}", text=f"Page {number} \N{HONEYBEE}\n" * 1000)
+    for number in range(5)
+]
+"""That were fetched for Alice."""
+
 
 class Shelf:
-    """An indexer that holds Alice's messages, two pages of memories and none of Bob's."""
+    """An indexer that holds Alice's messages and pages, two answers of memories, and none of Bob's."""
 
     def __init__(self) -> None:
         self.away = 0
         """Questions that it will not answer."""
 
     def endpoints(self) -> list[Endpoint]:
-        lists = [Endpoint(ListMemories, self.memories), Endpoint(ListTurns, self.turns)]
+        lists = [
+            Endpoint(ListMemories, self.memories),
+            Endpoint(ListResearch, self.research),
+            Endpoint(ListTurns, self.turns),
+        ]
         return MessagesOut(self).endpoints() + lists
 
     async def page(
@@ -80,6 +94,11 @@ class Shelf:
         if request.user != "alice":
             return ListMemoriesReply(memories=[])
         return ListMemoriesReply(memories=reply.memories, next_cursor=None if request.cursor else "c2")
+
+    async def research(self, request: ListResearch, _: Send) -> ListResearchReply:
+        behind = [page for page in PAGES if page.research_id > request.after]
+        held = behind if request.user == "alice" else []
+        return ListResearchReply(pages=held[:2], more=len(held) > 2)
 
     async def turns(self, request: ListTurns, _: Send) -> ListTurnsReply:
         reply = ALL["index.list.reply"]
@@ -165,18 +184,22 @@ async def test_an_export_holds_all_that_is_held(
         "at": AT.isoformat().replace("+00:00", "Z"),
     }
     assert len(lines(opened, "memories.ndjson")) == 2
+    pages = lines(opened, "research.ndjson")
+    assert [page["text"] for page in pages] == [page.text for page in PAGES]
+    assert pages[0].keys() == (msgspec.to_builtins(PAGE).keys() | {"characters"}) - {"similarity"}
     assert lines(opened, "turns.ndjson")
     for number, texts in files.items():
         for name, text in texts.items():
             assert opened.read(f"turns/{number:06d}_t{number}/{name}").decode() == text
     names = opened.namelist()
-    assert len(names) == len(set(names)) == 5 + 9
+    assert len(names) == len(set(names)) == 6 + 9
     assert names[-1] == "manifest.json"
     manifest = json.loads(opened.read("manifest.json"))
     assert (manifest["format"], manifest["user"]) == (1, "alice")
     assert manifest["counts"] == {
         "messages": 1500,
         "memories": 2,
+        "research": 5,
         "files": 0,
         "turns": len(lines(opened, "turns.ndjson")),
         "folders": 3,
