@@ -6,19 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-import aiohttp
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.client import Gateway, GatewayError, own_gateway
+from cli.failure import CommandFailed
+from cli.terminal import harmless
 
-_SECONDS = 30.0
 _PAGE = 100
-_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
 Letter = dict[str, Any]
 
 dead = typer.Typer(help="What was given up: list, show, replay, drop.", no_args_is_help=True)
@@ -27,20 +24,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Numbers = Annotated[list[int] | None, typer.Argument(min=1, help="Numbers from `pandora dead list`.")]
 
 
-class DeadError(Exception):
-    """A command that came to nothing; the message says what to do next."""
-
-
 class DeadLetters:
-    """The gateway's routes for dead letters. Raises DeadError."""
+    """The gateway's routes for dead letters. Raises GatewayError."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self._url = url
-        self._http = http
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def page(self, *, after: int, limit: int) -> dict[str, Any]:
         query = f"?limit={limit}" + (f"&cursor={after}" if after else "")
-        return await self._call("GET", f"/v1/admin/dead{query}")
+        return await self._gateway.call("GET", f"/v1/admin/dead{query}")
 
     async def numbers(self) -> list[int]:
         """Of all letters that there are now. Not read on while they are replayed: what fails again comes
@@ -54,54 +46,19 @@ class DeadLetters:
         return found
 
     async def show(self, number: int) -> Letter:
-        return await self._call("GET", f"/v1/admin/dead/{number}")
+        return await self._gateway.call("GET", f"/v1/admin/dead/{number}")
 
     async def replay(self, number: int) -> Letter:
-        return await self._call("POST", f"/v1/admin/dead/{number}/replay")
+        return await self._gateway.call("POST", f"/v1/admin/dead/{number}/replay")
 
     async def drop(self, number: int) -> Letter:
-        return await self._call("DELETE", f"/v1/admin/dead/{number}")
-
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
-        try:
-            async with self._http.request(method, self._url + path) as response:
-                body = await response.read()
-        except aiohttp.ClientConnectorError as error:
-            raise DeadError(
-                f"No gateway answers at {self._url}. Start Pandora with `pandora up`, "
-                "or set PANDORA_URL to where it runs."
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise DeadError(
-                f"The gateway at {self._url} did not answer ({error or 'nothing came in time'}). "
-                "See `pandora status`, then run the same command again: it does nothing twice."
-            ) from error
-        try:
-            answer = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DeadError(f"What answers at {self._url} is no gateway. Check PANDORA_URL.") from error
-        if response.status != 200:
-            raise DeadError(_problem(response.status, answer))
-        return answer
-
-
-def _problem(status: int, problem: dict[str, Any]) -> str:
-    """The words of an RFC 9457 answer."""
-    detail = str(problem.get("detail") or problem.get("title") or "no reason given").rstrip(".")
-    return f"The gateway refused with status {status}: {detail}.{_HINTS.get(status, '')}"
+        return await self._gateway.call("DELETE", f"/v1/admin/dead/{number}")
 
 
 @asynccontextmanager
-async def dead_letters(url: str, key: str | None) -> AsyncIterator[DeadLetters]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
-        yield DeadLetters(url, http)
-
-
-def _gateway() -> Any:
-    key = load(ClientSettings).pandora_api_key
-    return dead_letters(gateway_url(), key.get_secret_value() if key else None)
+async def _dead_letters() -> AsyncIterator[DeadLetters]:
+    async with own_gateway() as gateway:
+        yield DeadLetters(gateway)
 
 
 @dead.command("list")
@@ -113,9 +70,8 @@ def list_letters(
     """Show what was given up, oldest first."""
 
     async def read() -> dict[str, Any]:
-        async with _gateway() as letters:
-            page: dict[str, Any] = await letters.page(after=after, limit=limit)
-            return page
+        async with _dead_letters() as letters:
+            return await letters.page(after=after, limit=limit)
 
     page = asyncio.run(read())
     if as_json:
@@ -136,9 +92,8 @@ def show(
     """Show one letter: why it was given up, its headers, its body."""
 
     async def read() -> Letter:
-        async with _gateway() as letters:
-            letter: Letter = await letters.show(number)
-            return letter
+        async with _dead_letters() as letters:
+            return await letters.show(number)
 
     letter = asyncio.run(read())
     if as_json:
@@ -158,7 +113,7 @@ def replay(
 ) -> None:
     """Hand messages to their durables once more, and remove their letters. May be said again."""
     if every == bool(numbers):
-        raise DeadError("Say which: `pandora dead replay 12 13`, or `pandora dead replay --all`.")
+        raise CommandFailed("Say which: `pandora dead replay 12 13`, or `pandora dead replay --all`.")
     _finish(asyncio.run(_settle(DeadLetters.replay, numbers)), "replayed", as_json)
 
 
@@ -172,12 +127,12 @@ async def _settle(
     settle: Callable[[DeadLetters, int], Awaitable[Letter]], numbers: list[int] | None
 ) -> list[dict[str, Any]]:
     """One result a letter; what is refused for one does not keep the others from being settled."""
-    async with _gateway() as letters:
+    async with _dead_letters() as letters:
         results = []
         for number in numbers or await letters.numbers():
             try:
                 results.append(await settle(letters, number))
-            except DeadError as error:
+            except GatewayError as error:
                 results.append({"sequence": number, "done": False, "error": str(error)})
         return results
 
@@ -200,7 +155,7 @@ def _table(letters: list[Letter]) -> Table:
         table.add_column(heading, overflow="fold", justify="right" if heading == "attempts" else "left")
     for letter in letters:
         values = (letter["sequence"], letter["at"][:19], letter["durable"], letter["attempts"])
-        table.add_row(*map(str, values), Text(_harmless(letter["reason"])))
+        table.add_row(*map(str, values), Text(harmless(letter["reason"])))
     return table
 
 
@@ -209,9 +164,4 @@ def _print_json(value: object) -> None:
 
 
 def _print(text: str) -> None:
-    console.print(_harmless(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def _harmless(text: str) -> str:
-    """Somebody else wrote it: no control character may speak to the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)

@@ -3,33 +3,26 @@
 import asyncio
 import os
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 from typing import IO, Annotated, Any
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.client import own_gateway, silent_for
+from cli.failure import CommandFailed
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 256 * 1024
-_CONNECT_SECONDS = 5.0
-_SILENCE_SECONDS = 300.0
-_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
+SLOW = silent_for(300.0)
 console = Console()
 errors = Console(stderr=True)
-
-
-class ExportError(Exception):
-    """A command that came to nothing; the message says what to do next."""
 
 
 def export(
@@ -39,7 +32,7 @@ def export(
 ) -> None:
     """Write all that is held of you, messages, memories and the documents of turns, into a zip."""
     if file.exists() and not force:
-        raise ExportError(f"{file} is there already. Name another file, or write over it with --force.")
+        raise CommandFailed(f"{file} is there already. Name another file, or write over it with --force.")
     try:
         manifest = _export(file, user)
     except KeyboardInterrupt:
@@ -58,7 +51,7 @@ def _export(file: Path, user: str | None) -> dict[str, Any]:
     try:
         descriptor, name = mkstemp(prefix=f".{file.name}.", dir=file.parent)
     except OSError as error:
-        raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+        raise CommandFailed(f"{file} cannot be written: {error.strerror}.") from error
     unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as opened:
@@ -68,7 +61,7 @@ def _export(file: Path, user: str | None) -> dict[str, Any]:
         manifest = read_manifest(unfinished)
         unfinished.replace(file)
     except OSError as error:
-        raise ExportError(f"{file} cannot be written: {error.strerror or error}.") from error
+        raise CommandFailed(f"{file} cannot be written: {error.strerror or error}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return manifest
@@ -77,7 +70,7 @@ def _export(file: Path, user: str | None) -> dict[str, Any]:
 async def _download(file: IO[bytes], user: str | None) -> None:
     path = f"/v1/users/{quote(user, safe='') if user else 'me'}/export"
     with said("Exporting") as say:
-        async with called("GET", path) as response:
+        async with own_gateway(SLOW) as gateway, gateway.open("GET", path) as response:
             async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 file.write(chunk)
                 say(size_of(file.tell()))
@@ -88,9 +81,9 @@ def read_manifest(file: Path) -> dict[str, Any]:
         with zipfile.ZipFile(file) as opened:
             return msgspec.json.decode(opened.read(MANIFEST), type=dict[str, Any])
     except OSError as error:
-        raise ExportError(f"{file} cannot be read: {error.strerror}.") from error
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
     except (zipfile.BadZipFile, KeyError, msgspec.DecodeError) as error:
-        raise ExportError(f"{file} is no whole export: {error}. Export again.") from error
+        raise CommandFailed(f"{file} is no whole export: {error}. Export again.") from error
 
 
 def archive(
@@ -117,46 +110,18 @@ def archive(
 
 async def _archive(query: dict[str, str]) -> tuple[int, int, int]:
     turns = before = after = 0
-    with said("Archiving") as say:
-        while True:
-            async with called("POST", "/v1/admin/archive", params=query) as response:
-                reply = msgspec.json.decode(await response.read(), type=dict[str, int])
-            turns, before, after = (
-                turns + reply["turns"],
-                before + reply["bytes_before"],
-                after + reply["bytes_after"],
-            )
-            say(f"{turns:,} turns, {reply['left']:,} to go")
-            if not reply["left"]:
-                return turns, before, after
-
-
-@asynccontextmanager
-async def called(method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-    """An answer of the gateway that is 200. Raises ExportError."""
-    key = load(ClientSettings).pandora_api_key
-    url = gateway_url()
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-    timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
-            http.request(method, url + path, **more) as response,
-        ):
-            if response.status != 200:
-                raise ExportError(_refusal(response.status, await response.read()))
-            yield response
-    except aiohttp.ClientConnectorError as error:
-        raise ExportError(
-            f"No gateway answers at {url}. Start Pandora with `pandora up`, "
-            "or set PANDORA_URL to where it runs."
-        ) from error
-    except (aiohttp.ClientError, TimeoutError) as error:
-        why = str(error) or "nothing came in time"
-        raise ExportError(
-            f"The answer of the gateway at {url} broke off ({why}). See `pandora status`, "
-            "then run the same command again."
-        ) from error
+    async with own_gateway(SLOW) as gateway:
+        with said("Archiving") as say:
+            while True:
+                reply = await gateway.call("POST", "/v1/admin/archive", params=query)
+                turns, before, after = (
+                    turns + reply["turns"],
+                    before + reply["bytes_before"],
+                    after + reply["bytes_after"],
+                )
+                say(f"{turns:,} turns, {reply['left']:,} to go")
+                if not reply["left"]:
+                    return turns, before, after
 
 
 @contextmanager
@@ -170,16 +135,6 @@ def said(what: str) -> Iterator[Callable[[str], None]]:
 
 def _print(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _refusal(status: int, body: bytes) -> str:
-    """The words of an RFC 9457 answer."""
-    try:
-        problem = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        problem = {}
-    detail = str(problem.get("detail") or problem.get("title") or "no reason given").rstrip(".")
-    return f"The gateway refused with status {status}: {detail}.{_HINTS.get(status, '')}"
 
 
 def size_of(count: int) -> str:

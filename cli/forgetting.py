@@ -9,25 +9,18 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import aiohttp
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.client import Gateway, GatewayError, own_gateway
+from cli.failure import CommandFailed
+from cli.terminal import harmless
 
-_SECONDS = 30.0
 _ERASED_SECONDS = 180.0
 _LOOK_SECONDS = 0.25
 _MOST_SESSIONS = 100
-_HINTS = {
-    401: " Set PANDORA_API_KEY to a valid key.",
-    403: " Set PANDORA_API_KEY to an admin's key.",
-    503: " See `pandora status`.",
-}
 Receipt = dict[str, Any]
 
 forget = typer.Typer(
@@ -40,22 +33,17 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the bytes are gone.")]
 
 
-class ForgetError(Exception):
-    """A command that came to nothing; the message says what to do next."""
-
-
 class ForgettingClient:
-    """The gateway's routes for forgetting. Raises ForgetError."""
+    """The gateway's routes for forgetting. Raises GatewayError."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self._url = url
-        self._http = http
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def forget(self, path: str) -> Receipt:
-        return await self._call("DELETE", f"/v1/{path}")
+        return await self._gateway.call("DELETE", f"/v1/{path}")
 
     async def receipt(self, user: str, forget_id: str) -> Receipt:
-        return await self._call("GET", f"/v1/users/{_part(user)}/forgets/{_part(forget_id)}")
+        return await self._gateway.call("GET", f"/v1/users/{_part(user)}/forgets/{_part(forget_id)}")
 
     async def until_erased(self, receipt: Receipt) -> Receipt:
         """As it is then, or as far as it has come within three minutes."""
@@ -64,56 +52,25 @@ class ForgettingClient:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 receipt = await self.receipt(receipt["user"], receipt["forget_id"])
-            except ForgetError as error:
-                if not isinstance(error.__cause__, _NotYet):
+            except GatewayError as error:
+                if error.status != 404:  # Nobody has begun with it.
                     raise
         return receipt
 
     async def turns_of(self, session_id: str | None) -> int | None:
         """Of one's own session, or of all one's sessions; None where there are too many to count."""
-        page = await self._call("GET", f"/v1/sessions?limit={_MOST_SESSIONS}")
+        page = await self._gateway.call("GET", f"/v1/sessions?limit={_MOST_SESSIONS}")
         sessions = page["sessions"]
         if session_id is not None:
             found = [one["turns"] for one in sessions if one["session_id"] == session_id]
             return found[0] if found else None
         return sum(one["turns"] for one in sessions) if len(sessions) < _MOST_SESSIONS else None
 
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
-        try:
-            async with self._http.request(method, self._url + path) as response:
-                answer = msgspec.json.decode(await response.read(), type=dict[str, Any])
-        except aiohttp.ClientConnectorError as error:
-            raise ForgetError(
-                f"No gateway answers at {self._url}. Start Pandora with `pandora up`, "
-                "or set PANDORA_URL to where it runs."
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ForgetError(
-                f"The gateway at {self._url} did not answer ({error or 'nothing came in time'}). "
-                "See `pandora status`, then run the same command again: to forget twice does no harm."
-            ) from error
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ForgetError(f"What answers at {self._url} is no gateway. Check PANDORA_URL.") from error
-        if response.status >= 300:
-            detail = str(answer.get("detail") or answer.get("title") or "no reason given").rstrip(".")
-            hint = _HINTS.get(response.status, "")
-            cause = _NotYet() if response.status == 404 else None
-            raise ForgetError(
-                f"The gateway refused with status {response.status}: {detail}.{hint}"
-            ) from cause
-        return answer
-
-
-class _NotYet(Exception):
-    """Nobody has begun with it."""
-
 
 @asynccontextmanager
-async def forgetting_at(url: str, key: str | None) -> AsyncIterator[ForgettingClient]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
-        yield ForgettingClient(url, http)
+async def _forgetting() -> AsyncIterator[ForgettingClient]:
+    async with own_gateway() as gateway:
+        yield ForgettingClient(gateway)
 
 
 @forget.command()
@@ -159,9 +116,8 @@ def receipt(
     """Show how far a request is."""
 
     async def read() -> Receipt:
-        async with _gateway() as client:
-            found: Receipt = await client.receipt(name, forget_id)
-            return found
+        async with _forgetting() as client:
+            return await client.receipt(name, forget_id)
 
     _show(asyncio.run(read()), as_json)
 
@@ -170,18 +126,18 @@ def confirm(what: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ForgetError("Nobody is there to be asked. To forget without being asked: --yes.")
+        raise CommandFailed("Nobody is there to be asked. To forget without being asked: --yes.")
     if not typer.confirm(f"Forget {what}, for good?", err=True):
-        raise ForgetError("Nothing was forgotten.")
+        raise CommandFailed("Nothing was forgotten.")
 
 
 def carry_out(path: str, no_wait: bool, as_json: bool) -> None:
     """Asks the gateway, waits, and shows the receipt."""
 
     async def run() -> Receipt:
-        async with _gateway() as client:
+        async with _forgetting() as client:
             with errors.status("Forgetting") as said:
-                answer: Receipt = await client.forget(path)
+                answer = await client.forget(path)
                 if not no_wait:
                     said.update("Forgotten. Its bytes are being erased")
                     answer = await client.until_erased(answer)
@@ -197,9 +153,8 @@ def carry_out(path: str, no_wait: bool, as_json: bool) -> None:
 
 def _counted(session_id: str | None) -> str:
     async def count() -> int | None:
-        async with _gateway() as client:
-            number: int | None = await client.turns_of(session_id)
-            return number
+        async with _forgetting() as client:
+            return await client.turns_of(session_id)
 
     turns = asyncio.run(count())
     return "" if turns is None else f" ({turns:,} {'turn' if turns == 1 else 'turns'})"
@@ -240,16 +195,9 @@ def _table(stores: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _gateway() -> Any:
-    key = load(ClientSettings).pandora_api_key
-    return forgetting_at(gateway_url(), key.get_secret_value() if key else None)
-
-
 def _part(name: str) -> str:
     return quote(name, safe="")
 
 
 def _print(text: str) -> None:
-    """Somebody else wrote some of it: no control character may speak to the terminal."""
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    console.print(shown, markup=False, highlight=False, soft_wrap=True)
+    console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
+from cli.client import own_gateway
 from cli.conversations.recognition import Conversations, UnknownFormat, read_conversations
-from cli.conversations.sending import Answer, ImportFailed, connected, send_all
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.conversations.sending import SLOW, Answer, Importer, send_all
+from cli.failure import CommandFailed
+from cli.terminal import harmless
 
 _SHOWN = 50
 _AGAIN = "The same command goes on from there: what is stored is not stored twice."
@@ -48,15 +49,15 @@ def import_conversations(
         try:
             found = read_conversations(opened)
         except UnknownFormat as error:
-            raise ImportFailed(f"{file}: {error}") from error
+            raise CommandFailed(f"{file}: {error}") from error
         try:
             asyncio.run(_send(found, user, total, show=not as_json))
         except KeyboardInterrupt:
             _tell(f"\nLeft after {_counts(total)}. {_AGAIN}")
             raise typer.Exit(130) from None
-        except ImportFailed as error:
+        except CommandFailed as error:
             so_far = f"\nStopped after {_counts(total)}. {_AGAIN}" if total.lines else ""
-            raise ImportFailed(f"{error}{so_far}") from error
+            raise CommandFailed(f"{error}{so_far}") from error
     if as_json:
         _print(json.dumps(msgspec.to_builtins(total), ensure_ascii=False, indent=2))
     else:
@@ -65,12 +66,16 @@ def import_conversations(
 
 
 async def _send(found: Conversations, user: str | None, total: Answer, *, show: bool) -> None:
-    key = load(ClientSettings).pandora_api_key
     columns = (BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    async with connected(gateway_url(), key.get_secret_value() if key else None, user) as gateway:
+    async with own_gateway(SLOW) as gateway:
         with Progress(*columns, console=errors, disable=not show) as progress:
             task = progress.add_task("", total=found.total)
-            await send_all(found.lines, gateway, total, lambda sent: progress.update(task, completed=sent))
+            await send_all(
+                found.lines,
+                Importer(gateway, user),
+                total,
+                lambda sent: progress.update(task, completed=sent),
+            )
 
 
 class _Speed(ProgressColumn):
@@ -91,7 +96,7 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
     try:
         opened = Path(file).open("rb")  # noqa: SIM115  # closed below; only its opening is caught here
     except OSError as error:
-        raise ImportFailed(f"{file} cannot be read: {error.strerror}.") from error
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
     with opened:
         yield opened
 
@@ -116,9 +121,4 @@ def _print(text: str) -> None:
 
 
 def _tell(text: str) -> None:
-    errors.print(_harmless(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def _harmless(text: str) -> str:
-    """Somebody else wrote it: no control character may speak to the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    errors.print(harmless(text), markup=False, highlight=False, soft_wrap=True)

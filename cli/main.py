@@ -12,25 +12,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.ask import Asked, AskError, how_to_find, show, stream_turn
+from cli.approving import Approving, approve, deny
+from cli.ask import SILENCE_SECONDS, Asked, how_to_find, show, stream_turn
 from cli.background import start_in_background, stop
 from cli.check import check
-from cli.conversations.sending import ImportFailed
-from cli.dead import DeadError, dead
+from cli.client import own_gateway, silent_for
+from cli.dead import dead
 from cli.env_example import render_example
-from cli.exporting import ExportError, archive, export
+from cli.exporting import archive, export
+from cli.failure import CommandFailed
 from cli.follow import follow_logs, show_logs
-from cli.forgetting import ForgetError, forget
+from cli.forgetting import forget
 from cli.importing import imports
 from cli.launcher import launch, open_folder
-from cli.memories import MemoriesError, memories
+from cli.memories import memories
 from cli.panel import ready_panel
 from cli.reimporting import import_export
 from cli.reindex import reindex
 from cli.run_folder import AlreadyRunning, RunFolder
-from cli.settings import ClientSettings, describe_all, gateway_url
+from cli.settings import describe_all, gateway_url
 from cli.supervisor import LaunchError
-from cli.upkeep import UpkeepError
+from cli.terminal import confirmed, harmless, somebody_is_there
 from deploy.local.nats import as_cluster
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import START_ORDER
@@ -46,6 +48,8 @@ app = typer.Typer(
 app.add_typer(dead, name="dead")
 app.add_typer(imports, name="import")
 imports.command("export")(import_export)
+app.command()(approve)
+app.command()(deny)
 app.command()(export)
 app.command()(archive)
 app.command()(reindex)
@@ -54,16 +58,6 @@ app.add_typer(memories, name="memories")
 app.add_typer(forget, name="forget")
 console = Console()
 errors = Console(stderr=True)
-_NO_SUCCESS = (
-    AlreadyRunning,
-    AskError,
-    DeadError,
-    ExportError,
-    ForgetError,
-    ImportFailed,
-    MemoriesError,
-    UpkeepError,
-)
 LOGS = (*(name for group in START_ORDER for name in group), "launcher")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -130,17 +124,18 @@ def ask(
 
 
 async def _ask(asked: Asked, as_json: bool) -> None:
-    key = load(ClientSettings).pandora_api_key
-    events = stream_turn(gateway_url(), key.get_secret_value() if key else None, asked)
-    async with aclosing(events):
-        if as_json:
-            last = await show(events, lambda text: None, lambda line: None)
-        else:
-            last = await show(events, _write, lambda line: errors.print(line, style="dim", soft_wrap=True))
+    confirm = confirmed if somebody_is_there() and not as_json else None
+    async with own_gateway(silent_for(SILENCE_SECONDS)) as gateway:
+        approving = Approving(gateway, asked, _note, confirm)
+        async with aclosing(stream_turn(gateway, asked)) as events:
+            if as_json:
+                last = await show(events, lambda text: None, lambda line: None, approving.answer)
+            else:
+                last = await show(events, _write, _note, approving.answer)
     if as_json:
         _print_plain(json.dumps(last, ensure_ascii=False, indent=2))
     elif "session_id" not in asked.body:
-        errors.print(f"To go on: --session {last['session_id']}", style="dim", soft_wrap=True)
+        _note(f"To go on: --session {last['session_id']}")
 
 
 @app.command()
@@ -206,8 +201,12 @@ def _print_plain(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def _note(text: str) -> None:
+    errors.print(harmless(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def _write(text: str) -> None:
-    console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+    console.print(harmless(text), end="", markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -218,15 +217,7 @@ def main() -> None:
         _fail(str(error), [], 2)
     except LaunchError as error:
         _fail(str(error), error.tail, error.status)
-    except (
-        AlreadyRunning,
-        AskError,
-        DeadError,
-        ExportError,
-        MemoriesError,
-        ImportFailed,
-        UpkeepError,
-    ) as error:
+    except (AlreadyRunning, CommandFailed) as error:
         _fail(str(error), [], 1)
 
 

@@ -7,22 +7,19 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-import aiohttp
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.client import Gateway, own_gateway
+from cli.failure import CommandFailed
 from cli.forgetting import NoWait, carry_out
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.terminal import harmless
 
-_SECONDS = 30.0
 _PAGE = 100
 _SESSION_LETTERS = 13
 """Enough to tell sessions apart, and to leave room for what is known."""
-_HINTS = {401: " Set PANDORA_API_KEY to a valid key.", 503: " See `pandora status`."}
 Memory = dict[str, Any]
 T = TypeVar("T")
 
@@ -32,25 +29,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OneId = Annotated[str, typer.Argument(help="Id from `pandora memories`, or its first letters.")]
 
 
-class MemoriesError(Exception):
-    """A command that came to nothing; the message says what to do next."""
-
-
 class MemoriesClient:
-    """The gateway's routes for memories. Raises MemoriesError."""
+    """The gateway's routes for memories. Raises CommandFailed."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self._url = url
-        self._http = http
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def page(self, **asked: str) -> dict[str, Any]:
-        return await self._call("GET", f"/v1/memories?{urlencode(asked)}")
+        return await self._gateway.call("GET", f"/v1/memories?{urlencode(asked)}")
 
     async def add(self, body: dict[str, Any]) -> Memory:
-        return await self._call("POST", "/v1/memories", body)
+        return await self._gateway.call("POST", "/v1/memories", json=body)
 
     async def show(self, memory_id: str) -> Memory:
-        return await self._call("GET", f"/v1/memories/{quote(memory_id, safe='')}")
+        return await self._gateway.call("GET", f"/v1/memories/{quote(memory_id, safe='')}")
 
     async def id_of(self, given: str) -> str:
         """The whole id of one that begins like this: the list shows beginnings."""
@@ -65,43 +57,14 @@ class MemoriesClient:
         if given in found or not found:
             return given
         if len(found) > 1:
-            raise MemoriesError(f"{given} begins {len(found)} ids; write more letters of it.")
+            raise CommandFailed(f"{given} begins {len(found)} ids; write more letters of it.")
         return found.pop()
-
-    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        try:
-            async with self._http.request(method, self._url + path, json=body) as response:
-                answer = msgspec.json.decode(await response.read(), type=dict[str, Any])
-        except aiohttp.ClientConnectorError as error:
-            raise MemoriesError(
-                f"No gateway answers at {self._url}. Start Pandora with `pandora up`, "
-                "or set PANDORA_URL to where it runs."
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise MemoriesError(
-                f"The gateway at {self._url} did not answer ({error or 'nothing came in time'}). "
-                "See `pandora status`."
-            ) from error
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise MemoriesError(f"What answers at {self._url} is no gateway. Check PANDORA_URL.") from error
-        if response.status >= 300:
-            detail = str(answer.get("detail") or answer.get("title") or "no reason given").rstrip(".")
-            hint = _HINTS.get(response.status, "")
-            raise MemoriesError(f"The gateway refused with status {response.status}: {detail}.{hint}")
-        return answer
 
 
 @asynccontextmanager
-async def memories_at(url: str, key: str | None) -> AsyncIterator[MemoriesClient]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as http:
-        yield MemoriesClient(url, http)
-
-
-def _gateway() -> Any:
-    key = load(ClientSettings).pandora_api_key
-    return memories_at(gateway_url(), key.get_secret_value() if key else None)
+async def _memories() -> AsyncIterator[MemoriesClient]:
+    async with own_gateway() as gateway:
+        yield MemoriesClient(gateway)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -129,9 +92,8 @@ def list_memories(
         asked["history"] = "true"
 
     async def read() -> dict[str, Any]:
-        async with _gateway() as client:
-            page: dict[str, Any] = await client.page(**asked)
-            return page
+        async with _memories() as client:
+            return await client.page(**asked)
 
     page = _run(read())
     if as_json:
@@ -157,9 +119,8 @@ def add(
     given = {"text": text, "kind": kind, "subject": subject, "attribute": attribute, "value": value}
 
     async def save() -> Memory:
-        async with _gateway() as client:
-            memory: Memory = await client.add({name: one for name, one in given.items() if one is not None})
-            return memory
+        async with _memories() as client:
+            return await client.add({name: one for name, one in given.items() if one is not None})
 
     memory = _run(save())
     if as_json:
@@ -173,9 +134,8 @@ def show(memory_id: OneId, as_json: Json = False) -> None:
     """Show one memory: since when, how surely, and where it is known from."""
 
     async def read() -> Memory:
-        async with _gateway() as client:
-            memory: Memory = await client.show(await client.id_of(memory_id))
-            return memory
+        async with _memories() as client:
+            return await client.show(await client.id_of(memory_id))
 
     memory = _run(read())
     if as_json:
@@ -198,9 +158,8 @@ def forget(memory_id: OneId, no_wait: NoWait = False, as_json: Json = False) -> 
     """Forget one memory, for good: as `pandora forget memory`."""
 
     async def whole() -> str:
-        async with _gateway() as client:
-            found: str = await client.id_of(memory_id)
-            return found
+        async with _memories() as client:
+            return await client.id_of(memory_id)
 
     carry_out(f"memories/{quote(_run(whole()), safe='')}", no_wait, as_json)
 
@@ -214,13 +173,13 @@ def _table(page: list[Memory], history: bool) -> Table:
         until = [(one["valid_to"] or "")[:10]] if history else []
         table.add_row(
             one["memory_id"] if len(page) == 1 else _beginning(one["memory_id"], page),
-            Text(_harmless(one["text"])),
+            Text(harmless(one["text"])),
             one["kind"],
             f"{one['confidence']:.0%}",
             one["valid_from"][:10],
             *until,
             one["status"],
-            Text(_harmless(", ".join(dict.fromkeys(map(_by, one["evidence"]))))),
+            Text(harmless(", ".join(dict.fromkeys(map(_by, one["evidence"]))))),
         )
     return table
 
@@ -245,9 +204,4 @@ def _print_json(value: object) -> None:
 
 
 def _print(text: str) -> None:
-    console.print(_harmless(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def _harmless(text: str) -> str:
-    """Somebody else wrote it: no control character may speak to the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)

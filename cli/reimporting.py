@@ -12,10 +12,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from cli.conversations.sending import Answer, BadLine, ImportFailed, connected, send_all
-from cli.exporting import called, read_manifest, said
-from cli.settings import ClientSettings, gateway_url
-from shared.settings import load
+from cli.client import Gateway, own_gateway
+from cli.conversations.sending import SLOW, Answer, BadLine, Importer, send_all
+from cli.exporting import read_manifest, said
+from cli.failure import CommandFailed
+from cli.terminal import harmless
 
 _SHOWN = 50
 _KNOWN_FORMAT = 1
@@ -41,13 +42,15 @@ def import_export(
     """
     manifest = read_manifest(file)
     if manifest.get("format") != _KNOWN_FORMAT:
-        raise ImportFailed(f"{file} has format {manifest.get('format')}; this version reads {_KNOWN_FORMAT}.")
+        raise CommandFailed(
+            f"{file} has format {manifest.get('format')}; this version reads {_KNOWN_FORMAT}."
+        )
     messages, memories = Answer(), Memories()
     try:
         with zipfile.ZipFile(file) as opened:
             asyncio.run(_import(opened, user, manifest["counts"], messages, memories))
     except zipfile.BadZipFile as error:
-        raise ImportFailed(f"{file} is damaged: {error}. Nothing behind that is imported.") from error
+        raise CommandFailed(f"{file} is damaged: {error}. Nothing behind that is imported.") from error
     except KeyboardInterrupt:
         errors.print("\nLeft. The same command goes on from there: nothing is stored twice.", markup=False)
         raise typer.Exit(130) from None
@@ -58,17 +61,19 @@ def import_export(
 async def _import(
     opened: zipfile.ZipFile, user: str | None, counts: dict[str, int], messages: Answer, memories: Memories
 ) -> None:
-    key = load(ClientSettings).pandora_api_key
-    with said("Importing") as say:
-        async with connected(gateway_url(), key.get_secret_value() if key else None, user) as gateway:
+    async with own_gateway(SLOW) as gateway:
+        with said("Importing") as say:
             with opened.open("messages.ndjson") as lines:
                 of_messages = f"of {counts['messages']:,} messages"
+                importer = Importer(gateway, user)
                 await send_all(
-                    without_user(lines), gateway, messages, lambda sent: say(f"{sent:,} {of_messages}")
+                    without_user(lines), importer, messages, lambda sent: say(f"{sent:,} {of_messages}")
                 )
-        with opened.open("memories.ndjson") as lines:
-            of_memories = f"of {counts['memories']:,} memories"
-            await _send_memories(lines, user, memories, lambda sent: say(f"{sent:,} {of_memories}"))
+            with opened.open("memories.ndjson") as lines:
+                of_memories = f"of {counts['memories']:,} memories"
+                await _send_memories(
+                    lines, gateway, user, memories, lambda sent: say(f"{sent:,} {of_memories}")
+                )
 
 
 def without_user(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -83,13 +88,17 @@ def without_user(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 async def _send_memories(
-    lines: Iterable[bytes], user: str | None, memories: Memories, on_sent: Callable[[int], None]
+    lines: Iterable[bytes],
+    gateway: Gateway,
+    user: str | None,
+    memories: Memories,
+    on_sent: Callable[[int], None],
 ) -> None:
     sent = 0
     for chunk in batched(lines, _MEMORY_LINES):
         query = {"user": user} if user else {}
-        async with called("POST", "/v1/imports/memories", params=query, data=b"".join(chunk)) as response:
-            answer = msgspec.json.decode(await response.read(), type=_MemoriesTaken)
+        taken = await gateway.call("POST", "/v1/imports/memories", params=query, data=b"".join(chunk))
+        answer = msgspec.convert(taken, _MemoriesTaken)
         memories.stored += answer.stored
         memories.bad += [f"line {sent + bad.line}: {bad.reason}" for bad in answer.bad]
         sent += len(chunk)
@@ -123,8 +132,3 @@ def _show(messages: Answer, memories: Memories, manifest: dict[str, Any]) -> Non
 
 def _print(text: str) -> None:
     console.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def harmless(text: str) -> str:
-    """Somebody else wrote it: no control character may speak to the terminal."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)

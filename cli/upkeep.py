@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from cli.failure import CommandFailed
 from deploy.local.settings import LocalSettings
 from shared.errors import Refused, Transient
 from shared.settings import load
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 
 
-class UpkeepError(Exception):
-    """A command that came to nothing; the message says what to do next."""
-
-
 @asynccontextmanager
 async def bus_to_indexer() -> AsyncIterator["Bus"]:
-    """Raises UpkeepError where the indexer does not answer, or refuses."""
+    """Raises CommandFailed where the indexer does not answer, or refuses."""
     from shared.bus import Bus  # takes half a second to import
 
     settings = load(LocalSettings).for_a_command()
@@ -30,15 +27,15 @@ async def bus_to_indexer() -> AsyncIterator["Bus"]:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 bus = await stack.enter_async_context(Bus.connect("cli", settings))
         except TimeoutError as error:
-            raise UpkeepError(
+            raise CommandFailed(
                 f"No NATS answers at {settings.bus_url}. Start Pandora with `pandora up`, or set NATS_URL."
             ) from error
         try:
             await bus.check()
             yield bus
         except Refused as refusal:
-            raise UpkeepError(f"The indexer refused: {refusal.detail}.") from refusal
+            raise CommandFailed(f"The indexer refused: {refusal.detail}.") from refusal
         except Transient as error:
-            raise UpkeepError(
+            raise CommandFailed(
                 f"The indexer does not answer ({error}). See `pandora status`, then run the same again."
             ) from error

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from cli.ask import Asked, AskError, format_sources, how_to_find, read_events, show, stream_turn
+from cli.ask import Asked, Event, format_sources, how_to_find, read_events, show, stream_turn
+from cli.client import Gateway, gateway_at
+from cli.failure import CommandFailed
 from cli.status_tables import format_bytes, format_duration
 
 QUEUED = 'event: turn.queued\nid: 0\ndata: {"type":"turn.queued","index":0,"turn_id":"t42"}\n\n'
@@ -53,7 +55,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[str]:
+async def url() -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/v1/turns", answer)
     app.router.add_get("/v1/turns/t42/events", events)
@@ -66,15 +68,25 @@ async def gateway() -> AsyncIterator[str]:
     await asyncio.sleep(0)
 
 
+@pytest.fixture
+async def gateway(url: str) -> AsyncIterator[Gateway]:
+    async with gateway_at(url, "secret") as connected:
+        yield connected
+
+
 def ignored(text: str) -> None:
     """What nobody looks at here."""
 
 
-async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: str) -> None:
+async def unasked(waiting: Event) -> None:
+    raise AssertionError(f"nothing should wait: {waiting}")
+
+
+async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: Gateway) -> None:
     written: list[str] = []
 
     last = await show(
-        stream_turn(gateway, "secret", Asked("Where does Mira live?", None)), written.append, ignored
+        stream_turn(gateway, Asked("Where does Mira live?", None)), written.append, ignored, unasked
     )
 
     assert written[:2] == ["In ", "Lisbon."]
@@ -90,28 +102,31 @@ async def test_an_answer_is_written_as_it_comes_and_then_its_sources(gateway: st
         ("break", "secret", r"broke off before the turn did .*Turn t42 goes on.*/v1/turns/t42"),
     ],
 )
-async def test_a_refusal_says_what_to_do(gateway: str, text: str, key: str | None, words: str) -> None:
-    with pytest.raises(AskError, match=words):
-        await show(stream_turn(gateway, key, Asked(text, None), pauses=(0.0,)), ignored, ignored)
+async def test_a_refusal_says_what_to_do(url: str, text: str, key: str | None, words: str) -> None:
+    async with gateway_at(url, key) as gateway:
+        with pytest.raises(CommandFailed, match=words):
+            await show(stream_turn(gateway, Asked(text, None), pauses=(0.0,)), ignored, ignored, unasked)
 
 
-async def test_where_the_connection_breaks_the_answer_goes_on_without_a_repeat(gateway: str) -> None:
+async def test_where_the_connection_breaks_the_answer_goes_on_without_a_repeat(gateway: Gateway) -> None:
     written: list[str] = []
     came_back_after.clear()
     asked = Asked("break and come back", None)
 
-    last = await show(stream_turn(gateway, "secret", asked, pauses=(0.0,) * 4), written.append, ignored)
+    last = await show(stream_turn(gateway, asked, pauses=(0.0,) * 4), written.append, ignored, unasked)
 
     assert written[:2] == ["In ", "Lisbon."]
     assert last["type"] == "turn.saved"
     assert came_back_after == ["1", "1", "1"]
 
 
-async def test_a_turn_that_nothing_was_heard_of_is_asked_for_again_under_the_same_key(gateway: str) -> None:
+async def test_a_turn_that_nothing_was_heard_of_is_asked_for_again_under_the_same_key(
+    gateway: Gateway,
+) -> None:
     keys.clear()
 
     last = await show(
-        stream_turn(gateway, "secret", Asked("break at once", None), pauses=(0.0,)), ignored, ignored
+        stream_turn(gateway, Asked("break at once", None), pauses=(0.0,)), ignored, ignored, unasked
     )
 
     assert last["type"] == "turn.saved"
@@ -119,21 +134,25 @@ async def test_a_turn_that_nothing_was_heard_of_is_asked_for_again_under_the_sam
     assert keys[0] == keys[1]
 
 
-async def test_whoever_leaves_is_told_where_the_answer_will_be(gateway: str) -> None:
+async def test_whoever_leaves_is_told_where_the_answer_will_be(gateway: Gateway) -> None:
     asked = Asked("Where does Mira live?", None)
-    stream = stream_turn(gateway, "secret", asked)
-    before = how_to_find(gateway, asked)
+    stream = stream_turn(gateway, asked)
+    before = how_to_find(gateway.url, asked)
 
     await anext(stream)
     await stream.aclose()
 
     assert "pandora status" in before
-    assert how_to_find(gateway, asked) == f"Turn t42 goes on. Its answer will be at {gateway}/v1/turns/t42."
+    assert (
+        how_to_find(gateway.url, asked)
+        == f"Turn t42 goes on. Its answer will be at {gateway.url}/v1/turns/t42."
+    )
 
 
 async def test_without_a_gateway_the_next_step_is_named() -> None:
-    with pytest.raises(AskError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
-        await show(stream_turn("http://127.0.0.1:1", None, Asked("hello", None)), ignored, ignored)
+    async with gateway_at("http://127.0.0.1:1", None) as gateway:
+        with pytest.raises(CommandFailed, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
+            await show(stream_turn(gateway, Asked("hello", None)), ignored, ignored, unasked)
 
 
 async def test_an_event_may_have_several_lines_of_data() -> None:

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from cli.dead import DeadError, DeadLetters, _harmless, dead_letters
+from cli.client import GatewayError, gateway_at
+from cli.dead import DeadLetters
+from cli.terminal import harmless
 from shared.letters import DeadLetterRow
 from tests.unit.samples import AT
 
@@ -47,8 +49,8 @@ async def url() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def letters(url: str) -> AsyncIterator[DeadLetters]:
-    async with dead_letters(url, "secret") as client:
-        yield client
+    async with gateway_at(url, "secret") as gateway:
+        yield DeadLetters(gateway)
 
 
 async def test_all_letters_are_found_page_by_page(letters: DeadLetters) -> None:
@@ -68,26 +70,28 @@ async def test_a_letter_is_shown(letters: DeadLetters) -> None:
     ],
 )
 async def test_a_refusal_says_what_to_do(letters: DeadLetters, number: int, words: str) -> None:
-    with pytest.raises(DeadError, match=words) as error:
+    with pytest.raises(GatewayError, match=words) as error:
         await letters.show(number)
 
     assert "\n" not in str(error.value)
 
 
 async def test_who_is_no_admin_is_told(url: str) -> None:
-    async with dead_letters(url, None) as client:
-        with pytest.raises(DeadError, match=r"status 403: alice is no admin\.$"):
-            await client.page(after=0, limit=20)
+    async with gateway_at(url, None) as gateway:
+        with pytest.raises(
+            GatewayError, match=r"status 403: alice is no admin\. Set .* to an admin's key\.$"
+        ):
+            await DeadLetters(gateway).page(after=0, limit=20)
 
 
 async def test_without_a_gateway_the_next_step_is_named() -> None:
-    async with dead_letters("http://127.0.0.1:1", None) as client:
-        with pytest.raises(DeadError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
-            await client.show(1)
+    async with gateway_at("http://127.0.0.1:1", None) as gateway:
+        with pytest.raises(GatewayError, match=r"No gateway answers at .*Start Pandora with `pandora up`"):
+            await DeadLetters(gateway).show(1)
 
 
 def test_what_somebody_else_wrote_does_not_speak_to_the_terminal() -> None:
-    assert _harmless("a\x1b[2Jb\r\nc\td\x07 é") == "a\ufffd[2Jb\ufffd\nc\td\ufffd é"
+    assert harmless("a\x1b[2Jb\r\nc\td\x07 é") == "a\ufffd[2Jb\ufffd\nc\td\ufffd é"
 
 
 def test_the_columns_of_the_list_are_fields_of_a_letter() -> None:

@@ -10,7 +10,9 @@ from aiohttp import web
 from rich.console import Console
 
 from cli import forgetting
-from cli.forgetting import ForgetError, ForgettingClient, forgetting_at
+from cli.client import gateway_at
+from cli.failure import CommandFailed
+from cli.forgetting import ForgettingClient
 
 STORES = [
     {"store": "turns", "removed": 1200, "erased": True, "remains": ""},
@@ -82,8 +84,8 @@ async def gateway(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[ForgettingClient]:
-    async with forgetting_at(gateway.url, "secret") as connected:
-        yield connected
+    async with gateway_at(gateway.url, "secret") as connected:
+        yield ForgettingClient(connected)
 
 
 async def test_it_waits_until_the_bytes_are_gone(gateway: Gateway, client: ForgettingClient) -> None:
@@ -97,19 +99,19 @@ async def test_it_waits_until_the_bytes_are_gone(gateway: Gateway, client: Forge
 
 
 async def test_a_refusal_says_what_to_do(gateway: Gateway, client: ForgettingClient) -> None:
-    with pytest.raises(ForgetError, match=r"status 404: there is no ended turn missing\.$"):
+    with pytest.raises(CommandFailed, match=r"status 404: there is no ended turn missing\.$"):
         await client.forget("turns/missing")
-    with pytest.raises(ForgetError, match="Set PANDORA_API_KEY to an admin's key"):
+    with pytest.raises(CommandFailed, match="Set PANDORA_API_KEY to an admin's key"):
         await client.forget("users/bob/data")
     gateway.looks = [503]
-    with pytest.raises(ForgetError, match="See `pandora status`"):
+    with pytest.raises(CommandFailed, match="See `pandora status`"):
         await client.until_erased(receipt("pending"))
 
 
 async def test_where_nobody_answers_one_is_told_so() -> None:
-    async with forgetting_at("http://127.0.0.1:9", None) as client:
-        with pytest.raises(ForgetError, match="Start Pandora"):
-            await client.forget("turns/t1")
+    async with gateway_at("http://127.0.0.1:9", None) as nobody:
+        with pytest.raises(CommandFailed, match="Start Pandora"):
+            await ForgettingClient(nobody).forget("turns/t1")
 
 
 async def test_turns_are_counted_where_they_can_be(gateway: Gateway, client: ForgettingClient) -> None:
@@ -123,11 +125,11 @@ async def test_turns_are_counted_where_they_can_be(gateway: Gateway, client: For
 
 def test_nobody_is_forgotten_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO("y\n"))
-    with pytest.raises(ForgetError, match="--yes"):
+    with pytest.raises(CommandFailed, match="--yes"):
         forgetting.confirm("turn t1", yes=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
-    with pytest.raises(ForgetError, match="Nothing was forgotten"):
+    with pytest.raises(CommandFailed, match="Nothing was forgotten"):
         forgetting.confirm("turn t1", yes=False)
     forgetting.confirm("turn t1", yes=True)
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cli.memories import MemoriesClient, MemoriesError, _beginning, _by, memories_at
+from cli.client import gateway_at
+from cli.failure import CommandFailed
+from cli.memories import MemoriesClient, _beginning, _by
 
 IDS = [f"019a0000-0000-7000-8000-{n:012}" for n in range(250)]
 
@@ -47,15 +49,15 @@ async def url() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[MemoriesClient]:
-    async with memories_at(url, "secret") as connected:
-        yield connected
+    async with gateway_at(url, "secret") as gateway:
+        yield MemoriesClient(gateway)
 
 
 async def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(client: MemoriesClient) -> None:
     assert await client.id_of(IDS[249]) == IDS[249]
     assert await client.id_of("019a0000-0000-7000-8000-000000000249") == IDS[249]
     assert await client.id_of("unknown") == "unknown"
-    with pytest.raises(MemoriesError, match="begins 250 ids"):
+    with pytest.raises(CommandFailed, match="begins 250 ids"):
         await client.id_of("019a")
 
 
@@ -68,14 +70,14 @@ async def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(client:
     ],
 )
 async def test_a_refusal_says_what_to_do(client: MemoriesClient, memory_id: str, words: str) -> None:
-    with pytest.raises(MemoriesError, match=words):
+    with pytest.raises(CommandFailed, match=words):
         await client.show(memory_id)
 
 
 async def test_who_has_no_key_is_told(url: str) -> None:
-    async with memories_at(url, None) as client:
-        with pytest.raises(MemoriesError, match=r"status 401: .*Set PANDORA_API_KEY"):
-            await client.page(limit="20")
+    async with gateway_at(url, None) as gateway:
+        with pytest.raises(CommandFailed, match=r"status 401: .*Set PANDORA_API_KEY"):
+            await MemoriesClient(gateway).page(limit="20")
 
 
 async def test_an_id_is_no_path(client: MemoriesClient) -> None:
@@ -83,9 +85,9 @@ async def test_an_id_is_no_path(client: MemoriesClient) -> None:
 
 
 async def test_without_a_gateway_one_is_told_how_to_start_it() -> None:
-    async with memories_at("http://127.0.0.1:1", None) as client:
-        with pytest.raises(MemoriesError, match="pandora up"):
-            await client.page()
+    async with gateway_at("http://127.0.0.1:1", None) as gateway:
+        with pytest.raises(CommandFailed, match="pandora up"):
+            await MemoriesClient(gateway).page()
 
 
 def test_ids_are_shown_as_far_as_they_differ() -> None:

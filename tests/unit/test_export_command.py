@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from cli.exporting import ExportError, read_manifest, size_of
+from cli.exporting import read_manifest, size_of
+from cli.failure import CommandFailed
 from cli.main import app
-from cli.reimporting import harmless, without_user
+from cli.reimporting import without_user
+from cli.terminal import harmless
 from services.gateway.domain.memories_in import read_memory, statements_of
 from shared.events import encode
 from shared.memories import Evidence, Memory
@@ -60,7 +62,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
 
     result = CliRunner().invoke(app, ["export", str(file)])
 
-    assert isinstance(result.exception, ExportError)
+    assert isinstance(result.exception, CommandFailed)
     assert "--force" in str(result.exception)
     assert file.read_text() == "dear to me"
 
@@ -76,7 +78,7 @@ def test_an_export_that_fails_leaves_everything_as_it_was(
 
     result = CliRunner().invoke(app, ["export", str(file), *force])
 
-    assert isinstance(result.exception, ExportError)
+    assert isinstance(result.exception, CommandFailed)
     assert "No gateway answers" in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == (["me.zip"] if force else [])
     assert not force or file.read_text() == "dear to me"
@@ -85,7 +87,7 @@ def test_an_export_that_fails_leaves_everything_as_it_was(
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(tmp_path / "nowhere" / "me.zip")])
 
-    assert isinstance(result.exception, ExportError)
+    assert isinstance(result.exception, CommandFailed)
     assert "cannot be written" in str(result.exception)
 
 
@@ -95,9 +97,9 @@ def test_what_is_no_whole_export_is_refused(tmp_path: Path) -> None:
     text.write_text("no zip")
 
     for file in (half, text):
-        with pytest.raises(ExportError, match="no whole export"):
+        with pytest.raises(CommandFailed, match="no whole export"):
             read_manifest(file)
-    with pytest.raises(ExportError, match="cannot be read"):
+    with pytest.raises(CommandFailed, match="cannot be read"):
         read_manifest(tmp_path / "nothing.zip")
 
 

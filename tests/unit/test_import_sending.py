@@ -9,7 +9,9 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from cli import importing
-from cli.conversations.sending import Answer, BadLine, ImportFailed, chunks_of, connected, send_all
+from cli.client import gateway_at
+from cli.conversations.sending import Answer, BadLine, Importer, chunks_of, send_all
+from cli.failure import CommandFailed
 from cli.main import app
 from tests.stack import free_ports
 
@@ -54,8 +56,8 @@ async def server() -> AsyncIterator[Server]:
 
 async def send(url: str, lines: list[bytes]) -> tuple[Answer, list[int]]:
     total, steps = Answer(), list[int]()
-    async with connected(url, "secret", "bob", NO_PAUSES) as gateway:
-        await send_all(lines, gateway, total, steps.append)
+    async with gateway_at(url, "secret") as gateway:
+        await send_all(lines, Importer(gateway, "bob", NO_PAUSES), total, steps.append)
     return total, steps
 
 
@@ -89,9 +91,9 @@ async def test_what_stays_away_is_said(server: Server) -> None:
     (port,) = free_ports(1)
     server.refusals = [web.json_response({"detail": "0 lines are stored."}, status=503) for _ in range(9)]
 
-    with pytest.raises(ImportFailed, match=r"status 503: 0 lines are stored\. See `pandora status`"):
+    with pytest.raises(CommandFailed, match=r"status 503: 0 lines are stored\. See `pandora status`"):
         await send(server.url, [b"one"])
-    with pytest.raises(ImportFailed, match=r"No gateway answers at .* `pandora up`"):
+    with pytest.raises(CommandFailed, match=r"No gateway answers at .* `pandora up`"):
         await send(f"http://127.0.0.1:{port}", [b"one"])
 
 
@@ -99,7 +101,10 @@ async def test_what_stays_away_is_said(server: Server) -> None:
     ("answer", "words"),
     [
         ({"status": 401, "text": '{"detail": "no such key"}'}, r"401: no such key\. Set PANDORA_API_KEY"),
-        ({"status": 403, "text": '{"detail": "no admin"}'}, r"403: no admin\.$"),
+        (
+            {"status": 403, "text": '{"detail": "no admin"}'},
+            r"403: no admin\. Set PANDORA_API_KEY to an admin's key\.$",
+        ),
         ({"status": 502, "text": "<html>"}, r"502: no reason given\.$"),
         ({"status": 200, "text": "<html>"}, r"is no gateway\. Check PANDORA_URL"),
     ],
@@ -107,7 +112,7 @@ async def test_what_stays_away_is_said(server: Server) -> None:
 async def test_what_is_refused_is_not_asked_again(server: Server, answer: dict[str, Any], words: str) -> None:
     server.refusals = [web.Response(**answer)]
 
-    with pytest.raises(ImportFailed, match=words):
+    with pytest.raises(CommandFailed, match=words):
         await send(server.url, [b"one"])
 
 
@@ -124,7 +129,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
         if made.lines == 7:
             raise KeyboardInterrupt
         if made.lines == 8:
-            raise ImportFailed("No gateway.")
+            raise CommandFailed("No gateway.")
 
     monkeypatch.setattr(importing, "_send", sent)
     return made
@@ -174,7 +179,7 @@ def test_what_stops_half_way_says_how_far_it_came(answer: Answer) -> None:
 
     result = run()
 
-    assert isinstance(result.exception, ImportFailed)
+    assert isinstance(result.exception, CommandFailed)
     assert "No gateway.\nStopped after 8 messages" in str(result.exception)
 
 
@@ -182,5 +187,5 @@ def test_what_stops_half_way_says_how_far_it_came(answer: Answer) -> None:
 def test_a_file_that_cannot_be_read_is_said(name: str) -> None:
     result = CliRunner().invoke(app, ["import", "conversations", name])
 
-    assert isinstance(result.exception, ImportFailed)
+    assert isinstance(result.exception, CommandFailed)
     assert "cannot be read" in str(result.exception)

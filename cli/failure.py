@@ -1,0 +1,5 @@
+"""How a command ends that came to nothing."""
+
+
+class CommandFailed(Exception):
+    """The message says what to do next."""
