@@ -29,6 +29,10 @@ class Approvals:
 
         return cls(Approval(), lambda: datetime.now(UTC), keep)
 
+    @property
+    def is_waiting(self) -> bool:
+        return bool(waiting(self.state))
+
     def seconds_spent(self) -> float:
         """Waiting, so far: that time is nobody's fault."""
         return seconds_spent(self.state, self._clock())

@@ -139,9 +139,7 @@ class TurnRun:
     @property
     def is_waiting(self) -> bool:
         """For a person, and nothing else keeps it: what it was asked to stop for, it does."""
-        return (
-            self.phase == "coordinate" and self.stopping.why is None and bool(waiting(self.approvals.state))
-        )
+        return self.phase == "coordinate" and self.stopping.why is None and self.approvals.is_waiting
 
     @property
     def is_committing(self) -> bool:

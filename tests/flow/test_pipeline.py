@@ -149,6 +149,20 @@ async def test_a_tool_waits_for_a_person(asking: Stack, answer: str, notes: list
     assert again == 409
 
 
+async def test_a_session_has_a_recipe_of_its_own(scripted: Stack) -> None:
+    path = "/v1/sessions/thoughtful"
+    assert (await scripted.call("PATCH", path, {"recipe": "standard"}))[0] == 200
+
+    own = await until(scripted, await start(scripted, "hello", session_id="thoughtful"), "saved")
+    named = await start(scripted, "hello", session_id="thoughtful", recipe="direct")
+    other = await until(scripted, await start(scripted, "hello"), "saved")
+
+    assert (own["recipe"], other["recipe"]) == ("standard", "direct")
+    assert (await until(scripted, named, "saved"))["recipe"] == "direct"
+    assert (await scripted.call("DELETE", path))[0] == 200
+    assert await scripted.call("GET", path) == (200, {"session_id": "thoughtful", "recipe": ""})
+
+
 async def test_a_turn_still_waits_behind_a_restart(asking: Stack) -> None:
     turn_id = await start(asking, "water the plants")
     await until(asking, turn_id, "waiting")
