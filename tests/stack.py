@@ -133,6 +133,17 @@ class Stack:
             text = await response.text()
             return response.status, json.loads(text) if response.content_type.endswith("json") else text
 
+    async def upload(self, name: str, data: bytes, *, user: str = "alice") -> str:
+        """The id of the file."""
+        form = aiohttp.FormData()
+        form.add_field("file", data, filename=name)
+        async with (
+            aiohttp.ClientSession(headers=self.headers(user)) as http,
+            http.post(f"{self.gateway_url}/v1/files", data=form) as response,
+        ):
+            assert response.status == 200, await response.text()
+            return str((await response.json())["id"])
+
     async def events(self, response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
         """The decoded `data` of each server-sent event, with its `id` and `event` checked against it."""
         fields: dict[str, str] = {}

@@ -97,7 +97,13 @@ async def read_on(
 
 
 async def accept(
-    stack: Stack, text: str, *, url: str = "", user: str = "alice", tries: int = 1, **more: Any
+    stack: Stack,
+    text: str | list[dict[str, str]],
+    *,
+    url: str = "",
+    user: str = "alice",
+    tries: int = 1,
+    **more: Any,
 ) -> str:
     """The id of a turn, once it is accepted. `tries`: so often, where the answer is 503, Try again."""
     async with aiohttp.ClientSession() as http:

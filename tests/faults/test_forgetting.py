@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from shared.events import ForgetRequested, ForgetScope, MemoryExtracted, encode
 from shared.memories import Statement
 from tests.contracts.engines_server import ChatServer
+from tests.contracts.images_room import png_with
 from tests.faults.replicas import Replica, accept, ended, kill, until_sent
 from tests.stack import Stack
 
@@ -42,6 +43,7 @@ async def test_a_request_is_carried_out_whatever_dies(
     slow.word_seconds = 0.0
     word, session_id = f"quill{uuid4().hex}", f"s{uuid4().hex}"
     turns = [await faulty.tell(f"My word is {word}.", session_id=session_id) for _ in range(3)]
+    turns.append(await show(faulty, word, session_id))
     assert files_with(faulty, word)
 
     order = await request_to_forget(faulty, "session", session_id)
@@ -55,6 +57,18 @@ async def test_a_request_is_carried_out_whatever_dies(
     assert not await faulty.rows("SELECT 1 FROM pandora.turns WHERE session_id = $1", session_id)
     for turn in turns:
         assert (await faulty.call("GET", f"/v1/turns/{turn['turn_id']}"))[0] == 404
+    file_id = turns[-1]["images"][0]["file_id"]
+    assert (await faulty.call("GET", f"/v1/files/{file_id}"))[0] == 404
+
+
+async def show(stack: Stack, word: str, session_id: str) -> dict[str, Any]:
+    """A turn with an image that has the word where nobody looks, and in its name."""
+    image = {"type": "input_image", "file_id": await stack.upload(f"{word}.png", png_with(word))}
+    parts = [{"type": "input_text", "text": f"What is this {word}?"}, image]
+    turn = await ended(stack, await accept(stack, parts, session_id=session_id))
+    assert turn["status"] == "saved", turn
+    await stack.until_indexed(turn["id"])
+    return turn | {"turn_id": turn["id"]}
 
 
 async def test_events_that_come_late_bring_nothing_back(faulty: Stack, slow: ChatServer) -> None:

@@ -13,9 +13,19 @@ import nats
 import pytest
 
 from shared.events import ResearchSaved, encode
+from shared.replies import PutFile
+from tests.contracts.images_room import pieces, png_with
 from tests.stack import Stack
 
-FORGOTTEN = ["Quillfeather", "zanzibarite", "velvetmoth", "oblongata77", "Hesperidine", "marmalofant"]
+FORGOTTEN = [
+    "Quillfeather",
+    "zanzibarite",
+    "velvetmoth",
+    "oblongata77",
+    "Hesperidine",
+    "marmalofant",
+    "turmaline88",
+]
 """Words that nobody else says."""
 
 
@@ -93,6 +103,25 @@ async def read_a_page(stack: Stack, text: str, user: str) -> None:
             await asyncio.sleep(0.1)
 
 
+async def show(stack: Stack, file_id: str, user: str) -> dict[str, Any]:
+    """A turn with this image, once it is found by searches."""
+    parts = [{"type": "input_text", "text": "What is this?"}, {"type": "input_image", "file_id": file_id}]
+    status, accepted = await stack.call("POST", "/v1/turns", {"input": parts}, user=user)
+    assert status == 202, accepted
+    await stack.until_indexed(accepted["id"])
+    _, turn = await stack.call("GET", f"/v1/turns/{accepted['id']}", user=user)
+    assert [image["file_id"] for image in turn["images"]] == [file_id]
+    return dict(turn)
+
+
+async def put_half(stack: Stack, data: bytes, user: str) -> None:
+    """An upload that its sender leaves."""
+    (first, _) = pieces(data, user=user, file_id=uuid4().hex, name="half.png", step=len(data) - 1)
+    client = await nats.connect(stack.nats_url)
+    await client.request(PutFile.subject, encode(first), timeout=10)
+    await client.close()
+
+
 async def hits(stack: Stack, query: str, user: str = "alice") -> list[dict[str, Any]]:
     status, found = await stack.call("POST", "/v1/search", {"query": query}, user=user)
     assert status == 200, found
@@ -139,11 +168,18 @@ async def test_all_of_a_user_leaves_no_byte_and_the_others_stay(own: Stack) -> N
     )
     assert status == 201, memory
     await read_a_page(own, "A marmalofant is a rare stone.", user="bob")
+    shown = await own.upload("turmaline88.png", png_with("turmaline88"), user="bob")
+    await show(own, shown, user="bob")
+    await own.upload("turmaline88.png", png_with("turmaline88"), user="bob")
+    await put_half(own, png_with("turmaline88"), user="bob")
+    assert len([path for path in files_with(own, "turmaline88") if path.startswith("files/")]) == 5
     await own.tell("My garden has a walnut tree.", session_id="garden")
 
     status, receipt = await own.call("DELETE", "/v1/users/me/data", user="bob")
 
     assert status == 200, receipt
+    assert [one["removed"] for one in receipt["stores"] if one["store"] == "files"] == [2]
+    assert (await own.call("GET", "/v1/files", user="bob"))[1]["data"] == []
     assert await hits(own, "Quillfeather zanzibarite velvetmoth Hesperidine", user="bob") == []
     assert (await own.call("GET", "/v1/turns", user="bob"))[1]["turns"] == []
     assert (await own.call("GET", "/v1/memories", user="bob"))[1]["memories"] == []
@@ -153,6 +189,23 @@ async def test_all_of_a_user_leaves_no_byte_and_the_others_stay(own: Stack) -> N
     assert any("walnut" in hit["text"] for hit in await hits(own, "Which tree is in my garden?"))
     again = await own.tell("I am back and like plums.", session_id="family", user="bob")
     assert [hit["turn_id"] for hit in await hits(own, "plums", user="bob")] == [again["turn_id"]]
+
+
+async def test_with_a_turn_its_images_are_forgotten(own: Stack) -> None:
+    shown = await own.upload("bergamotte5.png", png_with("bergamotte5"))
+    other = await own.upload("pear.png", png_with("a pear"))
+    turn = await show(own, shown, user="alice")
+    assert files_with(own, "bergamotte5")
+
+    status, receipt = await own.call("DELETE", f"/v1/turns/{turn['id']}")
+
+    assert status == 200, receipt
+    (of_files,) = (one for one in receipt["stores"] if one["store"] == "files")
+    assert (of_files["removed"], of_files["erased"]) == (1, True)
+    assert (await own.call("GET", f"/v1/files/{shown}"))[0] == 404
+    assert (await own.call("GET", f"/v1/files/{other}"))[0] == 200
+    await receipt_of(own, receipt)
+    await gone_from_files(own, "bergamotte5")
 
 
 async def test_the_command_forgets_and_shows_the_receipt(own: Stack) -> None:

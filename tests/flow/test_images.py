@@ -4,7 +4,6 @@ import asyncio
 import base64
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.contracts.images_room import image_bytes
@@ -34,17 +33,6 @@ async def seeing() -> Any:
     stack.remove()
 
 
-async def upload(stack: Stack, name: str, data: bytes) -> str:
-    form = aiohttp.FormData()
-    form.add_field("file", data, filename=name)
-    async with (
-        aiohttp.ClientSession(headers=stack.headers("alice")) as http,
-        http.post(f"{stack.gateway_url}/v1/files", data=form) as response,
-    ):
-        assert response.status == 200, await response.text()
-        return str((await response.json())["id"])
-
-
 async def show(stack: Stack, text: str, image: dict[str, str], **more: str) -> dict[str, Any]:
     parts = [{"type": "input_text", "text": text}, {"type": "input_image", **image}]
     status, accepted = await stack.call("POST", "/v1/turns", {"input": parts, **more})
@@ -59,7 +47,7 @@ async def show(stack: Stack, text: str, image: dict[str, str], **more: str) -> d
 
 
 async def test_without_an_engine_that_sees_the_turn_says_so_and_goes_on(stack: Stack) -> None:
-    file_id = await upload(stack, "lighthouse.png", image_bytes())
+    file_id = await stack.upload("lighthouse.png", image_bytes())
 
     turn = await show(stack, "Who keeps the lighthouse of Ostende?", {"file_id": file_id})
 
