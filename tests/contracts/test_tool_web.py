@@ -52,8 +52,7 @@ async def test_other_texts_are_read_as_they_are(kind: str, body: str | bytes, te
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("application/pdf", "it is a PDF"),
-        ("image/png", "it is image/png; HTML, text, JSON"),
+        ("image/png", "it is image/png; HTML, PDF, text, JSON"),
         ("application/octet-stream", "it is application/octet-stream"),
         ("video/mp4", "it is video/mp4"),
     ],
@@ -95,7 +94,7 @@ def test_a_page_is_fresh_for_as_long_as_it_says(headers: dict[str, str], fresh: 
 
 @pytest.mark.parametrize(
     ("path", "brief"),
-    [("/gone", "HTTP 404"), ("/pdf", "a PDF"), ("/private", "robots.txt"), ("/long", "too large")],
+    [("/gone", "HTTP 404"), ("/pdf", "broken PDF"), ("/private", "robots.txt"), ("/long", "too large")],
 )
 async def test_what_a_site_did_not_give_is_told_in_a_few_words(path: str, brief: str, site: Site) -> None:
     site.robots = "User-agent: *\nDisallow: /private\n"

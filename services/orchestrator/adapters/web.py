@@ -19,8 +19,9 @@ from services.orchestrator.adapters.web_guard import (
     guarded_connector,
     look_up,
 )
+from services.orchestrator.adapters.web_pdf import PDF_FAULTS, PdfTexts
 from services.orchestrator.adapters.web_robots import AGENT, MOST_BYTES, Robots
-from services.orchestrator.adapters.web_text import TextReader, decoded, form_of
+from services.orchestrator.adapters.web_text import Text, TextReader, decoded, form_of
 from services.orchestrator.tools.ports import Page, Unreadable
 
 _MOST_REDIRECTS: Final = 5
@@ -31,7 +32,8 @@ _FRESH: Final = timedelta(days=7)
 _LEAST_FRESH, _MOST_FRESH = timedelta(hours=1), timedelta(days=30)
 _HEADERS: Final = {
     "User-Agent": f"{AGENT}/0.1 (a personal assistant; reads single pages on request)",
-    "Accept": "text/html,application/xhtml+xml,text/plain,text/markdown,application/json,text/xml",
+    "Accept": "text/html,application/xhtml+xml,text/plain,text/markdown,application/json,text/xml,"
+    "application/pdf",
     "Accept-Encoding": "gzip, deflate",
 }
 
@@ -75,6 +77,7 @@ class WebReader:
         self._tls = tls
         self._robots = Robots()
         self._texts = TextReader(seconds=self._limits.text_seconds)
+        self._pdfs = PdfTexts(seconds=self._limits.text_seconds)
 
     async def fetch(self, url: str) -> Page:
         try:
@@ -149,20 +152,16 @@ class WebReader:
             )
         if "Content-Type" not in response.headers:
             raise _Unfit("the server does not say what it is (no Content-Type)", "no type")
-        if response.content_type == "application/pdf":
-            raise _Unfit("it is a PDF, and these are not read; look for a web page about it", "a PDF")
         if form_of(response.content_type) is None:
             raise _Unfit(
-                f"it is {response.content_type[:100]}; HTML, text, JSON, XML and Markdown are read",
+                f"it is {response.content_type[:100]}; HTML, PDF, text, JSON, XML and Markdown are read",
                 "another type",
             )
         return self._limits.bytes
 
     async def _page(self, answer: _Answer) -> Page:
-        form = form_of(answer.content_type) or "plain"
-        source = await asyncio.to_thread(decoded, answer.body, answer.charset, form)
         try:
-            read = await self._texts.read(source, form, str(answer.url))
+            read = await self._text(answer)
         except TimeoutError as error:
             raise _Unfit(
                 "its text could not be found in time; it may be very large or broken", "text not found"
@@ -179,6 +178,16 @@ class WebReader:
             fetched_at=now,
             expires_at=expiry_of(answer.headers, now),
         )
+
+    async def _text(self, answer: _Answer) -> Text:
+        form = form_of(answer.content_type) or "plain"
+        if form == "pdf":
+            pdf = await self._pdfs.read(answer.body)
+            if pdf.fault:
+                raise _Unfit(*PDF_FAULTS[pdf.fault])
+            return Text(title=pdf.title, text=pdf.text, published_at=pdf.made_at)
+        source = await asyncio.to_thread(decoded, answer.body, answer.charset, form)
+        return await self._texts.read(source, form, str(answer.url))
 
 
 class _Unfit(Exception):

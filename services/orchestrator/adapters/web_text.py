@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Form = Literal["html", "plain"]
+Form = Literal["html", "plain", "pdf"]
 _FORMS: Final[dict[str, Form]] = {
     "text/html": "html",
     "application/xhtml+xml": "html",
@@ -19,6 +19,7 @@ _FORMS: Final[dict[str, Form]] = {
     "text/markdown": "plain",
     "text/x-markdown": "plain",
     "application/json": "plain",
+    "application/pdf": "pdf",
     "application/xml": "plain",
     "text/xml": "plain",
 }
