@@ -14,9 +14,9 @@ from services.orchestrator.archive import read_record
 from services.orchestrator.domain.approval import Approval, waiting
 from services.orchestrator.domain.documents import EVENTS, events_in
 from services.orchestrator.domain.flow import hears_next, is_rejected, next_phase
-from services.orchestrator.domain.queue import Lease
 from services.orchestrator.domain.recipes import PhaseName
 from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.lease import TurnLease
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down
@@ -38,8 +38,6 @@ MOST_ATTEMPTS = 30
 """Processes that may have died over a turn; each hand-back counts as well."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _CHECKPOINT_SECONDS = 0.1
-_SESSION_TURNS = 10
-"""Ids of the session's last turns that travel with its lease."""
 
 
 class TurnRun:
@@ -57,7 +55,6 @@ class TurnRun:
         *,
         has_waited: bool,
     ) -> None:
-        self.held = held
         self.stopping = Stopping()
         self.record: TurnRecord | None = None
         self.ended = asyncio.Event()
@@ -72,12 +69,15 @@ class TurnRun:
         )
         self._steps = Steps(turn, self._deps, limits)
         self._session_recipes = recipes
-        self._leases = leases
+        self._lease = TurnLease(held, leases)
         self._outcomes = outcomes
         self._has_waited = has_waited
-        self._writing = asyncio.Lock()
         self._checkpoint: asyncio.Task[None] | None = None
         self._is_ending = False
+
+    @property
+    def held(self) -> Held:
+        return self._lease.held
 
     @property
     def turn(self) -> Turn:
@@ -99,7 +99,7 @@ class TurnRun:
                 await self.give_back()
             else:
                 await self._tell(self.record)
-                await self._give_back("free", None)
+                await self._lease.free(self.turn, self.record)
         except LeaseLost as lost:
             metrics.turns_fenced.inc()
             log.warning("turn %d: %s", self.turn.turn_number, lost)
@@ -288,29 +288,13 @@ class TurnRun:
             if record.status == "saved" or record.why_cancelled != "replaced":
                 self._deps.recent.add(record)
 
-    # --- the lease ---
-
-    def _lease(self, state: Any, turn: Turn) -> Lease:
-        recent = turn.earlier
-        record = self.record
-        if state == "free" and record is not None and stays_in_session(record):
-            recent = [*(turn_id for turn_id in recent if turn_id != record.turn_id), record.turn_id]
-        return Lease(
-            state=state,
-            holder=self.held.lease.holder,
-            turn_id=turn.turn_id,
-            turn_number=turn.turn_number,
-            attempt=turn.attempt,
-            is_waiting=bool(waiting(turn.approval)),
-            recent=recent[-_SESSION_TURNS:],
-        )
+    # --- checkpoints ---
 
     async def _save(self, turn: Turn) -> None:
         if self.stopping.why in ("cancelled", "interrupted", "replaced"):
             turn = replaced(turn, stopped=self.stopping.why)
         turn = replaced(turn, steering=list(self._steering.texts))
-        async with self._writing:
-            self.held = await self._leases.save(self.held, self._lease("held", turn), turn)
+        await self._lease.save(turn)
 
     async def _checkpoint_behind(self, name: PhaseName) -> None:
         if name == "coordinate":  # What tools have done should not be done again.
@@ -338,16 +322,7 @@ class TurnRun:
     async def give_back(self) -> None:
         """For anybody to go on with, at once, as the next attempt. Raises LeaseLost."""
         texts = list(self._steering.texts)
-        turn = replaced(self.turn, steering=texts, output=self._steps.answer)
-        await self._give_back("handed_back", turn)
-
-    async def _give_back(self, state: Any, turn: Turn | None) -> None:
-        async with self._writing:
-            self.held = await self._leases.save(self.held, self._lease(state, self.turn), turn)
-
-
-def stays_in_session(record: TurnRecord) -> bool:
-    return record.status == "saved" or (record.status == "cancelled" and record.why_cancelled != "replaced")
+        await self._lease.hand_back(replaced(self.turn, steering=texts, output=self._steps.answer))
 
 
 def is_same(request: TurnRequested, record: TurnRecord) -> bool:
