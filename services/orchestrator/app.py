@@ -4,95 +4,68 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import nats.errors
 import nats.js.errors
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from uuid_utils import uuid7
 
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
 from services.orchestrator.adapters.folder_files import FolderFiles
-from services.orchestrator.adapters.mcp import McpTools
-from services.orchestrator.adapters.nats import BusAnnouncements, BusMemory, BusModel, BusOutcomes
+from services.orchestrator.adapters.nats import BusModel, BusOutcomes
 from services.orchestrator.adapters.nats_dead_letters import BusDeadLetters
 from services.orchestrator.adapters.nats_forgetting import BusIndexer, BusTraces, hear_forgotten
 from services.orchestrator.adapters.nats_queue import BusLeases, Peers, hear_ends, leases_tail, turns_tail
-from services.orchestrator.adapters.nats_research import BusResearchLog
 from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
-from services.orchestrator.adapters.nats_tools import ArchivedFiles, BusMemorySaving, BusMemorySearch
 from services.orchestrator.adapters.pillow_pictures import look
-from services.orchestrator.adapters.recipe_files import RecipeFiles
-from services.orchestrator.adapters.web import WebReader
-from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import Archive
 from services.orchestrator.archiving import Archiving
+from services.orchestrator.burying import burying
 from services.orchestrator.controls import Controls
 from services.orchestrator.declaring import declare
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.queue import TurnQueue
-from services.orchestrator.domain.recipes import PHASES
 from services.orchestrator.domain.turn import Turn
+from services.orchestrator.equipment import equipment, time_limits, toolbox
 from services.orchestrator.exporting import Exporting
 from services.orchestrator.files import Filing
 from services.orchestrator.forgetting import Forgetting
-from services.orchestrator.phases.ahead import Ahead
-from services.orchestrator.phases.deps import Deps, Limits
+from services.orchestrator.phases.deps import Deps
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
-from services.orchestrator.recent import RecentTurns
 from services.orchestrator.reflector import Reflector
 from services.orchestrator.run import TurnRun
 from services.orchestrator.sessions import Sessions
 from services.orchestrator.settings import OrchestratorSettings
-from services.orchestrator.steps import TimeLimits
-from services.orchestrator.stopping import Stopping
-from services.orchestrator.tools.builtin import built_in_tools
-from services.orchestrator.tools.own import own_tools
-from services.orchestrator.tools.registry import Toolbox
-from services.orchestrator.tools.servers import read_mcp_servers
 from services.orchestrator.unrun import Unrun
 from shared import metrics
 from shared.bus import Bus
-from shared.dead_letters import GivenUp, bury
 from shared.deliveries import Batches, Consumer, consuming
 from shared.endpoints import Endpoint
-from shared.errors import Poison, Transient
 from shared.events import ForgetRequested, TurnSaved
 from shared.replies import (
     Control,
     ControlHere,
     Controlled,
     Count,
-    FindRunning,
-    FindUnended,
-    GetDocument,
-    GetEvents,
-    GetSession,
-    GetTurn,
-    ListDocuments,
     Models,
     Recipes,
     RecipesReply,
-    SetSession,
 )
 from shared.runtime import Health, answers, health_app, serve_http, until_there
 from shared.streams import (
     DURABLES,
     ORCHESTRATOR_FORGET_REQUESTED,
-    ORCHESTRATOR_TURN_REQUESTED,
     ORCHESTRATOR_TURN_SAVED,
     STREAMS,
 )
 
 log = logging.getLogger(__name__)
-_ROOT = Path(__file__).parents[2]
 _WATCH_SECONDS = 2.0
 _BEAT_SECONDS = 1.0
 _FORGOTTEN_TOGETHER, _FORGET_WINDOW_SECONDS = 32, 0.05
@@ -118,11 +91,11 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         health.depends_on("inference", answers(bus, Models()))
 
         own = f"{uuid7()}"
-        tools = await stack.enter_async_context(_toolbox(settings, bus, documents))
-        deps = _deps(settings, bus, documents, tools)
+        tools = await stack.enter_async_context(toolbox(settings, bus, documents, _now))
+        deps = equipment(settings, bus, documents, files, tools, _now)
         leases, outcomes = BusLeases(bus), BusOutcomes(bus)
         session_recipes = BusSessionRecipes(bus)
-        limits = _limits(settings)
+        limits = time_limits(settings)
         unrun = Unrun(deps, outcomes)
 
         def make_run(turn: Turn, held: Held, has_waited: bool) -> TurnRun:
@@ -155,7 +128,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         await hear_ends(bus, dispatcher.see_end)
         watching(peers.run())
         await held.caught_up.wait()
-        turns = turns_tail(bus, dispatcher.see_turn, _bury(bus, outcomes), declare_again)
+        turns = turns_tail(bus, dispatcher.see_turn, burying(bus, outcomes), declare_again)
         watching(turns.run())
         await turns.caught_up.wait()
         controls = Controls(dispatcher, places, leases, documents, unrun, ask_holder, turns.is_behind)
@@ -170,10 +143,11 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
             is_busy=lambda: dispatcher.is_busy,
         )
         sessions = Sessions(session_recipes, deps.recipes, deps.clock)
-        endpoints = _endpoints(Archive(documents), controls, deps) + _session_endpoints(sessions)
-        endpoints += Exporting(documents).endpoints() + archiving.endpoints()
-        endpoints += Filing(files, limit_bytes=settings.file_limit_bytes).endpoints()
-        await bus.serve("Turns and their documents", endpoints + BusDeadLetters(bus).endpoints())
+        filing = Filing(files, limit_bytes=settings.file_limit_bytes)
+        answering = (Archive(documents), controls, sessions, Exporting(documents), archiving, filing)
+        endpoints = [endpoint for one in (*answering, BusDeadLetters(bus)) for endpoint in one.endpoints()]
+        endpoints.append(Endpoint(Recipes, lambda request, send: _recipes(deps)))
+        await bus.serve("Turns and their documents", endpoints)
         await hear_forgotten(bus, deps.recent.forget)
         consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, files, watching)]
         if settings.reflector == "on":
@@ -188,53 +162,12 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         await dispatcher.stop(settings.stop_timeout_seconds)
 
 
+async def _recipes(deps: Deps) -> RecipesReply:
+    return RecipesReply(names=deps.recipes.names())
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@contextlib.asynccontextmanager
-async def _toolbox(
-    settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments
-) -> AsyncIterator[Toolbox]:
-    """Raises SettingsError for a tool of one's own, or a server, that is written wrongly."""
-    own = own_tools(settings.tools_dir)
-    async with McpTools(read_mcp_servers(settings.mcp_servers.get_secret_value())) as servers:
-        brought = built_in_tools(
-            clock=_now,
-            search=BusMemorySearch(bus),
-            saving=BusMemorySaving(bus),
-            session=BusMemory(bus),
-            files=ArchivedFiles(Archive(documents)),
-            web=WebReader(),
-            log=BusResearchLog(bus, _now),
-        )
-        yield Toolbox([*brought, *own], sets=[servers])
-
-
-def _deps(settings: OrchestratorSettings, bus: Bus, documents: FolderDocuments, tools: Toolbox) -> Deps:
-    return Deps(
-        memory=BusMemory(bus),
-        model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
-        announcements=BusAnnouncements(bus),
-        documents=documents,
-        recent=RecentTurns(documents),
-        limits=Limits(
-            context_passages=settings.context_passages,
-            context_budget_tokens=settings.context_budget_tokens,
-            history_turns=settings.history_turns,
-            approval_seconds=settings.approval_timeout_seconds,
-        ),
-        tools=tools,
-        recipes=RecipeFiles(
-            settings.recipes_dir or _ROOT / "recipes",
-            settings.roles_file or _ROOT / "roles.toml",
-            settings.default_recipe,
-        ),
-        clock=_now,
-        stopping=Stopping(),
-        ahead=Ahead(),
-        approvals=Approvals.none(),
-    )
 
 
 def _forgetting(
@@ -265,37 +198,6 @@ def _reflecting(bus: Bus, settings: OrchestratorSettings) -> Consumer[TurnSaved]
     )
 
 
-def _limits(settings: OrchestratorSettings) -> TimeLimits:
-    return TimeLimits(
-        turn=settings.turn_timeout_seconds,
-        phases={phase: getattr(settings, f"{phase}_timeout_seconds") for phase in PHASES},
-    )
-
-
-def _endpoints(archive: Archive, controls: Controls, deps: Deps) -> list[Endpoint]:
-    return [
-        Endpoint(GetTurn, lambda request, send: archive.get_turn(request)),
-        Endpoint(GetEvents, lambda request, send: archive.get_events(request)),
-        Endpoint(ListDocuments, lambda request, send: archive.list_documents(request)),
-        Endpoint(GetDocument, lambda request, send: archive.get_document(request)),
-        Endpoint(Recipes, lambda request, send: _recipes(deps)),
-        Endpoint(FindUnended, lambda request, send: controls.find_unended(request)),
-        Endpoint(FindRunning, lambda request, send: controls.find_running(request)),
-        Endpoint(Control, lambda request, send: controls.control(request)),
-    ]
-
-
-def _session_endpoints(sessions: Sessions) -> list[Endpoint]:
-    return [
-        Endpoint(GetSession, lambda request, send: sessions.get(request)),
-        Endpoint(SetSession, lambda request, send: sessions.set(request)),
-    ]
-
-
-async def _recipes(deps: Deps) -> RecipesReply:
-    return RecipesReply(names=deps.recipes.names())
-
-
 def _tasks(stack: AsyncExitStack) -> Any:
     """Starts tasks that end with the stack."""
     tasks: list[asyncio.Task[None]] = []
@@ -311,37 +213,6 @@ def _tasks(stack: AsyncExitStack) -> Any:
         tasks.append(asyncio.create_task(work))
 
     return start
-
-
-def _bury(bus: Bus, outcomes: BusOutcomes) -> Any:
-    """What cannot be read goes to the dead letters; every orchestrator does so, and one letter is stored."""
-    aside: set[asyncio.Task[None]] = set()
-
-    async def bury_and_leave(message: Msg, poison: Poison) -> None:
-        while True:
-            try:
-                await bury(
-                    bus,
-                    GivenUp(
-                        durable=ORCHESTRATOR_TURN_REQUESTED.name,
-                        sequence=message.metadata.sequence.stream,
-                        subject=message.subject,
-                        body=message.data,
-                        headers=message.headers or {},
-                        reason=str(poison),
-                    ),
-                )
-                await outcomes.leave_queue(message.metadata.sequence.stream)
-                return
-            except Transient:
-                await asyncio.sleep(1.0)
-
-    def unreadable(message: Msg, poison: Poison) -> None:
-        task = asyncio.create_task(bury_and_leave(message, poison))
-        aside.add(task)
-        task.add_done_callback(aside.discard)
-
-    return unreadable
 
 
 async def _watch_peers(peers: Peers, dispatcher: Dispatcher) -> None:

@@ -10,6 +10,7 @@ from services.orchestrator.domain.documents import (
     events_of_record,
 )
 from services.orchestrator.ports import Documents
+from shared.endpoints import Endpoint
 from shared.errors import Refused
 from shared.events import decode
 from shared.replies import (
@@ -30,6 +31,14 @@ _PAGE_BYTES = 512 * 1024
 class Archive:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(GetTurn, lambda request, send: self.get_turn(request)),
+            Endpoint(GetEvents, lambda request, send: self.get_events(request)),
+            Endpoint(ListDocuments, lambda request, send: self.list_documents(request)),
+            Endpoint(GetDocument, lambda request, send: self.get_document(request)),
+        ]
 
     async def get_turn(self, request: GetTurn) -> TurnRecord:
         record = await read_record(self._documents, request.turn_id)

@@ -12,6 +12,7 @@ from services.orchestrator.places import Places
 from services.orchestrator.ports import Documents, LeaseLost, Leases
 from services.orchestrator.run import TurnRun
 from services.orchestrator.unrun import Unrun
+from shared.endpoints import Endpoint
 from shared.errors import Refused, Transient
 from shared.replies import (
     Control,
@@ -53,6 +54,13 @@ class Controls:
         self._unrun = unrun
         self._ask_holder = ask_holder
         self._is_behind = is_behind
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(FindUnended, lambda request, send: self.find_unended(request)),
+            Endpoint(FindRunning, lambda request, send: self.find_running(request)),
+            Endpoint(Control, lambda request, send: self.control(request)),
+        ]
 
     # --- looking ---
 

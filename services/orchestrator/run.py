@@ -11,7 +11,7 @@ import msgspec
 
 from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import read_record
-from services.orchestrator.domain.approval import Approval, waiting
+from services.orchestrator.domain.approval import Approval
 from services.orchestrator.domain.documents import EVENTS, events_in
 from services.orchestrator.domain.flow import hears_next, is_rejected, next_phase
 from services.orchestrator.domain.recipes import PhaseName

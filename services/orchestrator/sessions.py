@@ -5,6 +5,7 @@ import msgspec
 from services.orchestrator.domain.recipes import Chosen
 from services.orchestrator.phases.deps import Clock
 from services.orchestrator.ports import Recipes, SessionRecipes
+from shared.endpoints import Endpoint
 from shared.errors import Refused
 from shared.events import TurnRequested
 from shared.replies import GetSession, SessionSettings, SetSession
@@ -15,6 +16,12 @@ class Sessions:
         self._kept = kept
         self._recipes = recipes
         self._clock = clock
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(GetSession, lambda request, send: self.get(request)),
+            Endpoint(SetSession, lambda request, send: self.set(request)),
+        ]
 
     async def get(self, request: GetSession) -> SessionSettings:
         recipe = await self._kept.recipe_of(request.user, request.session_id)

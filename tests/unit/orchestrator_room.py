@@ -14,12 +14,12 @@ from services.orchestrator.controls import Controls
 from services.orchestrator.dispatch import Dispatcher
 from services.orchestrator.domain.live import story_of
 from services.orchestrator.domain.queue import Claim, Lease, SessionKey, TurnQueue, Waiting
-from services.orchestrator.domain.recipes import PHASES
+from services.orchestrator.domain.recipes import ORDER
 from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Clock, Deps, Limits
 from services.orchestrator.places import Places
-from services.orchestrator.ports import Held, LeaseLost, MakeEvent
+from services.orchestrator.ports import Held, LeaseLost, MakeEvent, Picture
 from services.orchestrator.recent import RecentTurns
 from services.orchestrator.run import TurnRun
 from services.orchestrator.steps import TimeLimits
@@ -27,7 +27,7 @@ from services.orchestrator.stopping import Stopping
 from services.orchestrator.tools.registry import Toolbox
 from services.orchestrator.tools.tool import Tool
 from services.orchestrator.unrun import Unrun
-from shared.errors import Transient
+from shared.errors import Refused, Transient
 from shared.events import AnyLiveEvent, Event, TurnRequested, Usage
 from shared.replies import Control, Controlled, Generate, Generated, Hit, TurnRow
 from tests.stack import ROOT
@@ -88,6 +88,18 @@ class Talker(Parrot):
         with stopping.listened_to():
             await stopping.wait()
         return generated(request, text="In Lis", pieces=[6], finish_reason="abort")
+
+
+class Album:
+    """Images of anybody; those that are not in it are not there."""
+
+    def __init__(self, **names: str) -> None:
+        self._names = names
+
+    async def picture(self, user: str, file_id: str) -> Picture:
+        if file_id not in self._names:
+            raise Refused(404, f"there is no file {file_id}")
+        return Picture(name=self._names[file_id], data_url=f"data:image/png;base64,{file_id}")
 
 
 class Announced:
@@ -215,10 +227,12 @@ class Room:
         clock: Clock = lambda: AT,
         approval_seconds: float = 60.0,
         concurrency: int = 4,
+        images: Album | None = None,
     ) -> None:
         self._clock = clock
         self._approval_seconds = approval_seconds
         self._concurrency = concurrency
+        self._images = images or Album()
         self.folder = folder
         self.tools = tools
         self.recipes = RecipeFiles(recipes, ROOT / "roles.toml", "direct")
@@ -230,7 +244,7 @@ class Room:
         self.board = Board()
         self.office = Office()
         self.archive = Archive(self.documents)
-        self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(PHASES, timeout))
+        self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(ORDER, timeout))
         self._tasks: list[asyncio.Task[None]] = []
         self.first, self.controls = self._orchestrator("first", model)
 
@@ -255,6 +269,7 @@ class Room:
                 approval_seconds=self._approval_seconds,
             ),
             clock=self._clock,
+            images=self._images,
             tools=Toolbox(self.tools),
             recipes=self.recipes,
             stopping=Stopping(),
