@@ -9,8 +9,6 @@ from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
 from services.orchestrator.adapters.recipe_files import RecipeFiles
 from services.orchestrator.sessions import Sessions
 from shared.bus import Bus
-from shared.endpoints import Endpoint
-from shared.replies import GetSession, SetSession
 from tests.contracts.gateway_room import Client, gateway_over_http
 from tests.contracts.nats_server import bus_to
 from tests.stack import ROOT
@@ -24,13 +22,7 @@ async def client(bus: Bus, url: str) -> AsyncIterator[Client]:
     recipes = RecipeFiles(Path(ROOT / "recipes"), ROOT / "roles.toml", "direct")
     async with bus_to(url, "orchestrator") as other:
         sessions = Sessions(BusSessionRecipes(other), recipes, lambda: AT)
-        await other.serve(
-            "a few lines",
-            [
-                Endpoint(GetSession, lambda request, send: sessions.get(request)),
-                Endpoint(SetSession, lambda request, send: sessions.set(request)),
-            ],
-        )
+        await other.serve("what is set for sessions", sessions.endpoints())
         async with gateway_over_http(bus) as connected:
             yield connected
 
@@ -58,9 +50,7 @@ async def test_a_recipe_is_set_told_and_taken_away(client: Client) -> None:
         ("/v1/sessions/no%20name", {"recipe": "direct"}, "session_id", "1 to 128"),
     ],
 )
-async def test_what_is_wrong_is_named(
-    client: Client, path: str, body: object, field: str, says: str
-) -> None:
+async def test_what_is_wrong_is_named(client: Client, path: str, body: object, field: str, says: str) -> None:
     status, problem = await client.call("PATCH", path, body)
 
     assert (status, problem.get("field")) == (422, field), problem
