@@ -30,7 +30,7 @@ def export(
     user: Annotated[str | None, typer.Option(help="Whose; for admins. Left out: your own.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
-    """Write all that is held of you, messages, memories and the documents of turns, into a zip."""
+    """Write all that is held of you, messages, memories, images and the documents of turns, into a zip."""
     if file.exists() and not force:
         raise CommandFailed(f"{file} is there already. Name another file, or write over it with --force.")
     try:
@@ -41,8 +41,8 @@ def export(
     counts = manifest["counts"]
     _print(
         f"Wrote {file} ({size_of(file.stat().st_size)}): {counts['messages']:,} messages, "
-        f"{counts['memories']:,} memories, {counts['documents']:,} documents of {counts['folders']:,} turns "
-        f"of {manifest['user']}."
+        f"{counts['memories']:,} memories, {counts['files']:,} images, {counts['documents']:,} documents of "
+        f"{counts['folders']:,} turns of {manifest['user']}."
     )
 
 
