@@ -180,6 +180,7 @@ async def test_nothing_that_is_quoted_leaves_its_quotation(make_room: Rooms, evi
         assert tags_in(first.content) in ([], ["memory", "tools", "images"])
         assert tags_in(last.content) == pairs(*names), request.phase
         assert not CONTROL.search(last.content)
+        assert not [one for one in between if TOKENS.search(one.content)]
         assert [one.role for one in between] == (
             ["user", "assistant"] if request.phase == "synthesis" else []
         )
@@ -207,6 +208,8 @@ CONTROL = re.compile(
     r"[<\uff1c]\s*\||\[/?INST\]|</?s>|<</?SYS>>|</?think>|<(start|end)_of_turn>", re.IGNORECASE
 )
 """By which chat templates begin and end messages."""
+TOKENS = re.compile(r"<\|\w+\|>|\[/?INST\]|</?s>|<</?SYS>>|</?think>|<(start|end)_of_turn>")
+"""Those that tokenizers know, letter by letter."""
 
 
 @pytest.mark.parametrize("evil", INJECTIONS)

@@ -1,6 +1,7 @@
 """The prompt: a stable beginning, then the session, then memory as quoted data, then the user's words."""
 
 from services.orchestrator.domain.quoting import images_in, joined, memory_of, results_of, tagged
+from services.orchestrator.domain.template_marks import without_template_marks
 from services.orchestrator.domain.turn import Turn
 from shared.replies import Message
 
@@ -17,17 +18,18 @@ def messages_of(turn: Turn) -> list[Message]:
     """The system message comes first and never changes, so that a server's prefix cache holds it.
 
     User and assistant take turns, as chat templates want it: what was said and never answered, since its
-    turn was cancelled, stands before what was said next.
+    turn was cancelled, stands before what was said next. They are told as they were, but for the marks of chat
+    templates: with these, a text that somebody pasted could speak as the system.
     """
     messages = [Message("system", SYSTEM)]
     unanswered: list[str] = []
     for earlier in turn.history or ():
-        unanswered.append(joined([images_in(earlier), earlier.input]))
+        unanswered.append(joined([images_in(earlier), without_template_marks(earlier.input)]))
         if earlier.output:
             messages.append(Message("user", "\n\n".join(unanswered)))
-            messages.append(Message("assistant", earlier.output))
+            messages.append(Message("assistant", without_template_marks(earlier.output)))
             unanswered.clear()
-    said = "\n\n".join((*unanswered, turn.said))
+    said = "\n\n".join((*unanswered, without_template_marks(turn.said)))
     messages.append(
         Message(
             "user", joined([memory_of(turn), images_in(turn), results_of(turn), said, _revision_of(turn)])
