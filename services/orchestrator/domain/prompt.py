@@ -18,8 +18,8 @@ def messages_of(turn: Turn) -> list[Message]:
     """The system message comes first and never changes, so that a server's prefix cache holds it.
 
     User and assistant take turns, as chat templates want it: what was said and never answered, since its
-    turn was cancelled, stands before what was said next. They are told as they were, but for the marks of chat
-    templates: with these, a text that somebody pasted could speak as the system.
+    turn was cancelled, stands before what was said next. All of it is told as it was, but for the marks of
+    chat templates: with these, a text that somebody pasted could speak as the system.
     """
     messages = [Message("system", SYSTEM)]
     unanswered: list[str] = []
