@@ -32,10 +32,15 @@ def files_list(session: SessionTurns, files: TurnFiles) -> Tool:
             except Refused:  # Forgotten meanwhile.
                 continue
             lines.append(f"turn {row.turn_number} (turn_id {row.turn_id}): {', '.join(sorted(names))}")
+            lines += [shortened(image.words) for image in row.images]
         return "\n".join(lines) or "This session has no ended turns yet."
 
     return make_tool(
-        "files.list", "Lists the documents of this session's last turns.", "read", ListArguments, list_files
+        "files.list",
+        "Lists the documents of this session's last turns, and what their images show.",
+        "read",
+        ListArguments,
+        list_files,
     )
 
 
