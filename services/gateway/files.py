@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Router, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import Provide
-from litestar.exceptions import ClientException
+from litestar.exceptions import ClientException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.response import Stream
@@ -162,6 +162,8 @@ async def _file_in(request: Request[Any, Any, Any], limit: int) -> tuple[str, by
                 413, f"the file has more than the {limit} bytes that are taken (FILE_LIMIT_BYTES)", "file"
             ) from error
         raise Refused(400, f"the form cannot be read: {error.detail}; {_HOW}") from error
+    except InternalServerException as error:  # What Litestar makes of a sender that has left.
+        raise Refused(400, "the body broke off; send all of it again") from error
     except (UnicodeDecodeError, LookupError) as error:  # A part without a file name is read as text.
         raise Refused(400, f"a part is no text and has no file name; {_HOW}", "file") from error
     if len(parts) != 1 or not isinstance(parts[0], UploadFile):

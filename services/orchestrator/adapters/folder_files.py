@@ -52,14 +52,14 @@ class FolderFiles:
         self._clock = clock
         self._locks = folder / ".locks"
         self._locks.mkdir(parents=True, exist_ok=True)
-        # Its own: whoever waits for a lock here keeps no turn from its documents.
-        self._threads = ThreadPoolExecutor(_THREADS, "files")
+        # Their own: whoever waits for a lock here keeps nobody from reading, and no turn from its documents.
+        self._locking = ThreadPoolExecutor(_THREADS, "files")
         for place in folder.glob("user_*"):
             _remove_old_leftovers(place)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         except OSError as error:
             raise Transient(f"{self._folder} cannot be used: {error.strerror or error}") from error
 
@@ -84,7 +84,7 @@ class FolderFiles:
     # --- putting ---
 
     async def put(self, piece: PutFile) -> FileInfo | None:
-        return await self._in_thread(lambda: self._put(piece))
+        return await self._in_thread(lambda: self._put(piece), self._locking)
 
     def _put(self, piece: PutFile) -> FileInfo | None:
         with self._alone(piece.user) as place:
@@ -155,14 +155,16 @@ class FolderFiles:
     # --- taking away ---
 
     async def begun_until(self, user: str, moment: datetime) -> list[str]:
-        return await self._in_thread(lambda: self._begun_until(user, moment))
+        return await self._in_thread(lambda: self._begun_until(user, moment), self._locking)
 
     def _begun_until(self, user: str, moment: datetime) -> list[str]:
         with self._alone(user) as place:
             return sorted({_id_in(path) for path in _entries(place) if not _began_after(path, moment)})
 
     async def remove(self, user: str, file_ids: Collection[str]) -> int:
-        return await self._in_thread(lambda: self._remove(user, file_ids)) if file_ids else 0
+        if not file_ids:
+            return 0
+        return await self._in_thread(lambda: self._remove(user, file_ids), self._locking)
 
     def _remove(self, user: str, file_ids: Collection[str]) -> int:
         with self._alone(user) as place:
