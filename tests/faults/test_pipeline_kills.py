@@ -1,6 +1,7 @@
 """SIGKILL of the orchestrator in each phase of the pipeline: what was thought before is not thought again."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,11 +9,14 @@ import aiohttp
 import pytest
 
 from services.orchestrator.domain.recipes import PhaseName
+from tests.contracts.images_room import image_bytes
 from tests.faults.replicas import accept, are_whole, ended, kill, read_on, text_of
 from tests.faults.test_kills import outcomes_of
 from tests.stack import Stack
 
-WHERE: list[PhaseName] = ["analysis", "gate", "gather", "plan", "coordinate", "synthesis", "validation"]
+WHERE: list[PhaseName] = [
+    *("look", "analysis", "gate", "gather", "plan", "coordinate", "synthesis", "validation")
+]
 SOME: list[PhaseName] = ["gate", "plan", "validation"]
 OTHERS = ["Stay nowhere at all.", "Stay nowhere, either."]
 RECIPE = """
@@ -52,6 +56,10 @@ answer = "late"
 delay_seconds = 60
 """
 ANSWERS = """
+[[rule]]
+role = "EYES"
+answer = ["A picture.", "AGAIN"]
+
 [[rule]]
 role = "NERVES"
 answer = ["In a few words.", "AGAIN"]
@@ -125,7 +133,7 @@ async def whole_again(thinking: Stack) -> AsyncIterator[None]:
 
 async def test_a_turn_goes_on_in_the_phase_in_which_its_process_was_killed(thinking: Stack) -> None:
     """A turn in each phase, and one kill for all of them."""
-    turns = {phase: await accept(thinking, f"Stay in {phase}.", recipe="standard") for phase in WHERE}
+    turns = {phase: await accept(thinking, shown(f"Stay in {phase}."), recipe="standard") for phase in WHERE}
     reading = {
         phase: asyncio.create_task(read_on([thinking.gateway_url], thinking, turn_id))
         for phase, turn_id in turns.items()
@@ -139,7 +147,7 @@ async def test_a_turn_goes_on_in_the_phase_in_which_its_process_was_killed(think
 
 
 async def test_a_turn_survives_one_kill_after_the_other(thinking: Stack) -> None:
-    turn_id = await accept(thinking, "Stay in each.", recipe="standard")
+    turn_id = await accept(thinking, shown("Stay in each."), recipe="standard")
     reading = asyncio.create_task(read_on([thinking.gateway_url], thinking, turn_id))
 
     for phase in SOME:
@@ -147,6 +155,12 @@ async def test_a_turn_survives_one_kill_after_the_other(thinking: Stack) -> None
         kill(thinking, "orchestrator")
 
     await check(thinking, turn_id, SOME, await reading)
+
+
+def shown(text: str) -> list[dict[str, str]]:
+    """With an image beside it."""
+    url = f"data:image/png;base64,{base64.b64encode(image_bytes()).decode()}"
+    return [{"type": "input_text", "text": text}, {"type": "input_image", "image_url": url}]
 
 
 async def check(stack: Stack, turn_id: str, killed_in: list[PhaseName], events: list[dict[str, Any]]) -> None:

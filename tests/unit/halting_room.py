@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from services.orchestrator.tools.tool import Tool
-from tests.unit.orchestrator_room import Room
+from tests.unit.orchestrator_room import Album, Room
 from tests.unit.pipeline_room import Halt, Halting, HaltingShelf, Rooms, Thinker, halting_tool
 from tests.unit.samples import hit
 
@@ -26,14 +26,14 @@ def halting_room(
     model = Halting(halt, **{"Plan": CALLS, **thoughts})
     tools = tools or [halting_tool("memory.search", halt, [] if called is None else called)]
     memory = HaltingShelf(halt, [hit(7, "Mira lives in Lisbon.")])
-    return make_room(model, memory=memory, tools=tools, recipe=rules), model
+    return make_room(model, memory=memory, tools=tools, recipe=rules, images=Album(a="a.png")), model
 
 
-async def hand_over(room: Room, model: Thinker, way: Way) -> None:
-    """To a second orchestrator with this model."""
+async def hand_over(room: Room, model: Thinker, way: Way, **more: Any) -> None:
+    """To a second orchestrator with this model. `more`: what the turn has beside its words."""
     model.stream = room.announced
     second = room.second(model)
-    room.put(second, 42, SAID, recipe="standard").close()
+    room.put(second, 42, SAID, recipe="standard", **more).close()
     if way == "stopped":
         await room.first.stop(within=0.05)
     else:

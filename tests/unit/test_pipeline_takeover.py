@@ -1,11 +1,11 @@
 """Turns that change hands in each phase of the pipeline: whoever goes on begins in that phase."""
 
 import asyncio
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from services.orchestrator.domain.recipes import PHASES, PhaseName
+from services.orchestrator.domain.recipes import ORDER, PhaseName
 from shared.errors import Transient
 from shared.events import OutputRestarted, TurnSaved, output_of
 from tests.unit.halting_room import CALLS, SAID, Way, halting_room, hand_over
@@ -25,7 +25,8 @@ from tests.unit.pipeline_room import (
 )
 
 KITCHEN = ("alice", "kitchen")
-WHERE: list[PhaseName] = [phase for phase in PHASES if phase != "save"]
+SHOWN = ["a"]
+WHERE: list[PhaseName] = [phase for phase in ORDER if phase != "save"]
 ASKING: list[PhaseName] = [phase for phase in WHERE if phase not in ("gather", "coordinate")]
 
 
@@ -39,10 +40,10 @@ async def test_a_turn_goes_on_in_the_phase_in_which_it_changed_hands(
     rules = recipe("hold_back = true" if hold_back else "")
     room, first = halting_room(make_room, halt, called=called, rules=rules)
     second = Thinker(Plan=CALLS)
-    ended = asyncio.create_task(think(room, said=SAID))
+    ended = asyncio.create_task(think(room, said=SAID, images=SHOWN))
     await halt.until_in(room)
 
-    await change_hands(room, second, phase, way)
+    await change_hands(room, second, phase, way, images=SHOWN)
 
     saved = await asyncio.wait_for(ended, 5)
     halt.go_on.set()  # A zombie comes back.
@@ -59,7 +60,7 @@ async def test_a_turn_goes_on_in_the_phase_in_which_it_changed_hands(
     assert (record.attempt, record.notes) == (2, [])
     events = events_of(room)
     assert [event.index for event in events] == list(range(len(events)))
-    assert {one for one in PHASES if phases_of(room).count(one) > 1} == {phase}
+    assert {one for one in ORDER if phases_of(room).count(one) > 1} == {phase}
     assert output_of(events) == saved.output
     assert events[-1].type == "turn.saved"
     assert room.office.told == 1
@@ -68,7 +69,7 @@ async def test_a_turn_goes_on_in_the_phase_in_which_it_changed_hands(
 async def test_a_turn_that_changes_hands_in_every_phase_is_thought_once(make_room: Rooms) -> None:
     halt, called = Halt(WHERE[0]), list[str]()
     room, model = halting_room(make_room, halt, called=called)
-    ended = asyncio.create_task(think(room, said=SAID))
+    ended = asyncio.create_task(think(room, said=SAID, images=SHOWN))
     holder = room.first
 
     for phase in [*WHERE[1:], "nowhere"]:
@@ -76,12 +77,12 @@ async def test_a_turn_that_changes_hands_in_every_phase_is_thought_once(make_roo
         halt.phase = phase
         halt.reached.clear()
         after = room.second()
-        room.put(after, 42, SAID, recipe="standard").close()
+        room.put(after, 42, SAID, recipe="standard", images=SHOWN).close()
         await holder.stop(within=0.05)
         holder = after
 
     assert isinstance(await asyncio.wait_for(ended, 5), TurnSaved)
-    assert [request.phase for request in model.asked] == sorted([*ASKING, *ASKING], key=PHASES.index)
+    assert [request.phase for request in model.asked] == sorted([*ASKING, *ASKING], key=ORDER.index)
     assert len(called) == 2
     record = await record_of(room)
     assert [timing.phase for timing in record.phases] == WHERE
@@ -154,12 +155,12 @@ async def test_a_revision_that_is_cut_off_begins_again_from_the_first_answer(
 
 
 async def change_hands(
-    room: Room, model: Thinker, phase: PhaseName, way: Way, done: int | None = None
+    room: Room, model: Thinker, phase: PhaseName, way: Way, done: int | None = None, **more: Any
 ) -> None:
     """An orchestrator that dies has kept what is behind `done` phases: all before this one."""
     if way == "dead":
         await until_kept(room, WHERE.index(phase) if done is None else done)
-    await hand_over(room, model, way)
+    await hand_over(room, model, way, **more)
 
 
 async def until_kept(room: Room, phases: int) -> None:
