@@ -13,9 +13,10 @@ from services.orchestrator.approvals import Approvals
 from services.orchestrator.archive import read_record
 from services.orchestrator.domain.approval import Approval
 from services.orchestrator.domain.documents import EVENTS, events_in
+from services.orchestrator.domain.endings import outcome_of
 from services.orchestrator.domain.flow import hears_next, is_rejected, next_phase
 from services.orchestrator.domain.recipes import PhaseName
-from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.domain.turn import Turn
 from services.orchestrator.lease import TurnLease
 from services.orchestrator.phases.ahead import Ahead
 from services.orchestrator.phases.deps import Deps
@@ -140,6 +141,11 @@ class TurnRun:
     def is_waiting(self) -> bool:
         """For a person, and nothing else keeps it: what it was asked to stop for, it does."""
         return self.phase == "coordinate" and self.stopping.why is None and self.approvals.is_waiting
+
+    @property
+    def only_waits(self) -> bool:
+        """No tool is at work beside: whoever takes the turn over does nothing twice."""
+        return self.is_waiting and self.approvals.only_waits
 
     @property
     def is_committing(self) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from services.orchestrator.archive import read_record
+from services.orchestrator.domain.endings import outcome_of
 from services.orchestrator.domain.queue import SessionKey, Waiting
-from services.orchestrator.domain.turn import Turn, outcome_of
+from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import request_id_of
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.phases.save import write_down

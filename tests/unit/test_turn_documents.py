@@ -14,9 +14,10 @@ from services.orchestrator.domain.documents import (
     context_document,
     documents_of,
 )
+from services.orchestrator.domain.endings import record_of, saved_event
 from services.orchestrator.domain.labels import labels_of
 from services.orchestrator.domain.thoughts import ModelCall
-from services.orchestrator.domain.turn import PhaseRun, record_of, saved_event, turn_dir
+from services.orchestrator.domain.turn import PhaseRun, turn_dir
 from shared.events import OutputDelta, Source, Usage, decode, encode
 from shared.replies import TurnRecord
 from tests.contracts.strategies import messages

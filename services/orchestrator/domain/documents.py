@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from services.orchestrator.domain.endings import last_event_of, names_of
 from services.orchestrator.domain.sections import one_line, sections_of
-from services.orchestrator.domain.turn import Turn, last_event_of, names_of
+from services.orchestrator.domain.turn import Turn
 from shared.events import AnyLiveEvent, OutputDelta, Queued, SourcesFound, encode
 from shared.replies import TurnRecord
 

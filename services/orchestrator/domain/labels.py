@@ -12,7 +12,8 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.orchestrator.domain.turn import Labels, Turn
+from services.orchestrator.domain.endings import Labels
+from services.orchestrator.domain.turn import Turn
 from shared.english import QUESTION_WORDS, STOP_WORDS
 from shared.replies import Passage
 

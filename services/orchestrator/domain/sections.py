@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from services.orchestrator.domain.endings import timing_of
 from services.orchestrator.domain.thoughts import CallResult, Plan
-from services.orchestrator.domain.turn import Turn, timing_of
+from services.orchestrator.domain.turn import Turn
 from shared.events import PhaseTiming, SeenImage
 from shared.replies import Passage, TurnRecord
 

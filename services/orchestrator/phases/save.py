@@ -3,8 +3,9 @@
 import msgspec
 
 from services.orchestrator.domain.documents import documents_of
+from services.orchestrator.domain.endings import last_event_of, record_of
 from services.orchestrator.domain.labels import labels_of
-from services.orchestrator.domain.turn import Turn, last_event_of, record_of
+from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.deps import Deps
 from shared.events import AnyLiveEvent, PhaseEnded
 from shared.replies import TurnStatus
