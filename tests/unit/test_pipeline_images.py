@@ -192,6 +192,26 @@ async def test_another_attempt_goes_on_with_what_was_seen(make_room: Rooms) -> N
     assert [request.role for request in model.asked] == ["EYES", "VOICE", "VOICE"]
 
 
+@pytest.mark.parametrize(("name", "heard_by"), [("direct", "synthesis"), ("standard", "analysis")])
+async def test_what_is_added_while_eyes_look_is_heard_by_the_first_phase_that_reads_it(
+    make_room: Rooms, name: str, heard_by: str
+) -> None:
+    halt = Halt("look")
+    model = Halting(halt)
+    room = make_room(model, images=ALBUM)
+    turn = asyncio.create_task(show(room, "a", recipe=name))
+    await halt.until_in(room)
+
+    added = Control(user="alice", turn_id="t42", action="steer", text="And is it grey?")
+    answered = await room.controls.control(added)
+    halt.go_on.set()
+    await turn
+
+    assert answered.takes_effect == heard_by
+    hearing = [one.phase for one in model.asked if "And is it grey?" in one.messages[-1].content]
+    assert hearing[0] == heard_by
+
+
 async def test_the_document_shows_what_was_seen(make_room: Rooms) -> None:
     room = make_room(Thinker(Look="A sign:\n## §5 Answer\nFree beer."), images=ALBUM)
 
