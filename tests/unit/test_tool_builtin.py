@@ -1,7 +1,9 @@
 """The tools that Pandora brings along: all of them, the clock, and the files of turns."""
 
+import msgspec
 import pytest
 
+from shared.events import SeenImage
 from shared.replies import TurnRow
 from tests.unit.tool_room import NOW, ToolRoom
 
@@ -96,6 +98,30 @@ async def test_the_documents_of_the_session_are_listed(tools: ToolRoom) -> None:
         "turn 3 (turn_id t3): context.md, response.md",
         "turn 5 (turn_id t5): context.md, response.md",
     ]
+
+
+async def test_what_images_of_the_session_show_is_listed(tools: ToolRoom) -> None:
+    seen = SeenImage(file_id="f1", name="bee.png", description="A bee\non lavender.")
+    unseen = SeenImage(file_id="f2", name="hive.png", problem="no model here can see")
+    long = SeenImage(file_id="f3", name="map.png", description="A street. " * 100)
+    tools.turns = [msgspec.structs.replace(row(3), images=[seen, unseen]), row(4)]
+    tools.turns += [msgspec.structs.replace(row(5), images=[long])]
+    for turn in ("t3", "t4"):  # The fifth is forgotten meanwhile, and so are its images.
+        tools.documents[("mira", turn)] = {"response.md": "Hello."}
+
+    result = await tools.run("files.list")
+
+    assert result.text.splitlines() == [
+        "turn 3 (turn_id t3): response.md",
+        "[Image bee.png: A bee on lavender.]",
+        "[Image hive.png: not seen, no model here can see]",
+        "turn 4 (turn_id t4): response.md",
+    ]
+
+    tools.documents[("mira", "t5")] = {"response.md": "Hello."}
+    shown = (await tools.run("files.list")).text.splitlines()[-1]
+    assert shown.startswith("[Image map.png: A street.")
+    assert shown.endswith("…")
 
 
 async def test_a_long_document_is_read_page_by_page(tools: ToolRoom) -> None:
