@@ -1,7 +1,8 @@
 """Tool calls that a person has to allow: a turn waits for them, however long, and across processes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from services.orchestrator.domain.approval import Approval, Asked, decided, seconds_spent, waiting
@@ -19,6 +20,7 @@ class Approvals:
         self._clock = clock
         self._keep = keep
         self._changed = asyncio.Condition()
+        self._calls = 0
 
     @classmethod
     def none(cls) -> "Approvals":
@@ -32,6 +34,20 @@ class Approvals:
     @property
     def is_waiting(self) -> bool:
         return bool(waiting(self.state))
+
+    @property
+    def only_waits(self) -> bool:
+        """No other call of the turn is being made meanwhile."""
+        return self.is_waiting and not self._calls
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """While a call is made that needs no answer, or has got it."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     def seconds_spent(self) -> float:
         """Waiting, so far: that time is nobody's fault."""

@@ -20,6 +20,7 @@ MakeRun = Callable[[Turn, Held, bool], TurnRun]
 _WAITED_SECONDS = 0.5
 """A turn that is taken sooner has had no word of its place yet; see places.py."""
 _PAUSE_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _TURNS_OF_THE_MEAN = 50
 
 
@@ -116,10 +117,18 @@ class Dispatcher:
         self._news.set()
 
     async def stop(self, within: float) -> None:
-        """Takes no more, lets what runs come to its end, hands back the rest."""
+        """Takes no more, lets what runs come to its end, hands back the rest; `within` is in seconds.
+
+        What only waits for a person, or begins to meanwhile, is handed back at once.
+        """
         self._stopping = True
-        if self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=within * 2 / 3)
+        now = asyncio.get_running_loop().time
+        until = now() + within * 2 / 3
+        while self._in_hand and (left := until - now()) > 0:
+            for run in self._runs.values():
+                if run.only_waits:
+                    run.stopping.tell("handed_back")
+            await asyncio.wait(self._in_hand, timeout=min(left, _LOOK_SECONDS))
         for run in self._runs.values():
             run.stopping.tell("handed_back")
         if self._in_hand:

@@ -12,7 +12,16 @@ from shared.errors import Refused
 from shared.events import ToolWaiting, TurnCancelled, TurnSaved
 from shared.replies import Control, FindUnended, UnendedTurn
 from tests.unit.orchestrator_room import Room
-from tests.unit.pipeline_room import Halt, Halting, Rooms, Texts, Thinker, record_of, think
+from tests.unit.pipeline_room import (
+    Halt,
+    Halting,
+    Rooms,
+    Texts,
+    Thinker,
+    halting_tool,
+    record_of,
+    think,
+)
 
 
 def asking(act: Callable[[str], str] = str) -> Tool:
@@ -107,6 +116,54 @@ async def test_who_takes_the_turn_over_waits_on(make_room: Rooms) -> None:
     assert isinstance(saved, TurnSaved)
     assert (await record_of(room)).attempt == 2
     assert not (await record_of(room)).notes
+
+
+async def test_who_stops_keeps_nothing_that_only_waits(make_room: Rooms) -> None:
+    halt = Halt("synthesis")
+    room = make_room(Halting(halt, Plan=REMOVE), tools=[asking()])
+    waits = asyncio.create_task(think(room))
+    await until_it_waits(room)
+    works = asyncio.create_task(room.hand_in(43, session_id="s2"))
+    await halt.until_in(room, 43)
+
+    second = room.second()
+    stopped = asyncio.create_task(room.first.stop(600.0))
+    async with asyncio.timeout(5):
+        while second.run_of("t42") is None:  # noqa: ASYNC110  # a run has no event for it
+            await asyncio.sleep(0.001)
+
+    assert not stopped.done()
+    assert room.first.run_of("t43") is not None, "what is at work has its time"
+    halt.go_on.set()
+    assert isinstance(await works, TurnSaved)
+    await stopped
+    run = second.run_of("t42")
+    assert run is not None
+    assert await run.approvals.decide("", True) == ["1.a"]
+    assert isinstance(await waits, TurnSaved)
+
+
+async def test_who_stops_lets_a_tool_end_that_works_beside_a_question(make_room: Rooms) -> None:
+    halt, called = Halt("coordinate"), list[str]()
+    beside = {"id": "b", "tool": "memory.save", "arguments": {"text": "milk"}}
+    plan = {"calls": [*REMOVE["calls"], beside]}
+    room = make_room(Thinker(Plan=plan), tools=[asking(), halting_tool("memory.save", halt, called)])
+    ended = asyncio.create_task(think(room))
+    await until_it_waits(room)
+    await halt.until_in(room)
+
+    stopped = asyncio.create_task(room.first.stop(600.0))
+    await asyncio.sleep(0.3)
+    run = room.first.run_of("t42")
+    assert run is not None
+    assert run.stopping.why is None
+    assert called == ["milk"]
+
+    halt.go_on.set()
+    async with asyncio.timeout(5):
+        await stopped
+    assert run.stopping.why == "handed_back"
+    ended.cancel()
 
 
 @pytest.mark.parametrize(("call", "found"), [("9.z", "no tool call 9.z waits"), ("", "no tool call waits")])

@@ -46,7 +46,8 @@ async def _result(call: PlannedCall, turn: Turn, deps: Deps, allowed: set[str]) 
     begun = deps.clock()
     found = await _refusal(call, turn, deps, allowed)
     if found is None:
-        found = await deps.tools.run(call.tool, call.arguments, _caller(turn))
+        with deps.approvals.calling():
+            found = await deps.tools.run(call.tool, call.arguments, _caller(turn))
     return CallResult(
         id=call.id,
         tool=call.tool,
