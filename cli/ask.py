@@ -25,7 +25,7 @@ class Asked:
 
     def __init__(self, text: str, session: str | None, recipe: str | None = None) -> None:
         more = {"session_id": session, "recipe": recipe}
-        self.body = {"input": text} | {name: value for name, value in more.items() if value}
+        self.body: dict[str, Any] = {"input": text} | {name: value for name, value in more.items() if value}
         self.key = str(uuid4())
         """Sent with the turn, so that asking again is asking for the same turn."""
         self.turn_id: str | None = None
@@ -35,6 +35,14 @@ class Asked:
         self.ended = False
         self.waiting: set[str] = set()
         """Ids of tool calls that a person has to allow."""
+        self.is_uploading = False
+        """Its images are on their way; nothing was asked yet."""
+
+    def name_images(self, file_ids: Sequence[str]) -> None:
+        """Beside the words: files that the gateway has by now."""
+        text = {"type": "input_text", "text": self.body["input"]}
+        images = [{"type": "input_image", "file_id": file_id} for file_id in file_ids]
+        self.body["input"] = [text, *images]
 
     def is_new(self, event: Event) -> bool:
         """Notes how far the turn is."""
@@ -102,6 +110,8 @@ async def _pause(tries: Iterator[float], url: str, asked: Asked, why: str) -> No
 
 def how_to_find(url: str, asked: Asked) -> str:
     """For somebody who is not there at the end of the turn."""
+    if asked.is_uploading:
+        return "Nothing was asked yet."
     if asked.turn_id is None:
         return "See `pandora status`, and `pandora logs gateway`."
     where = f"Its answer will be at {url}/v1/turns/{asked.turn_id}."

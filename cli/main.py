@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from contextlib import aclosing
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -23,6 +24,7 @@ from cli.exporting import archive, export
 from cli.failure import CommandFailed
 from cli.follow import follow_logs, show_logs
 from cli.forgetting import forget
+from cli.images import add_images
 from cli.importing import imports
 from cli.launcher import launch, open_folder
 from cli.memories import memories
@@ -113,19 +115,25 @@ def ask(
     recipe: Annotated[
         str | None, typer.Option(help="The phases to go through, such as standard; left out: the default.")
     ] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(help="A PNG, JPEG, WebP or GIF to talk about; may be given up to 8 times."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say something; the answer is shown as it comes, then the earlier turns that it stands on."""
     asked = Asked(text, session, recipe)
     try:
-        asyncio.run(_ask(asked, as_json))
+        asyncio.run(_ask(asked, image or [], as_json))
     except KeyboardInterrupt:
         _fail(f"\nLeft. {how_to_find(gateway_url(), asked)}", [], 130)
 
 
-async def _ask(asked: Asked, as_json: bool) -> None:
+async def _ask(asked: Asked, images: list[Path], as_json: bool) -> None:
     confirm = confirmed if somebody_is_there() and not as_json else None
     async with own_gateway(silent_for(SILENCE_SECONDS)) as gateway:
+        if images:
+            await add_images(gateway, asked, images)
         approving = Approving(gateway, asked, _note, confirm)
         async with aclosing(stream_turn(gateway, asked)) as events:
             if as_json:
