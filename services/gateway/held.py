@@ -11,6 +11,7 @@ from services.gateway.uploads import Ask, all_files
 from shared.replies import (
     FileInfo,
     HeldMessage,
+    ListHeldSessions,
     ListMemories,
     ListMessages,
     ListResearch,
@@ -27,6 +28,8 @@ class Counts(msgspec.Struct):
     research: int = 0
     files: int = 0
     turns: int = 0
+    sessions: int = 0
+    """That something is set for."""
     folders: int = 0
     documents: int = 0
 
@@ -59,6 +62,7 @@ class Lists:
             ("research", self._research()),
             ("files", self._files()),
             ("turns", self._turns()),
+            ("sessions", self._sessions()),
         )
 
     async def _messages(self) -> AsyncIterator[list[msgspec.Struct]]:
@@ -112,3 +116,11 @@ class Lists:
             yield list(reply.turns)
             if (before := reply.next_cursor) is None:
                 return
+
+    async def _sessions(self) -> AsyncIterator[list[msgspec.Struct]]:
+        after: str | None = ""
+        while after is not None:
+            reply = await self._ask(ListHeldSessions(user=self._user, after=after))
+            self.counts.sessions += len(reply.sessions)
+            yield list(reply.sessions)
+            after = reply.sessions[-1].session_id if reply.more else None

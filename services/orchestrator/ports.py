@@ -85,10 +85,14 @@ class Recipes(Protocol):
 
 
 class SessionRecipes(Protocol):
-    """The recipe that a user has set for a session. Raises Transient."""
+    """The recipes that users have set for their sessions. Raises Transient."""
 
     async def recipe_of(self, user: str, session_id: str) -> str:
         """Empty where none is set."""
+        ...
+
+    async def sessions_of(self, user: str) -> list[str]:
+        """The ids of those that something is set for, in order."""
         ...
 
     async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:

@@ -1,5 +1,7 @@
 """What a user sets for a session, and the recipe that a turn of it gets."""
 
+from typing import Final
+
 import msgspec
 
 from services.orchestrator.domain.recipes import Chosen
@@ -8,7 +10,15 @@ from services.orchestrator.ports import Recipes, SessionRecipes
 from shared.endpoints import Endpoint
 from shared.errors import Refused
 from shared.events import TurnRequested
-from shared.replies import GetSession, SessionSettings, SetSession
+from shared.replies import (
+    GetSession,
+    ListHeldSessions,
+    ListHeldSessionsReply,
+    SessionSettings,
+    SetSession,
+)
+
+_PAGE: Final = 100
 
 
 class Sessions:
@@ -20,12 +30,24 @@ class Sessions:
     def endpoints(self) -> list[Endpoint]:
         return [
             Endpoint(GetSession, lambda request, send: self.get(request)),
+            Endpoint(ListHeldSessions, lambda request, send: self.list_held(request)),
             Endpoint(SetSession, lambda request, send: self.set(request)),
         ]
 
     async def get(self, request: GetSession) -> SessionSettings:
         recipe = await self._kept.recipe_of(request.user, request.session_id)
         return SessionSettings(session_id=request.session_id, recipe=recipe)
+
+    async def list_held(self, request: ListHeldSessions) -> ListHeldSessionsReply:
+        held: list[SessionSettings] = []
+        for session_id in await self._kept.sessions_of(request.user):
+            if session_id <= request.after:
+                continue
+            if len(held) == _PAGE:
+                return ListHeldSessionsReply(sessions=held, more=True)
+            if recipe := await self._kept.recipe_of(request.user, session_id):
+                held.append(SessionSettings(session_id=session_id, recipe=recipe))
+        return ListHeldSessionsReply(sessions=held, more=False)
 
     async def set(self, request: SetSession) -> SessionSettings:
         """Raises Refused (422) where there is no such recipe."""

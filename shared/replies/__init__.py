@@ -122,7 +122,13 @@ from shared.replies.research import (
     SourceRow,
     SourcesReply,
 )
-from shared.replies.sessions import GetSession, SessionSettings, SetSession
+from shared.replies.sessions import (
+    GetSession,
+    ListHeldSessions,
+    ListHeldSessionsReply,
+    SessionSettings,
+    SetSession,
+)
 from shared.replies.turns import (
     Control,
     ControlHere,
@@ -219,6 +225,8 @@ __all__ = [
     "ListDocuments",
     "ListFiles",
     "ListFilesReply",
+    "ListHeldSessions",
+    "ListHeldSessionsReply",
     "ListHeldTurns",
     "ListHeldTurnsReply",
     "ListMemories",

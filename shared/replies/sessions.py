@@ -23,6 +23,23 @@ class GetSession(Request[SessionSettings], frozen=True, kw_only=True):
     session_id: SessionId
 
 
+class ListHeldSessionsReply(msgspec.Struct, frozen=True, kw_only=True):
+    sessions: list[SessionSettings]
+    """By id."""
+    more: bool
+    """True where there are more behind the last one here."""
+
+
+class ListHeldSessions(Request[ListHeldSessionsReply], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the sessions of a user that something is set for, a page at a time."""
+
+    subject: ClassVar[str] = "sessions.held"
+
+    user: User
+    after: str = ""
+    """The session id of the last one of the page before."""
+
+
 class SetSession(Request[SessionSettings], frozen=True, kw_only=True):
     """anyone -> orchestrator: set a session's recipe; refused with 422 where there is no such recipe.
 

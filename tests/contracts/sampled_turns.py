@@ -39,6 +39,8 @@ from shared.replies import (
     GetTurn,
     HeldTurn,
     ListDocuments,
+    ListHeldSessions,
+    ListHeldSessionsReply,
     ListHeldTurns,
     ListHeldTurnsReply,
     Message,
@@ -190,6 +192,10 @@ OF_TURNS: dict[str, msgspec.Struct] = {
     "turns.recipes.reply": RecipesReply(names=["direct"]),
     "sessions.get": GetSession(user="alice", session_id="kitchen"),
     "sessions.get.reply": SessionSettings(session_id="kitchen", recipe="standard"),
+    "sessions.held": ListHeldSessions(user="alice", after="garden"),
+    "sessions.held.reply": ListHeldSessionsReply(
+        sessions=[SessionSettings(session_id="kitchen", recipe="standard")], more=True
+    ),
     "sessions.set": SetSession(user="alice", session_id="kitchen", recipe="standard"),
     "sessions.set.reply": SessionSettings(session_id="kitchen", recipe="standard"),
     "inference.generate": Generate(

@@ -16,10 +16,13 @@ from services.indexer.exporting import Exporting as MessagesOut
 from services.orchestrator.adapters.folder import FolderDocuments
 from services.orchestrator.adapters.folder_archive import FolderArchive
 from services.orchestrator.adapters.folder_files import FolderFiles
+from services.orchestrator.adapters.nats_sessions import BusSessionRecipes
 from services.orchestrator.adapters.pillow_pictures import look
+from services.orchestrator.adapters.recipe_files import RecipeFiles
 from services.orchestrator.archiving import Archiving
 from services.orchestrator.exporting import Exporting
 from services.orchestrator.files import Filing
+from services.orchestrator.sessions import Sessions
 from shared.bus import Bus
 from shared.endpoints import Endpoint, Send
 from shared.errors import Transient
@@ -41,6 +44,7 @@ from tests.contracts.images_room import image_bytes, noise, pieces
 from tests.contracts.nats_server import bus_to
 from tests.contracts.sampled_research import PAGE
 from tests.contracts.samples import ALL
+from tests.stack import ROOT
 from tests.unit.samples import AT
 
 WHAT_ALICE_SAID = [
@@ -130,6 +134,8 @@ async def client(
         await indexer.serve("a few lines", shelf.endpoints())
         endpoints = Exporting(documents).endpoints() + archiving.endpoints()
         endpoints += Filing(files, limit_bytes=10_000_000).endpoints()
+        recipes = RecipeFiles(ROOT / "recipes", ROOT / "roles.toml", "direct")
+        endpoints += Sessions(BusSessionRecipes(orchestrator), recipes, lambda: AT).endpoints()
         await orchestrator.serve("documents", endpoints)
         async with gateway_over_http(bus, admin_users="alice") as connected:
             yield connected
@@ -192,7 +198,7 @@ async def test_an_export_holds_all_that_is_held(
         for name, text in texts.items():
             assert opened.read(f"turns/{number:06d}_t{number}/{name}").decode() == text
     names = opened.namelist()
-    assert len(names) == len(set(names)) == 6 + 9
+    assert len(names) == len(set(names)) == 7 + 9
     assert names[-1] == "manifest.json"
     manifest = json.loads(opened.read("manifest.json"))
     assert (manifest["format"], manifest["user"]) == (1, "alice")
@@ -202,6 +208,7 @@ async def test_an_export_holds_all_that_is_held(
         "research": 5,
         "files": 0,
         "turns": len(lines(opened, "turns.ndjson")),
+        "sessions": 0,
         "folders": 3,
         "documents": 9,
     }
@@ -221,6 +228,22 @@ async def test_files_are_exported_as_they_were_sent(client: Client, files: Folde
     assert [line["file_id"] for line in lines(opened, "files.ndjson")] == ["file-1", "file-2"]
     assert not any("file-3" in name for name in opened.namelist())
     assert json.loads(opened.read("manifest.json"))["counts"]["files"] == 2
+
+
+async def test_what_is_set_for_sessions_is_exported_as_it_is_told(
+    client: Client, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.orchestrator.sessions._PAGE", 2)
+    names = ["attic", "garden", "kitchen"]
+    for name in names:
+        assert (await client.call("PATCH", f"/v1/sessions/{name}", {"recipe": "standard"}))[0] == 200
+    assert (await client.call("PATCH", "/v1/sessions/hall", {"recipe": "direct"}, user="bob"))[0] == 200
+
+    opened = await exported(client)
+
+    told = [(await client.call("GET", f"/v1/sessions/{name}"))[1] for name in names]
+    assert lines(opened, "sessions.ndjson") == told
+    assert json.loads(opened.read("manifest.json"))["counts"]["sessions"] == 3
 
 
 async def test_a_file_that_is_deleted_meanwhile_is_left_out(

@@ -81,6 +81,19 @@ async def test_old_bytes_are_pushed_out_and_what_holds_stays(bus: Bus, recipes: 
     assert (await state(bus, str(SESSION_SETTINGS.name))).messages == 0
 
 
+async def test_all_that_is_set_is_listed_by_session(bus: Bus, recipes: BusSessionRecipes) -> None:
+    for session_id in ("kitchen", "garden", "z.1", "hall"):
+        await recipes.keep("alice", session_id, "standard", AT)
+    await recipes.keep("alice", "hall", "", AT)
+    await recipes.keep("alic", "attic", "standard", AT)
+    mine = key_from("alice")
+    for key in (f"{mine}.no-base64!", f"{mine}.{key_from('a', 'b')}"):
+        await Keys(bus, SESSION_SETTINGS).put(key, b"{}", revision=0)
+
+    assert await recipes.sessions_of("alice") == ["garden", "kitchen", "z.1"]
+    assert await recipes.sessions_of("bob") == []
+
+
 async def test_what_cannot_be_read_is_as_good_as_nothing(
     bus: Bus, recipes: BusSessionRecipes, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -177,6 +177,9 @@ class Wishes:
             raise Transient("the bucket cannot be read", retry_in=0.01)
         return self.recipes.get((user, session_id), "")
 
+    async def sessions_of(self, user: str) -> list[str]:
+        return sorted(session_id for owner, session_id in self.recipes if owner == user)
+
     async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:
         self.recipes[(user, session_id)] = recipe
 

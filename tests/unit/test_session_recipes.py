@@ -5,7 +5,7 @@ import pytest
 from services.orchestrator.sessions import Sessions
 from shared.errors import Refused
 from shared.events import TurnSaved
-from shared.replies import GetSession, SetSession
+from shared.replies import GetSession, ListHeldSessions, SetSession
 from tests.unit.orchestrator_room import Room, Wishes
 from tests.unit.pipeline_room import Rooms, Thinker, record_of
 from tests.unit.samples import AT
@@ -66,6 +66,23 @@ async def test_an_unknown_recipe_is_refused_with_those_there_are(room: Room) -> 
         await sessions.set(SetSession(user="alice", session_id="kitchen", recipe="thorough"))
 
     assert (refused.value.status, refused.value.field) == (422, "recipe")
+
+
+async def test_all_that_is_set_is_told_a_page_at_a_time(room: Room) -> None:
+    wishes = Wishes()
+    sessions = Sessions(wishes, room.recipes, lambda: AT)
+    for number in range(150):
+        await wishes.keep("alice", f"s{number:03}", "standard" if number else "", AT)
+    await wishes.keep("bob", "s200", "direct", AT)
+
+    first = await sessions.list_held(ListHeldSessions(user="alice"))
+    last = first.sessions[-1].session_id
+    second = await sessions.list_held(ListHeldSessions(user="alice", after=last))
+
+    told = [*first.sessions, *second.sessions]
+    assert [one.session_id for one in told] == [f"s{number:03}" for number in range(1, 150)]
+    assert {one.recipe for one in told} == {"standard"}
+    assert (len(first.sessions), first.more, second.more) == (100, True, False)
 
 
 async def test_what_is_set_is_told_and_an_empty_one_takes_it_away(room: Room) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from shared.bus import Bus
 from shared.errors import Poison
 from shared.events import ForgetRequested, decode, encode
-from shared.keys import Conflict, Entry, Keys, key_from
+from shared.keys import Conflict, Entry, Keys, key_from, parts_of
 from shared.streams import SESSION_SETTINGS
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,14 @@ class BusSessionRecipes:
     async def recipe_of(self, user: str, session_id: str) -> str:
         kept = _read(await self._keys.get(key_from(user, session_id)))
         return "" if kept is None else kept.recipe
+
+    async def sessions_of(self, user: str) -> list[str]:
+        found = []
+        for key in await self._keys.names(user):
+            with suppress(ValueError):  # Whoever may connect may write here; no session has such a key.
+                _, session_id = parts_of(key)
+                found.append(session_id)
+        return sorted(found)
 
     async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:
         """The last one that is set holds, whoever was asked to."""
