@@ -42,7 +42,8 @@ soak: $(INSTALLED) ## Kill everything at random under load, then audit; SOAK_TUR
 	$(BIN)/python -m tests.soak
 
 test-vllm: $(VLLM_VENV)/.installed ## Run the tests of the vllm engine with vLLM for CPUs
-	$(VLLM_VENV)/bin/python -m pytest tests/contracts/test_engines.py tests/live/test_vllm.py tests/live/test_vllm_pipeline.py
+	$(VLLM_VENV)/bin/python -m pytest tests/contracts/test_engines.py tests/live/test_vllm.py \
+		tests/live/test_vllm_eyes.py tests/live/test_vllm_pipeline.py
 
 lock: ## Write requirements.lock anew from the newest versions that pyproject.toml allows
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -1,11 +1,17 @@
 """What the tests of engines ask, and how they read an answer."""
 
 import itertools
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from services.inference.adapters.vllm import VllmEngine
 from services.inference.ports import Delta, Engine, Finished
 from services.inference.settings import InferenceSettings
+from shared.errors import Transient
 from shared.replies import Generate, Message, Passage
 from tests.contracts.engines_server import ChatServer
 
@@ -33,6 +39,27 @@ def settings_for(server: ChatServer, **more: Any) -> InferenceSettings:
     return InferenceSettings.model_validate(
         {"inference_engine": "openai", "openai_base_url": server.url, **more}
     )
+
+
+@asynccontextmanager
+async def vllm_with(model: Path) -> AsyncIterator[VllmEngine]:
+    settings = InferenceSettings.model_validate(
+        {
+            "inference_engine": "vllm",
+            "model": str(model),
+            "vllm_enforce_eager": True,
+            "vllm_gpu_memory_utilization": 0.2,
+        }
+    )
+    engine = VllmEngine(settings)
+    with pytest.raises(Transient, match="loading"):
+        await engine.check()
+    deaths: list[None] = []
+    async with engine.loaded(when_dead=lambda: deaths.append(None)):
+        sockets = engine._llm.engine_core.resources.ctx
+        yield engine
+    sockets.destroy(linger=0)  # vLLM leaves them to the end of its process, and this one has several.
+    assert not deaths
 
 
 def ask(text: str = TEXT, **more: Any) -> Generate:

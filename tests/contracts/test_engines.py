@@ -17,10 +17,9 @@ from services.inference.adapters.openai import OpenAiEngine
 from services.inference.adapters.scripted import ScriptedEngine
 from services.inference.adapters.vllm import VllmEngine
 from services.inference.ports import Delta, Engine
-from services.inference.settings import InferenceSettings
-from shared.errors import Refused, Transient
+from shared.errors import Refused
 from shared.replies import Message
-from tests.contracts.engines_room import PIXEL, SCHEMA, TEXT, ask, parts_of, settings_for
+from tests.contracts.engines_room import PIXEL, SCHEMA, TEXT, ask, parts_of, settings_for, vllm_with
 from tests.contracts.engines_server import chat_server
 from tests.live.tiny_model import CONTEXT_TOKENS, build
 
@@ -40,21 +39,8 @@ async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")
     folder = tmp_path_factory.mktemp("tiny-model")
     build(folder)
-    settings = InferenceSettings.model_validate(
-        {
-            "inference_engine": "vllm",
-            "model": str(folder),
-            "vllm_enforce_eager": True,
-            "vllm_gpu_memory_utilization": 0.2,
-        }
-    )
-    engine = VllmEngine(settings)
-    with pytest.raises(Transient, match="loading"):
-        await engine.check()
-    deaths: list[None] = []
-    async with engine.loaded(when_dead=lambda: deaths.append(None)):
+    async with vllm_with(folder) as engine:
         yield engine
-    assert not deaths
 
 
 @pytest.fixture

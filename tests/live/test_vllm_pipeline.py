@@ -1,16 +1,18 @@
-"""The recipe `standard` over the whole stack, with vLLM and a tiny random model behind it.
+"""The recipe `standard` over the whole stack, with vLLM and a tiny random model that sees behind it.
 
 The model talks nonsense, but its thoughts follow the schemas. Runs where vLLM is installed: `make test-vllm`.
 """
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.live.tiny_model import build
+from tests.contracts.images_room import image_bytes
+from tests.live.tiny_eyes import build_seeing, tokens_of_an_image
 from tests.stack import Stack
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")
@@ -22,6 +24,8 @@ max_tokens = 3000
 max_tokens = 3000
 [VOICE]
 max_tokens = 60
+[EYES]
+max_tokens = 40
 """
 RECIPE = """
 phases = ["analysis", "gate", "gather", "plan", "coordinate", "synthesis", "validation", "save"]
@@ -35,7 +39,7 @@ revisions = 0
 @pytest.fixture(scope="module")
 async def vllm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     folder = tmp_path_factory.mktemp("vllm")
-    build(folder / "model", context_tokens=CONTEXT_TOKENS)
+    build_seeing(folder / "model", context_tokens=CONTEXT_TOKENS)
     (folder / "recipes").mkdir()
     (folder / "recipes" / "standard.toml").write_text(RECIPE)
     (folder / "roles.toml").write_text(ROLES)
@@ -57,8 +61,8 @@ async def vllm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]
     stack.remove()
 
 
-async def ended(stack: Stack, text: str, session: str) -> dict[str, Any]:
-    status, turn = await stack.call("POST", "/v1/turns", {"input": text, "session_id": session})
+async def ended(stack: Stack, said: str | list[dict[str, str]], session: str) -> dict[str, Any]:
+    status, turn = await stack.call("POST", "/v1/turns", {"input": said, "session_id": session})
     assert status == 202, turn
     async with asyncio.timeout(120):
         while True:
@@ -81,6 +85,20 @@ async def test_every_thought_of_a_model_can_be_read(vllm: Stack) -> None:
         assert phases["analysis"]["input_tokens"] > 0
     cached = [turn["usage"]["cached_tokens"] for turn in turns[1:]]
     assert min(cached) > 0, "the prompts of a phase begin alike"
+
+
+async def test_what_the_model_says_of_an_image_is_its_description(vllm: Stack) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(image_bytes(size=(40, 30))).decode()}"
+    parts = [{"type": "input_text", "text": "What is this?"}, {"type": "input_image", "image_url": url}]
+
+    turn = await ended(vllm, parts, "seeing")
+
+    [image] = turn["images"]
+    look = turn["phases"][0]
+    assert image["description"], turn["notes"]
+    assert (look["phase"], look["role"]) == ("look", "EYES")
+    assert look["input_tokens"] > tokens_of_an_image(40, 30)
+    assert 0 < look["output_tokens"] <= 40
 
 
 @pytest.mark.parametrize("phase", ["analysis", "gate"])

@@ -23,9 +23,19 @@ def build(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
     import torch
 
     transformers: Any = import_module("transformers")  # Its classes are not typed through and through.
-    tokenizer = _tokenizer(context_tokens)
+    tokenizer = tokenizer_for(context_tokens, CHAT_TEMPLATE, SPECIAL)
     torch.manual_seed(7)
-    config = transformers.LlamaConfig(
+    config = llama_config(tokenizer, context_tokens)
+    model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+    model.generation_config = transformers.GenerationConfig(
+        temperature=0.7, do_sample=True, eos_token_id=config.eos_token_id, max_new_tokens=64
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def llama_config(tokenizer: Any, context_tokens: int) -> Any:
+    return import_module("transformers").LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
         intermediate_size=256,
@@ -38,15 +48,9 @@ def build(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
         eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
         tie_word_embeddings=True,
     )
-    model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
-    model.generation_config = transformers.GenerationConfig(
-        temperature=0.7, do_sample=True, eos_token_id=config.eos_token_id, max_new_tokens=64
-    )
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
-def _tokenizer(context_tokens: int) -> Any:
+def tokenizer_for(context_tokens: int, chat_template: str, special: list[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     bytes_to_words = Tokenizer(models.BPE())
@@ -55,13 +59,13 @@ def _tokenizer(context_tokens: int) -> Any:
     bytes_to_words.train_from_iterator(
         ["The quick brown fox jumps over the lazy dog while my sister Mira keeps bees in Lisbon."] * 8,
         trainers.BpeTrainer(
-            vocab_size=512, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+            vocab_size=512, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
         ),
     )
     tokenizer = import_module("transformers").PreTrainedTokenizerFast(
         tokenizer_object=bytes_to_words, eos_token="<|end|>", model_max_length=context_tokens
     )
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = chat_template
     return tokenizer
 
 

@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar
 
+from services.inference.adapters.vllm_images import chat_of
 from services.inference.domain.coalesce import stream_interval
 from services.inference.domain.thinking import OPEN, ThoughtFilter
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
 from shared.errors import Refused, SettingsError, Transient
 from shared.events import Usage
-from shared.replies import Generate, Message, TokenCounts
+from shared.replies import Generate, TokenCounts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -151,23 +152,17 @@ class VllmEngine:
         return ThoughtFilter(is_open=last.rstrip().endswith(OPEN))
 
     async def _render(self, request: Generate) -> Any:
-        """The chat in tokens, by the model's own template. Refuses what leaves no room for an answer."""
+        """The chat in tokens, those of its images too, by the model's own template.
+
+        Refuses what leaves no room for an answer.
+        """
         from vllm.renderers.params import ChatParams
 
-        sees = any(message.images for message in request.messages)
-        if sees and not self._llm.model_config.is_multimodal_model:
-            raise Refused(
-                422,
-                f"{self._model} cannot see; set MODEL to one that can, or leave the images out",
-                "messages",
-            )
-        chat = [_as_sent(message) for message in request.messages]
+        chat = await chat_of(request.messages, self._llm, self._model)
         template: dict[str, Any] = {"add_generation_prompt": True}
         if request.thinking is not None:
             template["enable_thinking"] = request.thinking
-        how = ChatParams(
-            chat_template_content_format="auto" if sees else "string", chat_template_kwargs=template
-        )
+        how = ChatParams(chat_template_kwargs=template)
         _, prompts = await self._llm.renderer.render_chat_async([chat], how)
         tokens = len(prompts[0]["prompt_token_ids"])
         if tokens >= self.context_tokens:
@@ -219,13 +214,6 @@ class VllmEngine:
             raise Transient(f"vLLM is loading {self._model}", retry_in=5.0)
         if self._llm.errored:
             raise Transient("vLLM's engine process has died", retry_in=10.0)
-
-
-def _as_sent(message: Message) -> dict[str, Any]:
-    if not message.images:
-        return {"role": message.role, "content": message.content}
-    images = [{"type": "image_url", "image_url": {"url": image}} for image in message.images]
-    return {"role": message.role, "content": [*images, {"type": "text", "text": message.content}]}
 
 
 def _queue_seconds(metrics: Any) -> float:
