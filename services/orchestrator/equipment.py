@@ -77,6 +77,7 @@ def equipment(
             settings.recipes_dir or _ROOT / "recipes",
             settings.roles_file or _ROOT / "roles.toml",
             settings.default_recipe,
+            tools.allowed,
         ),
         clock=clock,
         stopping=Stopping(),

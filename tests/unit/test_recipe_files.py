@@ -48,6 +48,9 @@ def test_a_recipe_may_play_a_role_otherwise(tmp_path: Path) -> None:
     [
         ('phases = ["gather"]\nx = = 1\n', "line 2", "own.toml"),
         ('description = "x"\nphases = ["gather", "dream"]\n', "line 2", "phases[1]"),
+        ('phases = ["gather", "dream"]\n', "line 1", "'dream'; there are: analysis, gate"),
+        (PLAIN + "[bounds]\nseconds.dream = 3\n", "line 3", "'dream'; there are: look, analysis"),
+        (PLAIN + "[roles.BOSS]\ntemperature = 1\n", "line 2", "'BOSS'; there are: REFLEX"),
         (PLAIN + "\n[bounds]\n# so many\nrounds = 0\n", "line 5", "bounds.rounds"),
         (PLAIN + "\n[bounds]\nbudget = 3\n", "line 4", "unknown field `budget`"),
         (PLAIN + "bounds.calls = 'x'\n", "line 2", "bounds.calls"),
@@ -100,3 +103,20 @@ def test_changes_are_seen_and_mistakes_change_nothing(
     assert names_after(PLAIN) == ["new", "own"]
     assert names_after("phases = 3 # wrong") == ["new", "own"]
     assert "the former recipes stay" in caplog.text
+
+
+def test_a_tool_that_is_not_there_is_logged_and_may_come_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    phases = 'phases = ["plan", "coordinate", "synthesis", "save"]\n'
+    (folder / "own.toml").write_text(f'{phases}tools = ["clock.*", "dairy.add"]\n')
+    there = {"clock.*": ["clock.now"], "*": ["calculator", "clock.now"]}
+
+    read = RecipeFiles(folder, ROOT / "roles.toml", "own", lambda patterns: there.get(patterns[0], []))
+
+    assert read.names() == ["own"]
+    assert caplog.messages == [
+        "recipe own: no tool is called dairy.add now; there are: calculator, clock.now"
+    ]

@@ -4,13 +4,14 @@ import hashlib
 import logging
 import re
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
 import msgspec
 
-from services.orchestrator.domain.recipes import Chosen, Recipe, Roles, wrong_with
+from services.orchestrator.domain.recipes import ORDER, PHASES, ROLES, Chosen, Recipe, Roles, wrong_with
 from shared.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ T = TypeVar("T")
 _LOOK_SECONDS = 1.0
 _VERSION_CHARACTERS = 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_PATH = re.compile(r" - at `\$(.*)`$")
+_PATH = re.compile(r" - at (?:`key` in )?`\$(.*)`$")
 _STEP = re.compile(r"\.(\w+)|\[(\.\.\.)\]")
 """An index of a list is left out: a list stands where it begins."""
 _ANY = "..."
@@ -28,9 +29,14 @@ class RecipeFiles:
     """Recipes of a folder, a file each, and the roles that play in them.
 
     A file that is wrong stops the start, with its line; later the last good ones stay, and the log says why.
+    Tools that are not there may come, with an MCP server that is away: they are only logged.
     """
 
-    def __init__(self, folder: Path, roles: Path, default: str) -> None:
+    def __init__(
+        self, folder: Path, roles: Path, default: str, fitting: Callable[[list[str]], list[str]] = list
+    ) -> None:
+        """`fitting`: the tools that are there, by patterns of their names."""
+        self._fitting = fitting
         self._folder = folder
         self._roles_file = roles
         self._default = default
@@ -95,7 +101,15 @@ class RecipeFiles:
                 f"{', '.join(recipes) or 'none'}. Name one of these, or put {self._default}.toml there."
             )
         roles = _decoded(self._roles_file, _text_of(self._roles_file), Roles)
+        self._warn_of_tools(recipes)
         return recipes, roles
+
+    def _warn_of_tools(self, recipes: dict[str, Recipe]) -> None:
+        for name, recipe in recipes.items():
+            for pattern in recipe.tools:
+                if not self._fitting([pattern]):
+                    there = ", ".join(self._fitting(["*"])) or "none"
+                    log.warning("recipe %s: no tool is called %s now; there are: %s", name, pattern, there)
 
 
 def _text_of(path: Path) -> str:
@@ -114,9 +128,18 @@ def _decoded(path: Path, text: str, kind: type[T]) -> T:
         found = _PATH.search(str(error))
         place = found.group(1) if found else ""
         what = str(error)[: found.start()] if found else str(error)
+        if what.startswith("Invalid enum value"):
+            what += f"; there are: {', '.join(_names_at(place))}"
         unknown = re.search(r"unknown field `(\w+)`", what)
         line = line_of(text, f"{place}.{unknown.group(1)}" if unknown else place)
         raise SettingsError(f"{path}, line {line}: {place.lstrip('.') or 'the file'}: {what}") from error
+
+
+def _names_at(place: str) -> Sequence[str]:
+    """What may stand where a name has to be one of a few."""
+    if place.startswith(".phases"):
+        return PHASES
+    return ORDER if place.startswith(".bounds.seconds") else ROLES
 
 
 def line_of(text: str, place: str) -> int:
