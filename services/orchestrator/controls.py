@@ -175,7 +175,7 @@ class Controls:
         """Never said by somebody who has not read the whole queue yet."""
         if await self._is_behind():
             return Transient("this orchestrator is still reading the queue")
-        return Refused(404, f"no turn {turn_id} waits or runs, and none has ended")
+        return Refused(404, f"there is no turn {turn_id}; its id is what POST /v1/turns answered")
 
     def _lease_of(self, turn: Waiting) -> Lease | None:
         lease = self._dispatcher.queue.lease_of(turn.session)

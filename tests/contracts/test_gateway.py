@@ -252,7 +252,7 @@ async def test_a_reader_who_stops_reading_holds_nothing_up_and_gets_everything_l
             if index % 50 == 0:
                 await sender.connection.flush()
                 await asyncio.sleep(0)
-        assert replays() == moved + 1
+        assert replays() > moved  # Again where it had caught up once, before the sockets were full.
         await send(sender, "t42", end)
         ids = [int(line[4:]) async for line in response.content if line.startswith(b"id: ")]
 

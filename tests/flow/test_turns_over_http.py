@@ -244,7 +244,8 @@ BAD_TURNS = [
     (b'{"input": "x", "recipe": "cake"}', 422, "recipe"),
     (b'{"input": "x", "model": "gpt-99"}', 422, "model"),
     (b'{"input": "' + b"x" * (256 * 1024 + 1) + b'"}', 413, "input"),
-    (b'{"input": "' + b"x" * (4 * 1024 * 1024) + b'"}', 413, None),
+    (b'{"input": "' + b"x" * (4 * 1024 * 1024) + b'"}', 413, "input"),
+    (b'{"input": "' + b"x" * (17 * 1024 * 1024) + b'"}', 413, None),
 ]
 
 
