@@ -24,6 +24,7 @@ from services.gateway.intake import Intake
 from services.gateway.memories import memory_routes
 from services.gateway.middleware import observed
 from services.gateway.problems import EXCEPTION_HANDLERS
+from services.gateway.queue import queue_routes
 from services.gateway.research import research_routes
 from services.gateway.routes import turn_routes
 from services.gateway.search import search_routes
@@ -99,6 +100,7 @@ def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
                 "/v1",
                 route_handlers=[
                     *turn_routes,
+                    *queue_routes,
                     *search_routes,
                     *memory_routes,
                     *forgetting_routes,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from services.gateway.domain.live_turn import status_of, view_of_events, view_of_unended
+from services.gateway.domain.queue_views import QueueView, calls_waiting, view_of_queue
 from services.gateway.domain.views import AcceptedTurn, NewTurn, TurnView, links_of, view_of_record
 from services.gateway.intake import Intake
 from services.gateway.lookup import number_of, unless_unknown
@@ -16,7 +17,7 @@ from services.gateway.refusals import checked_size, no_such_turn
 from services.gateway.sse import EventStream, OpenStreams, event_stream
 from shared.errors import Refused, Transient
 from shared.events import AnyLiveEvent, Event, Queued
-from shared.replies import Control, Controlled, FindUnended, GetTurn, Request
+from shared.replies import Control, Controlled, FindUnended, GetTurn, ListUnended, Request
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -116,6 +117,12 @@ class Gateway:
         if (unended is None or has_ended) and (record := await unless_unknown(find_record)) is not None:
             return view_of_record(record)
         return view_of_events(events) if unended is None else view_of_unended(unended, events)
+
+    async def queue(self, asked: ListUnended) -> QueueView:
+        """Which calls wait is only in the live events of a turn."""
+        reply = await self.ask(asked)
+        waiting = [turn.turn_id for turn in reply.turns if turn.status == "waiting"]
+        return view_of_queue(reply, {one: calls_waiting(await self._live.events(one)) for one in waiting})
 
     async def stream(self, turn_id: str, user: str, after: int) -> EventStream:
         """Every event after `after`: live ones as long as they are kept, then from the turn's record."""

@@ -1,8 +1,8 @@
 """Answers what is asked about turns that have not ended, and stops and steers them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 from services.orchestrator.archive import read_record
 from services.orchestrator.dispatch import Dispatcher
@@ -19,15 +19,20 @@ from shared.replies import (
     Controlled,
     FindRunning,
     FindUnended,
+    ListUnended,
     RunningReply,
     TurnRecord,
     TurnStatus,
+    UnendedStatus,
     UnendedTurn,
+    UnendedTurns,
 )
 
 _LOOKS, _LOOK_SECONDS = 10, 0.05
 """A turn that was stored a moment ago may still be on its way here."""
 _LOOKS_AT_AN_END = 3
+_PAGE_CHARACTERS = 512 * 1024
+"""Of inputs in one answer; JSON may spend six bytes on each, and a NATS message holds 8 MB."""
 _NOT_RUNNING = {
     True: "the turn does not run yet; say it in a turn of the same session, or cancel this one",
     False: "the turn does not run yet; no tool call waits for an answer",
@@ -58,6 +63,7 @@ class Controls:
     def endpoints(self) -> list[Endpoint]:
         return [
             Endpoint(FindUnended, lambda request, send: self.find_unended(request)),
+            Endpoint(ListUnended, lambda request, send: self.list_unended(request)),
             Endpoint(FindRunning, lambda request, send: self.find_running(request)),
             Endpoint(Control, lambda request, send: self.control(request)),
         ]
@@ -68,11 +74,36 @@ class Controls:
         for look in range(_LOOKS):
             turn = self._dispatcher.queue.find(request.turn_id)
             if turn is not None and turn.request.user == request.user:
-                return self._unended(turn)
+                return self._unended(turn, self._places.place_of(turn))
             if turn is not None or (look and await read_record(self._documents, request.turn_id)):
                 break
             await asyncio.sleep(_LOOK_SECONDS)
         raise await self._not_found(request.turn_id)
+
+    async def list_unended(self, request: ListUnended) -> UnendedTurns:
+        """Raises Transient where the queue is not known up to this moment."""
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_LOOK_SECONDS)
+            if not await self._is_behind():
+                break
+        else:
+            raise _still_reading()
+        turns = [(self._status(turn), turn) for turn in self._dispatcher.queue.of_user(request.user)]
+        turns.sort(key=lambda one: one[1].number)
+        counts = Counter(status for status, _ in turns)
+        left = [
+            turn for status, turn in turns if turn.number > request.after and request.status in (None, status)
+        ]
+        page = _page_of(left, request.limit)
+        places = self._places.all()
+        return UnendedTurns(
+            turns=[self._unended(turn, places.get(turn.number, 0)) for turn in page],
+            more=len(left) > len(page),
+            queued=counts["queued"],
+            running=counts["running"],
+            waiting=counts["waiting"],
+        )
 
     async def find_running(self, request: FindRunning) -> RunningReply:
         session = (request.user, request.session_id)
@@ -82,24 +113,28 @@ class Controls:
             # A turn's readers hear of its end a moment before its lease is free.
             await asyncio.sleep(_LOOK_SECONDS / 2)
         turn = self._dispatcher.queue.running_of(session)
-        return RunningReply(turn=None if turn is None else self._unended(turn))
+        if turn is None:
+            return RunningReply(turn=None)
+        return RunningReply(turn=self._unended(turn, self._places.place_of(turn)))
 
-    def _unended(self, turn: Waiting) -> UnendedTurn:
-        runs = self._dispatcher.queue.is_running(turn)
-        place = 0 if runs else self._places.place_of(turn)
+    def _unended(self, turn: Waiting, place: int) -> UnendedTurn:
+        """`place` is 0 where it runs."""
+        status = self._status(turn)
         return UnendedTurn(
             turn_id=turn.request.turn_id,
             turn_number=turn.number,
             session_id=turn.request.session_id,
             user=turn.request.user,
-            status=self._status(turn) if runs else "queued",
+            status=status,
             input=turn.request.input,
             requested_at=turn.requested_at,
             position=place,
-            estimate_seconds=0.0 if runs else self._places.estimate_seconds(place),
+            estimate_seconds=self._places.estimate_seconds(place) if status == "queued" else 0.0,
         )
 
-    def _status(self, turn: Waiting) -> Literal["running", "waiting"]:
+    def _status(self, turn: Waiting) -> UnendedStatus:
+        if not self._dispatcher.queue.is_running(turn):
+            return "queued"
         lease = self._dispatcher.queue.lease_of(turn.session)
         return "waiting" if lease is not None and lease.is_waiting else "running"
 
@@ -174,7 +209,7 @@ class Controls:
     async def _not_found(self, turn_id: str) -> Exception:
         """Never said by somebody who has not read the whole queue yet."""
         if await self._is_behind():
-            return Transient("this orchestrator is still reading the queue")
+            return _still_reading()
         return Refused(404, f"there is no turn {turn_id}; its id is what POST /v1/turns answered")
 
     def _lease_of(self, turn: Waiting) -> Lease | None:
@@ -201,6 +236,22 @@ class Controls:
     async def _saved_turn(self, session: SessionKey, turn_id: str) -> Turn | None:
         turn = await self._leases.turn_of(session)
         return turn if turn is not None and turn.turn_id == turn_id else None
+
+
+def _still_reading() -> Transient:
+    return Transient("this orchestrator is still reading the queue")
+
+
+def _page_of(turns: list[Waiting], most: int) -> list[Waiting]:
+    """Those in front that one answer holds; one at least, where there are any."""
+    page: list[Waiting] = []
+    room = _PAGE_CHARACTERS
+    for turn in turns[:most]:
+        room -= len(turn.request.input)
+        if page and room < 0:
+            break
+        page.append(turn)
+    return page
 
 
 def _had_ended(request: Control, record: TurnRecord) -> Controlled:

@@ -35,9 +35,13 @@ class Places:
         at_once = self._dispatcher.concurrency * max(1, self._processes())
         return round((place + 1) * self._dispatcher.mean_seconds / at_once, 1)
 
+    def all(self) -> dict[int, int]:
+        """By the numbers of the turns that wait."""
+        return {turn.number: place for place, turn in self._dispatcher.queue.places()}
+
     def place_of(self, turn: Waiting) -> int:
-        places = {waiting.number: place for place, waiting in self._dispatcher.queue.places()}
-        return places.get(turn.number, 0)
+        """0 where it runs."""
+        return 0 if self._dispatcher.queue.is_running(turn) else self.all().get(turn.number, 0)
 
     async def run(self) -> None:
         while True:

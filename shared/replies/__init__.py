@@ -143,12 +143,15 @@ from shared.replies.turns import (
     GetTurn,
     ListDocuments,
     Recipes,
+    ListUnended,
     RecipesReply,
     RunningReply,
     TurnRecord,
     TurnStatus,
     UnendedTurn,
+    UnendedStatus,
 )
+    UnendedTurns,
 from shared.replies.upkeep import (
     Check,
     CheckedKind,
@@ -241,6 +244,7 @@ __all__ = [
     "ListTurnsReply",
     "MemoriesDeleted",
     "MemoryChange",
+    "ListUnended",
     "MemoryFilter",
     "Message",
     "MessageId",
@@ -290,4 +294,6 @@ __all__ = [
     "TurnStatus",
     "UnendedTurn",
     "of_engine",
+    "UnendedStatus",
 ]
+    "UnendedTurns",

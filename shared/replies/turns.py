@@ -1,7 +1,7 @@
 """turns.* and turn.control.*: what the orchestrator answers."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from shared.events import (
 from shared.replies.request import Request
 
 TurnStatus = Literal["queued", "running", "waiting", "saved", "failed", "cancelled"]
+UnendedStatus = Literal["queued", "running", "waiting"]
 
 
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +124,7 @@ class UnendedTurn(msgspec.Struct, frozen=True, kw_only=True):
     turn_number: int
     session_id: str
     user: str
-    status: Literal["queued", "running", "waiting"]
+    status: UnendedStatus
     """Waiting: for a person to allow what a tool would do."""
     input: str
     requested_at: datetime
@@ -138,6 +139,30 @@ class FindUnended(Request[UnendedTurn], frozen=True, kw_only=True):
 
     user: User
     turn_id: TurnId
+
+
+class UnendedTurns(msgspec.Struct, frozen=True, kw_only=True):
+    turns: list[UnendedTurn]
+    """Oldest first."""
+    more: bool
+    """True where there are more behind the last one here."""
+    queued: int
+    running: int
+    waiting: int
+    """How many there are of each status, on whatever page."""
+
+
+class ListUnended(Request[UnendedTurns], frozen=True, kw_only=True):
+    """anyone -> orchestrator: the turns of a user that wait or run, a page at a time."""
+
+    subject: ClassVar[str] = "turns.queue"
+
+    user: User
+    status: UnendedStatus | None = None
+    """Only those; the counts are of all."""
+    after: int = 0
+    """A turn number."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
 
 
 class RunningReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from shared.replies import (
     ImportedMessage,
     ImportMessages,
     ImportReply,
+    ListUnended,
     Recipes,
     RecipesReply,
     RunningReply,
@@ -38,6 +40,7 @@ from shared.replies import (
     SearchReply,
     TurnRecord,
     UnendedTurn,
+    UnendedTurns,
 )
 from shared.runtime import serve_http
 from tests.stack import free_ports
@@ -61,6 +64,7 @@ class Orchestrator:
             Endpoint(Recipes, self.recipes),
             Endpoint(FindRunning, self.find_running),
             Endpoint(FindUnended, self.find_unended),
+            Endpoint(ListUnended, self.list_unended),
             Endpoint(GetTurn, self.get_turn),
             Endpoint(GetEvents, self.get_events),
             Endpoint(Control, self.control),
@@ -74,6 +78,20 @@ class Orchestrator:
 
     async def find_unended(self, request: FindUnended, _: Send) -> UnendedTurn:
         return _of_user(self.unended.get(request.turn_id), request.user)
+
+    async def list_unended(self, request: ListUnended, _: Send) -> UnendedTurns:
+        own = [turn for turn in self.unended.values() if turn.user == request.user]
+        left = [
+            turn for turn in own if turn.turn_number > request.after and request.status in (None, turn.status)
+        ]
+        counts = Counter(turn.status for turn in own)
+        return UnendedTurns(
+            turns=left[: request.limit],
+            more=len(left) > request.limit,
+            queued=counts["queued"],
+            running=counts["running"],
+            waiting=counts["waiting"],
+        )
 
     async def get_turn(self, request: GetTurn, _: Send) -> TurnRecord:
         return _of_user(self.records.get(request.turn_id), request.user)

@@ -43,6 +43,7 @@ from shared.replies import (
     ListHeldSessionsReply,
     ListHeldTurns,
     ListHeldTurnsReply,
+    ListUnended,
     Message,
     Models,
     ModelsReply,
@@ -56,6 +57,7 @@ from shared.replies import (
     TokenCounts,
     TurnRecord,
     UnendedTurn,
+    UnendedTurns,
 )
 from tests.contracts.sampled_events import (
     ADDED,
@@ -180,6 +182,8 @@ OF_TURNS: dict[str, msgspec.Struct] = {
     "turns.archive.reply": ArchiveTurnsReply(turns=3, bytes_before=30_000, bytes_after=6_000, left=5),
     "turns.unended": FindUnended(user="alice", turn_id=ID),
     "turns.unended.reply": UNENDED,
+    "turns.queue": ListUnended(user="alice", status="queued", after=41, limit=20),
+    "turns.queue.reply": UnendedTurns(turns=[UNENDED], more=True, queued=2, running=1, waiting=3),
     "turns.running": FindRunning(user="alice", session_id="kitchen"),
     "turns.running.reply": RunningReply(turn=UNENDED),
     "turn.control": CONTROL,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from shared.events import (
     TurnFailed,
     TurnSaved,
 )
-from shared.replies import Control, FindRunning, FindUnended, Generate, Generated, GetTurn, Hit
+from shared.replies import Control, FindRunning, FindUnended, Generate, Generated, GetTurn, Hit, ListUnended
 from tests.unit.orchestrator_room import Parrot, Room, Shelf, Talker, generated
 
 KITCHEN = ("alice", "kitchen")
@@ -298,6 +299,24 @@ async def test_a_turn_that_waits_or_runs_is_found_by_its_user_alone(room: Room) 
 
     assert (running.status, queued.status) == ("running", "queued")
     assert busy.turn == running
+
+
+async def test_the_turns_of_a_user_are_listed_oldest_first(room: Room) -> None:
+    room.put(room.first, 7).close()
+    await talker(room).talks.wait()
+    for number in (8, 9):
+        room.put(room.first, number).close()
+
+    async def listed(**more: Any) -> tuple[list[str], bool]:
+        reply = await room.controls.list_unended(ListUnended(user="alice", **more))
+        assert (reply.queued, reply.running, reply.waiting) == (2, 1, 0)
+        return [turn.turn_id for turn in reply.turns], reply.more
+
+    assert await listed() == (["t7", "t8", "t9"], False)
+    assert await listed(limit=2) == (["t7", "t8"], True)
+    assert await listed(after=8) == (["t9"], False)
+    assert await listed(status="running") == (["t7"], False)
+    assert (await room.controls.list_unended(ListUnended(user="bob"))).turns == []
 
 
 class Interrupted(Talker):
