@@ -142,16 +142,16 @@ from shared.replies.turns import (
     GetEvents,
     GetTurn,
     ListDocuments,
-    Recipes,
     ListUnended,
+    Recipes,
     RecipesReply,
     RunningReply,
     TurnRecord,
     TurnStatus,
-    UnendedTurn,
     UnendedStatus,
-)
+    UnendedTurn,
     UnendedTurns,
+)
 from shared.replies.upkeep import (
     Check,
     CheckedKind,
@@ -242,9 +242,9 @@ __all__ = [
     "ListSessionsReply",
     "ListTurns",
     "ListTurnsReply",
+    "ListUnended",
     "MemoriesDeleted",
     "MemoryChange",
-    "ListUnended",
     "MemoryFilter",
     "Message",
     "MessageId",
@@ -292,8 +292,8 @@ __all__ = [
     "TurnRecord",
     "TurnRow",
     "TurnStatus",
-    "UnendedTurn",
-    "of_engine",
     "UnendedStatus",
-]
+    "UnendedTurn",
     "UnendedTurns",
+    "of_engine",
+]
