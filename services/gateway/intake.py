@@ -132,6 +132,7 @@ class Intake:
 
     async def _check(self, new: NewTurn, user: str, turn_id: str) -> None:
         """Raises Refused. The images come last: what is refused leaves nothing behind."""
+        images_of(new.input)  # Before its words: an image that cannot be taken is the better answer.
         checked_size(text_of(new.input), self._input_limit, "input")
         recipes = await self._known(self._recipes)
         if new.recipe and new.recipe not in recipes:

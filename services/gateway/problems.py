@@ -12,6 +12,7 @@ from services.gateway.domain.views import ProblemDetails
 from services.gateway.refusals import SessionBusy
 from shared import metrics
 from shared.errors import Poison, Refused, Transient
+from shared.events import FILE_PATTERN, SESSION_PATTERN
 
 log = logging.getLogger(__name__)
 _TITLES = {
@@ -22,12 +23,17 @@ _TITLES = {
     405: "The method is not allowed here",
     409: "Not possible as things stand",
     413: "The request is too large",
-    415: "The body has a form that is not read here",
+    415: "This is of a kind that is not taken here",
     422: "The request is not valid",
     429: "Too many requests",
     500: "Something broke",
     503: "Not available now",
 }
+_IN_WORDS = {
+    SESSION_PATTERN: "1 to 128 letters, digits and _ . : -",
+    FILE_PATTERN: "the id of a file: 1 to 64 letters, digits, _ and -",
+}
+"""Of regular expressions that people run into."""
 _FIELD = re.compile(r"at `\$\.?([^`]*)`|field `([^`]+)`")
 
 
@@ -70,6 +76,8 @@ def invalid(error: msgspec.ValidationError) -> Refused:
     match = _FIELD.search(text)
     if text.startswith("Invalid enum value"):
         text += "; /docs lists what it may be"
+    for pattern, words in _IN_WORDS.items():
+        text = text.replace(f"Expected `str` matching regex {pattern!r}", f"Expected {words}")
     return Refused(422, text, (match.group(1) or match.group(2) or None) if match else None)
 
 
@@ -93,6 +101,8 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
     detail = str(extra.get("message") or error.detail) if isinstance(extra, dict) else error.detail
     if error.status_code in (404, 405):
         detail = f"{request.method} {request.url.path}: see /docs for what there is"
+    if field == "data":  # What handlers call the body.
+        status, detail, field = 400, "the body is empty; send JSON, as /docs shows it", None
     if error.status_code == 413:
         detail = "the body is larger than is taken here; send less, and upload images with POST /v1/files"
     response = problem(request, status, detail, field)

@@ -17,6 +17,7 @@ from shared.events import Domain
 from shared.replies import (
     MOST_DAYS,
     MOST_DOMAINS,
+    FigureName,
     GetObservability,
     GetPage,
     GetSources,
@@ -82,7 +83,7 @@ async def get_observability(
     gateway: Gateway,
     admin: str,
     days: Annotated[int, Parameter(ge=1, le=MOST_DAYS)] = 7,
-    name: Annotated[str | None, Parameter(pattern=r"^[a-z_]{1,64}$(?!\n)")] = None,
+    name: FigureName | None = None,
 ) -> ObservabilityReply:
     return await gateway.ask(GetObservability(days=days, name=name))
 

@@ -41,6 +41,7 @@ from shared.events.live import (
 )
 from shared.events.names import (
     ANY_SESSION_PATTERN,
+    FILE_PATTERN,
     LOCAL_USER,
     SESSION_PATTERN,
     AnySessionId,
@@ -84,6 +85,7 @@ from shared.events.stored import (
 
 __all__ = [
     "ANY_SESSION_PATTERN",
+    "FILE_PATTERN",
     "LAST_EVENTS",
     "LIVE_EVENTS",
     "LOCAL_USER",

@@ -19,7 +19,8 @@ Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\x00-\x20\x7f]+$(?!\n)",
 Domain = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9._:\[\]-]{1,253}$(?!\n)")]
 """A host as addresses name it, in lower case, with its port where that is another than usual."""
 
-FileId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
+FILE_PATTERN = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"
+FileId = Annotated[str, msgspec.Meta(pattern=FILE_PATTERN)]
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
 """What a new turn does while another turn of its session runs: wait, not run at all, stop the other and keep

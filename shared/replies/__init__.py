@@ -108,6 +108,7 @@ from shared.replies.request import (
 from shared.replies.research import (
     MOST_DAYS,
     MOST_DOMAINS,
+    FigureName,
     FreshResearch,
     FreshResearchReply,
     GetObservability,
@@ -195,6 +196,7 @@ __all__ = [
     "EventsReply",
     "ExportTurn",
     "ExportTurnReply",
+    "FigureName",
     "FileDeleted",
     "FileInfo",
     "FilePiece",

@@ -1,7 +1,7 @@
 """index.research, index.sources, index.observability: pages, domains, and what the work took."""
 
 from datetime import date, datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -10,6 +10,18 @@ from shared.replies.request import Request
 
 MOST_DOMAINS: Final = 100
 MOST_DAYS: Final = 366
+FigureName = Literal[
+    "turn_seconds",
+    "first_token_seconds",
+    "phase_seconds",
+    "calls",
+    "retries",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "quality",
+]
+"""What is counted of a turn, or of each of its phases."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,5 +160,5 @@ class GetObservability(Request[ObservabilityReply], frozen=True, kw_only=True):
 
     days: int = 7
     """Today and those before."""
-    name: str | None = None
+    name: FigureName | None = None
     """One figure alone."""

@@ -122,6 +122,12 @@ async def test_what_is_no_image_is_refused_by_name_and_no_turn_is_stored(
     assert await files(bus) == []
 
 
+async def test_an_image_that_is_wrong_is_told_before_words_that_are_missing(client: Client) -> None:
+    status, problem = await refused(client, {"type": "input_image", "image_url": "http://example.org/a.png"})
+
+    assert (status, "not fetched" in problem["detail"]) == (422, True)
+
+
 async def test_images_without_words_are_refused(bus: Bus, client: Client) -> None:
     status, problem = await refused(client, inline(image_bytes()))
 

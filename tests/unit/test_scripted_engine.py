@@ -161,7 +161,7 @@ async def test_a_greeting_is_answered_as_one(standard: ScriptedEngine, words: st
     [
         ('calculator {"expression":"12 * 7"} found:\n12 * 7 = 84', "12 * 7 = 84."),
         ('memory.search {"query":"a"} found [turn 3]:\nBees fly\n\nmore', "Bees fly [turn 3]."),
-        ('calculator {"expression":"1 / 0"} failed:\nno result', "Nothing is known about that."),
+        ('calculator {"expression":"1 / 0"} failed:\nno result', "calculator could not do it: no result"),
     ],
 )
 async def test_the_answer_says_what_a_tool_found(standard: ScriptedEngine, tools: str, answer: str) -> None:

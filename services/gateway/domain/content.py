@@ -50,9 +50,10 @@ def images_of(content: Content) -> Sequence[str | InlineImage]:
     images = [part for part in content if isinstance(part, InputImage)]
     if len(images) > MOST_IMAGES:
         raise _refused(f"there are {len(images)} images; at most {MOST_IMAGES} go with one turn")
-    if images and not text_of(content).strip():
+    taken = [_image(number, part) for number, part in enumerate(images, 1)]
+    if taken and not text_of(content).strip():
         raise _refused("there are images and no words; add a part input_text that says what to do with them")
-    return [_image(number, part) for number, part in enumerate(images, 1)]
+    return taken
 
 
 def _image(number: int, part: InputImage) -> str | InlineImage:

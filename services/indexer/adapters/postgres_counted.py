@@ -128,4 +128,4 @@ def _observed(fields: dict[str, Any]) -> ObservedRow:
     figure = Figure(
         **{name: fields.pop(name) for name in ("least", "most", "buckets")}, count=fields["count"]
     )
-    return ObservedRow(**fields, p50=figure.percentile(0.5), p95=figure.percentile(0.95))
+    return ObservedRow(**fields, p50=round(figure.percentile(0.5), 6), p95=round(figure.percentile(0.95), 6))

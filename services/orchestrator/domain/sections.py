@@ -101,10 +101,10 @@ def _plan(number: int, plan: Plan) -> str:
 
 
 def _result(result: CallResult) -> str:
-    how = "failed" if result.is_error else "found"
+    how = "failed after" if result.is_error else "answered in"
     marks = ", ".join(one_line(source.name) for source in result.sources)
     return _paragraphs(
-        f"### {one_line(result.tool)} {how} in {result.seconds:.2f} s",
+        f"### {one_line(result.tool)} {how} {result.seconds:.2f} s",
         quotation(_json(result.arguments)),
         quotation(result.text),
         f"Sources: {marks}" if marks else "",
