@@ -170,6 +170,14 @@ async def test_the_answer_says_what_a_tool_found(standard: ScriptedEngine, tools
     assert text == answer
 
 
+async def test_the_answer_says_what_eyes_saw(standard: ScriptedEngine) -> None:
+    images = "<images>\n[Image bed.jpg: Two leeks.]\n</images>\n\nWhat grows here?"
+
+    text, _ = await said(standard, ask(images, question="What grows here?"))
+
+    assert text == "bed.jpg: Two leeks."
+
+
 async def test_a_text_is_compressed_to_its_first_sentences(standard: ScriptedEngine) -> None:
     text, _ = await said(
         standard, ask("<memory>\n[turn 1]\nBees fly.\n</memory>", role="NERVES", phase="gather")
