@@ -35,6 +35,7 @@ from services.orchestrator.equipment import equipment, time_limits, toolbox
 from services.orchestrator.exporting import Exporting
 from services.orchestrator.files import Filing
 from services.orchestrator.forgetting import Forgetting
+from services.orchestrator.halting import Halting
 from services.orchestrator.phases.deps import Deps
 from services.orchestrator.places import Places
 from services.orchestrator.ports import Held
@@ -149,7 +150,9 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         endpoints.append(Endpoint(Recipes, lambda request, send: _recipes(deps)))
         await bus.serve("Turns and their documents", endpoints)
         await hear_forgotten(bus, deps.recent.forget)
-        consumers: list[Consumer[Any]] = [_forgetting(bus, settings, controls, documents, files, watching)]
+        consumers: list[Consumer[Any]] = [
+            _forgetting(bus, settings, Halting(controls, leases), documents, files, watching)
+        ]
         if settings.reflector == "on":
             consumers.append(_reflecting(bus, settings))
         await stack.enter_async_context(consuming(bus, *consumers))
@@ -173,13 +176,13 @@ def _now() -> datetime:
 def _forgetting(
     bus: Bus,
     settings: OrchestratorSettings,
-    controls: Controls,
+    halting: Halting,
     documents: FolderDocuments,
     files: FolderFiles,
     start: Any,
 ) -> Consumer[ForgetRequested]:
     traces = BusTraces(bus, replicas=settings.nats_replicas)
-    forgetting = Forgetting(BusIndexer(bus), controls, documents, files, traces, _now)
+    forgetting = Forgetting(BusIndexer(bus), halting, documents, files, traces, _now)
     orders: Batches[ForgetRequested] = Batches(
         forgetting.on_forget_requested, limit=_FORGOTTEN_TOGETHER, window_seconds=_FORGET_WINDOW_SECONDS
     )

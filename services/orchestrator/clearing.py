@@ -1,6 +1,6 @@
 """Clears the answers that stood on what is forgotten; what the user said there stays."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from services.orchestrator.archive import read_record
@@ -17,17 +17,27 @@ class Indexer(Protocol):
         ...
 
 
-async def answers_on(user: str, gone: Gone, documents: Documents) -> list[str]:
-    """The turns whose model was given something that is gone, but for those that are gone themselves."""
+async def answers_on(user: str, gone: Gone, documents: Documents, given: Collection[str] = ()) -> list[str]:
+    """The turns whose model was given something that is gone, but for those that are gone themselves.
+
+    Of those in `given` it is known, whatever their documents say.
+    """
     if gone.is_nothing:
         return []
     turn_ids = [turn_id for _, turn_id in await documents.turns_of(user) if turn_id not in gone.turn_ids]
-    return [turn_id for turn_id in turn_ids if await _standing(turn_id, gone, documents) is not None]
+    return [turn_id for turn_id in turn_ids if await _standing(turn_id, gone, documents, given) is not None]
 
 
-async def clear_answer(user: str, turn_id: str, gone: Gone, documents: Documents, indexer: Indexer) -> None:
+async def clear_answer(
+    user: str,
+    turn_id: str,
+    gone: Gone,
+    documents: Documents,
+    indexer: Indexer,
+    given: Collection[str] = (),
+) -> None:
     """The question stays. From here on nothing tells any more that the answer stood on it: this goes last."""
-    record = await _standing(turn_id, gone, documents)
+    record = await _standing(turn_id, gone, documents, given)
     if record is None:
         return
     new = cleared(record, gone)
@@ -37,10 +47,14 @@ async def clear_answer(user: str, turn_id: str, gone: Gone, documents: Documents
     await documents.rewrite(turn_id, {RESPONSE: f"{new.output}\n", METADATA: f"{encode(new).decode()}\n"})
 
 
-async def _standing(turn_id: str, gone: Gone, documents: Documents) -> TurnRecord | None:
+async def _standing(
+    turn_id: str, gone: Gone, documents: Documents, given: Collection[str]
+) -> TurnRecord | None:
     record = await read_record(documents, turn_id)
     events = await documents.read(turn_id, EVENTS) or ""
-    return record if record is not None and stands_on(record, events, gone) else None
+    # Without events it was cleared before.
+    stands = record is not None and (stands_on(record, events, gone) or (turn_id in given and events != ""))
+    return record if stands else None
 
 
 def names(*lists: Sequence[str]) -> list[str]:

@@ -15,15 +15,13 @@ import msgspec
 from services.orchestrator.archive import read_record
 from services.orchestrator.clearing import Indexer, answers_on, clear_answer, names
 from services.orchestrator.domain.forgetting import Gone
-from services.orchestrator.domain.queue import Waiting
 from services.orchestrator.files import Files, forget_files
+from services.orchestrator.halting import Halting
 from services.orchestrator.phases.deps import Clock
 from services.orchestrator.ports import Documents
-from shared.errors import Refused, Transient
+from shared.errors import Refused
 from shared.events import Event, ForgetRequested
 from shared.replies import (
-    Control,
-    Controlled,
     EraseRows,
     ForgetRows,
     GetReceipt,
@@ -35,9 +33,6 @@ from shared.replies import (
 
 log = logging.getLogger(__name__)
 _ERASED_WITHIN = timedelta(seconds=60)
-_ENDS_WITHIN_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
-_LOOKS_AT_THE_QUEUE = 100
 _NAMED_TURNS = 100
 _REMAINS = [
     "backups and snapshots of the data folder or of the databases, until they expire",
@@ -65,32 +60,18 @@ class Traces(Protocol):
         ...
 
 
-class Turns(Protocol):
-    """Turns that wait or run, and how they are stopped."""
-
-    async def is_behind(self) -> bool:
-        """Some turn that was accepted before this moment is not known yet. Raises Transient."""
-        ...
-
-    def of_user(self, user: str) -> list[Waiting]: ...
-
-    def running_of_user(self, user: str) -> set[str]: ...
-
-    async def control(self, request: Control) -> Controlled: ...
-
-
 class Forgetting:
     def __init__(
         self,
         indexer: Indexer,
-        turns: Turns,
+        halting: Halting,
         documents: Documents,
         files: Files,
         traces: Traces,
         clock: Clock,
     ) -> None:
         self._indexer = indexer
-        self._turns = turns
+        self._halting = halting
         self._documents = documents
         self._files = files
         self._traces = traces
@@ -120,9 +101,9 @@ class Forgetting:
         rows = await self._indexer.ask(ForgetRows(order=order))
         receipt = _with(receipt, rows.stores)
         await self._keep(receipt)
-        await self._stop_turns(order)
+        await self._halting.stop(order)
         # Whoever runs now may have been given some of it before.
-        others = self._turns.running_of_user(order.user)
+        others = self._halting.running_of(order.user)
         gone = await self._gone(order, rows.memory_ids)
         receipt = await self._forget_turns(order, gone, receipt)
         # Turns that ended while they were being stopped have rows by now.
@@ -131,12 +112,28 @@ class Forgetting:
         await self._keep(receipt)
         log.info("%s: %d turns of a %s are forgotten", order.forget_id, len(gone.turn_ids), order.scope)
         if others and not gone.is_nothing:
-            await self._until_ended(order.user, others)
+            receipt = await self._without(others, order, gone, receipt)
             receipt = await self._forget_turns(order, gone, receipt)
         return receipt
 
+    async def _without(
+        self, others: set[str], order: ForgetRequested, gone: Gone, receipt: Receipt
+    ) -> Receipt:
+        """Returns when none of the others knows any of it and can still tell it."""
+        # Answers that were cleared told of it too; turns may have gone before a request was broken off.
+        told = msgspec.structs.replace(gone, turn_ids=gone.turn_ids | {*receipt.turns, *receipt.answers})
+        async for turn_id in self._halting.that_know(order.user, others, told):
+            # Noted first: its documents may not say what it was given.
+            receipt = msgspec.structs.replace(
+                receipt, answers=names([turn_id], receipt.answers)[:_NAMED_TURNS]
+            )
+            await self._keep(receipt)
+            await self._halting.cancel(order.user, turn_id)
+        return receipt
+
     async def _forget_turns(self, order: ForgetRequested, gone: Gone, receipt: Receipt) -> Receipt:
-        answers = await answers_on(order.user, gone, self._documents)
+        given = receipt.answers
+        answers = await answers_on(order.user, gone, self._documents, given)
         receipt = msgspec.structs.replace(
             receipt,
             turns=names(receipt.turns, sorted(gone.turn_ids))[:_NAMED_TURNS],
@@ -146,7 +143,7 @@ class Forgetting:
         await self._traces.tell([*gone.turn_ids, *answers])
         messages = await self._traces.remove(order, gone, answers)
         for turn_id in answers:
-            await clear_answer(order.user, turn_id, gone, self._documents, self._indexer)
+            await clear_answer(order.user, turn_id, gone, self._documents, self._indexer, given)
         # Before the folders, whose records name them.
         files = await forget_files(order, gone, self._documents, self._files)
         folders = [await self._documents.remove(turn_id) for turn_id in sorted(gone.turn_ids)]
@@ -180,37 +177,6 @@ class Forgetting:
     async def _keep(self, receipt: Receipt) -> None:
         await self._indexer.ask(KeepReceipt(receipt=receipt))
 
-    # --- turns ---
-
-    async def _stop_turns(self, order: ForgetRequested) -> None:
-        """Whatever of it waits or runs is cancelled first: its end writes documents and events."""
-        await self._until_all_are_known()
-        stopped = {turn.request.turn_id for turn in self._turns.of_user(order.user) if _covers(order, turn)}
-        for turn_id in sorted(stopped):
-            try:
-                await self._turns.control(Control(user=order.user, turn_id=turn_id, action="cancel"))
-            except Refused as refusal:
-                log.info("%s has ended by itself: %s", turn_id, refusal)
-        await self._until_ended(order.user, stopped)
-
-    async def _until_all_are_known(self) -> None:
-        for _ in range(_LOOKS_AT_THE_QUEUE):
-            if not await self._turns.is_behind():
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
-        raise Transient("the queue is still being read")
-
-    async def _until_ended(self, user: str, turn_ids: set[str]) -> None:
-        try:
-            async with asyncio.timeout(_ENDS_WITHIN_SECONDS):
-                while self._unended(user) & turn_ids:  # noqa: ASYNC110 - the queue tells nobody
-                    await asyncio.sleep(_LOOK_SECONDS)
-        except TimeoutError as error:
-            raise Transient("a turn still runs with what has to be forgotten", retry_in=2.0) from error
-
-    def _unended(self, user: str) -> set[str]:
-        return {turn.request.turn_id for turn in self._turns.of_user(user)}
-
     async def _gone(self, order: ForgetRequested, memory_ids: Sequence[str]) -> Gone:
         """Of a request that was carried out in part before, at least all that is left."""
         turn_ids: set[str] = set()
@@ -234,18 +200,6 @@ class Forgetting:
     async def _began_before(self, turn_id: str, order: ForgetRequested) -> bool:
         record = await read_record(self._documents, turn_id)
         return record is None or order.scope == "turn" or record.requested_at <= order.requested_at
-
-
-def _covers(order: ForgetRequested, turn: Waiting) -> bool:
-    match order.scope:
-        case "turn":
-            return turn.request.turn_id == order.target
-        case "session":
-            return turn.request.session_id == order.target and turn.requested_at <= order.requested_at
-        case "user":
-            return turn.requested_at <= order.requested_at
-        case "memory":
-            return False
 
 
 def _with(receipt: Receipt, stores: Sequence[StoreReceipt]) -> Receipt:

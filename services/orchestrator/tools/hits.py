@@ -39,9 +39,12 @@ def _words(hit: Hit) -> str:
     return f"{shortened(hit.input, _LONGEST_WORDS)}{answer}"
 
 
+def _origin(hit: Hit) -> Origin:
+    return msgspec.convert({name: getattr(hit, name) for name in Origin.__struct_fields__}, Origin)
+
+
 def _mark(hit: Hit) -> str:
-    known = {name: getattr(hit, name) for name in Origin.__struct_fields__}
-    return msgspec.convert(known, Origin).name
+    return _origin(hit).name
 
 
 def _source(hit: Hit) -> ToolSource:
@@ -52,4 +55,5 @@ def _source(hit: Hit) -> ToolSource:
         message_ids=hit.message_ids,
         quote=shortened(quote),
         at=hit.at,
+        origin=_origin(hit),
     )

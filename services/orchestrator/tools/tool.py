@@ -8,6 +8,8 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from shared.events import Origin
+
 A = TypeVar("A", bound=msgspec.Struct)
 
 Permission = Literal["read", "write", "network"]
@@ -41,6 +43,8 @@ class ToolSource(msgspec.Struct, frozen=True, kw_only=True):
     message_ids: list[str] = []
     quote: str = ""
     at: datetime | None = None
+    origin: Origin | None = None
+    """As a search knows it, where one found it."""
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
