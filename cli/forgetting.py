@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -175,14 +176,27 @@ def _show(receipt: Receipt, as_json: bool) -> None:
             _print(f"\n{heading}:")
             for one in receipt[name]:
                 _print(f"  {one}")
-    how_to_look = f"pandora forget receipt {receipt['forget_id']} --user {receipt['user']}"
-    says = {
-        "pending": f"It is being forgotten, and goes on by itself. To look again: {how_to_look}",
-        "forgotten": f"Forgotten. Its bytes are gone by {receipt['erased_by'][:19]}. "
-        f"To look again: {how_to_look}",
-        "erased": "Forgotten, and its bytes are gone.",
-    }
-    _print(f"\n{says[receipt['state']]}")
+    _print(f"\n{how_far(receipt, datetime.now(UTC))}")
+
+
+def how_far(receipt: Receipt, now: datetime) -> str:
+    """In words; a time is only promised where it is still to come."""
+    if receipt["state"] == "erased":
+        return "Forgotten, and its bytes are gone."
+    look = f"To look again: pandora forget receipt {receipt['forget_id']} --user {receipt['user']}"
+    is_late = datetime.fromisoformat(receipt["erased_by"]) <= now
+    late = f" It takes longer than it should. {_what_holds_it_up(receipt)}" if is_late else ""
+    if receipt["state"] == "pending":
+        return f"It is being forgotten, and goes on by itself.{late} {look}"
+    if is_late:
+        return f"Forgotten. Its bytes are not all gone yet, which goes on by itself.{late} {look}"
+    return f"Forgotten. Its bytes are gone by {receipt['erased_by'][:19]} UTC. {look}"
+
+
+def _what_holds_it_up(receipt: Receipt) -> str:
+    stores = [one["store"] for one in receipt["stores"] if not one["erased"] and not one["remains"]]
+    still = f"Not yet gone from: {', '.join(stores)}. " if stores else ""
+    return f"{still}A turn that still runs may hold it up, or a store that is away: see `pandora status`."
 
 
 def _table(stores: list[dict[str, Any]]) -> Table:

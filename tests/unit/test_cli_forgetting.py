@@ -1,6 +1,7 @@
 """`pandora forget` against a small real server."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -134,19 +135,42 @@ def test_nobody_is_forgotten_without_being_asked(monkeypatch: pytest.MonkeyPatch
     forgetting.confirm("turn t1", yes=True)
 
 
+AT = datetime(2026, 3, 14, 9, 27, 0, tzinfo=UTC)
+LATE = AT + timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
-    ("state", "says"),
+    ("state", "now", "says"),
     [
-        ("pending", "goes on by itself. To look again: pandora forget receipt f1 --user alice"),
-        ("forgotten", "Its bytes are gone by 2026-03-14T09:27:53"),
-        ("erased", "Forgotten, and its bytes are gone."),
+        ("pending", AT, "goes on by itself. To look again: pandora forget receipt f1 --user alice"),
+        ("pending", LATE, "longer than it should. Not yet gone from: streams. A turn that still runs may"),
+        ("forgotten", AT, "Its bytes are gone by 2026-03-14T09:27:53 UTC. To look again"),
+        (
+            "forgotten",
+            LATE,
+            "not all gone yet, which goes on by itself. It takes longer than it should. Not yet",
+        ),
+        ("erased", LATE, "Forgotten, and its bytes are gone."),
     ],
 )
-def test_a_receipt_is_shown_store_by_store(monkeypatch: pytest.MonkeyPatch, state: str, says: str) -> None:
+def test_it_says_how_far_it_is(state: str, now: datetime, says: str) -> None:
+    assert says in forgetting.how_far(receipt(state), now)
+
+
+@pytest.mark.parametrize("state", ["pending", "forgotten"])
+def test_a_past_time_is_no_promise(state: str) -> None:
+    said = forgetting.how_far(receipt(state, stores=[]), LATE)
+
+    assert "09:27" not in said
+    assert "Not yet gone from" not in said
+    assert "see `pandora status`" in said
+
+
+def test_a_receipt_is_shown_store_by_store(monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
     monkeypatch.setattr(forgetting, "console", Console(file=out, width=120))
 
-    forgetting._show(receipt(state), as_json=False)
+    forgetting._show(receipt("erased"), as_json=False)
 
     lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert lines[:4] == [
@@ -157,4 +181,4 @@ def test_a_receipt_is_shown_store_by_store(monkeypatch: pytest.MonkeyPatch, stat
     ]
     assert "t1" in lines
     assert "backups" in lines
-    assert says in lines[-1]
+    assert lines[-1] == "Forgotten, and its bytes are gone."
