@@ -101,7 +101,7 @@ def list_memories(
     elif not page["memories"]:
         _print("Nothing is known." if not cursor else "There is nothing more.")
     else:
-        console.print(_table(page["memories"], history))
+        console.print(_table(page["memories"]))
         if page["next_cursor"]:
             _print(f"There are more: pandora memories --cursor {page['next_cursor']}")
 
@@ -164,24 +164,30 @@ def forget(memory_id: OneId, no_wait: NoWait = False, as_json: Json = False) -> 
     carry_out(f"memories/{quote(_run(whole()), safe='')}", no_wait, as_json)
 
 
-def _table(page: list[Memory], history: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    headings = ["id", "what", "kind", "sure", "since", *(["until"] if history else []), "state", "from"]
-    for heading in headings:
-        table.add_column(heading, overflow="fold", justify="right" if heading == "sure" else "left")
+def _table(page: list[Memory]) -> Table:
+    """Two lines each: what is known, and below it since when and where from."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
     for one in page:
-        until = [(one["valid_to"] or "")[:10]] if history else []
-        table.add_row(
-            one["memory_id"] if len(page) == 1 else _beginning(one["memory_id"], page),
-            Text(harmless(one["text"])),
-            one["kind"],
-            f"{one['confidence']:.0%}",
-            one["valid_from"][:10],
-            *until,
-            one["status"],
-            Text(harmless(", ".join(dict.fromkeys(map(_by, one["evidence"]))))),
-        )
+        known = Text(harmless(one["text"]))
+        about = Text(harmless(_about(one)), style="dim")
+        memory_id = one["memory_id"] if len(page) == 1 else _beginning(one["memory_id"], page)
+        table.add_row(memory_id, Text("\n").join([known, about]))
     return table
+
+
+def _about(memory: Memory) -> str:
+    """`fact, 90% sure, since 2026-11-21; from you`."""
+    begins, ends = memory["valid_from"][:10], (memory["valid_to"] or "")[:10]
+    about = [
+        memory["kind"],
+        *([memory["status"]] if memory["status"] != "current" else []),
+        f"{memory['confidence']:.0%} sure",
+        f"{begins} to {ends}" if ends else f"since {begins}",
+    ]
+    makers = ", ".join(dict.fromkeys(map(_by, memory["evidence"])))
+    return ", ".join(about) + (f"; from {makers}" if makers else "")
 
 
 def _beginning(memory_id: str, page: list[Memory]) -> str:

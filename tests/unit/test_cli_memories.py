@@ -1,14 +1,16 @@
 """`pandora memories` against a small real server."""
 
 from collections.abc import AsyncIterator
+from io import StringIO
 from typing import Any
 
 import pytest
 from aiohttp import web
+from rich.console import Console
 
 from cli.client import gateway_at
 from cli.failure import CommandFailed
-from cli.memories import MemoriesClient, _beginning, _by
+from cli.memories import MemoriesClient, _beginning, _by, _table
 
 IDS = [f"019a0000-0000-7000-8000-{n:012}" for n in range(250)]
 
@@ -101,3 +103,32 @@ def test_ids_are_shown_as_far_as_they_differ() -> None:
 def test_the_source_is_said_in_words() -> None:
     assert _by({"made_by": "user", "session_id": ""}) == "you"
     assert _by({"made_by": "reflector", "session_id": "kitchen"}) == "the reflector in kitchen"
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_ids_and_dates_stay_whole(width: int) -> None:
+    page = [known(IDS[0], "current", None), known(IDS[1], "superseded", "2026-11-21T09:00:00Z")]
+    console = Console(width=width, file=StringIO())
+
+    console.print(_table(page))
+
+    assert isinstance(console.file, StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    words = " ".join(" ".join(lines).split())
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == IDS[:2]
+    assert "fact, 90% sure, since 2026-01-02; from you" in words
+    assert "fact, superseded, 90% sure, 2026-01-02 to 2026-11-21; from you" in words
+    assert all(len(line) <= width for line in lines)
+
+
+def known(memory_id: str, status: str, ends: str | None) -> dict[str, Any]:
+    return {
+        "memory_id": memory_id,
+        "text": "I live in Lisbon, and keep bees on the roof.",
+        "kind": "fact",
+        "confidence": 0.9,
+        "valid_from": "2026-01-02T08:00:00Z",
+        "valid_to": ends,
+        "status": status,
+        "evidence": [{"made_by": "user", "session_id": ""}],
+    }
