@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from cli.terminal import harmless
 from shared.events import MOST_IMAGES
 
 _DELETE_SECONDS = 3.0
+_ADDRESS = re.compile(r"^(https?|ftp):/+", re.IGNORECASE)
 _HINTS = {413: " Scale it down, or raise FILE_LIMIT_BYTES."}
 
 
@@ -51,13 +54,23 @@ def _opened(path: Path) -> IO[bytes]:
         if path.is_dir():
             raise CommandFailed(f"{shown} is a folder. Name its images one by one, each with --image.")
         # By its number: aiohttp looks at the name of an open file, and stumbles over one that is not UTF-8.
-        return os.fdopen(os.open(path, os.O_RDONLY), "rb")
+        file = os.fdopen(os.open(path, os.O_RDONLY), "rb")
     except FileNotFoundError as error:
+        if _ADDRESS.match(shown):
+            address = _ADDRESS.sub(r"\1://", shown)  # A path has lost a slash.
+            raise CommandFailed(
+                f"{address} is an address, and these are not fetched. Download it first, and name the file."
+            ) from error
         raise CommandFailed(f"There is no file {shown}. Check --image.") from error
     except OSError as error:
         raise CommandFailed(
             f"{shown} cannot be read: {error.strerror or error}. Check who may read it."
         ) from error
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and not found.st_size:
+        file.close()
+        raise CommandFailed(f"{shown} is empty. Check --image.")
+    return file
 
 
 async def _upload(gateway: Gateway, path: Path, file: IO[bytes]) -> str:

@@ -137,6 +137,7 @@ async def test_a_refused_image_is_named_and_none_is_kept(
         ("nothing.png", "There is no file .*nothing.png"),
         ("folder", "folder is a folder. Name its images one by one"),
         ("x" * 300, "cannot be read: File name too long"),
+        ("empty.png", r"empty.png is empty\. Check --image"),
         ("bee.png/cat.png", "cannot be read: Not a directory"),
     ],
 )
@@ -144,10 +145,20 @@ async def test_what_cannot_be_read_is_said_before_anything_is_sent(
     served: Served, gateway: Gateway, tmp_path: Path, name: str, words: str
 ) -> None:
     (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.png").touch()
     paths = [image(tmp_path, "bee.png"), tmp_path / name]
 
     with pytest.raises(CommandFailed, match=words):
         await add_images(gateway, Asked("What is this?", None), paths)
+
+    assert served.names == []
+
+
+async def test_an_address_is_not_fetched(served: Served, gateway: Gateway) -> None:
+    with pytest.raises(
+        CommandFailed, match=r"^https://a\.org/b\.png is an address, .* not fetched\. Download it first"
+    ):
+        await add_images(gateway, Asked("What is this?", None), [Path("https://a.org/b.png")])
 
     assert served.names == []
 
