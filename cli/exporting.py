@@ -38,12 +38,25 @@ def export(
     except KeyboardInterrupt:
         errors.print(f"\nLeft; {file} is not written.", markup=False, highlight=False)
         raise typer.Exit(130) from None
+    _print(f"Wrote {file} ({size_of(file.stat().st_size)}): {contents_of(manifest)}.")
+
+
+def contents_of(manifest: dict[str, Any]) -> str:
     counts = manifest["counts"]
-    _print(
-        f"Wrote {file} ({size_of(file.stat().st_size)}): {counts['messages']:,} messages, "
-        f"{counts['memories']:,} memories, {counts['files']:,} images, {counts['documents']:,} documents of "
-        f"{counts['folders']:,} turns of {manifest['user']}."
+    held = ", ".join(
+        counted(counts[name], one, many)
+        for name, one, many in (
+            ("messages", "message", "messages"),
+            ("memories", "memory", "memories"),
+            ("files", "image", "images"),
+            ("documents", "document", "documents"),
+        )
     )
+    return f"{held} of {counted(counts['folders'], 'turn', 'turns')} of {manifest['user']}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _export(file: Path, user: str | None) -> dict[str, Any]:

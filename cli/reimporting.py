@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cli.client import Gateway, own_gateway
 from cli.conversations.sending import SLOW, Answer, BadLine, Importer, send_all
-from cli.exporting import read_manifest, said
+from cli.exporting import counted, read_manifest, said
 from cli.failure import CommandFailed
 from cli.terminal import harmless
 
@@ -117,10 +117,12 @@ class _MemoriesTaken(msgspec.Struct):
 
 
 def _show(messages: Answer, memories: Memories, manifest: dict[str, Any]) -> None:
+    said = counted(messages.lines, "message", "messages")
+    known = counted(memories.stored, "memory", "memories")
+    turns = counted(manifest["counts"]["folders"], "turn", "turns")
     _print(
-        f"Imported {messages.lines:,} messages ({messages.new:,} new, {messages.changed:,} changed, "
-        f"{messages.known:,} known) and {memories.stored:,} memories of {manifest['user']}. "
-        f"The documents of {manifest['counts']['folders']:,} turns stay in the zip."
+        f"Imported {said} ({messages.new:,} new, {messages.changed:,} changed, {messages.known:,} known) and "
+        f"{known} of {manifest['user']}. Documents of {turns} stay in the zip."
     )
     bad = [f"messages, line {one.line}: {one.reason}" for one in messages.bad]
     bad += [f"memories, {one}" for one in memories.bad]

@@ -1,8 +1,9 @@
 """How `pandora reindex` and `pandora check` reach the indexer: over the bus, as any program may."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from cli.failure import CommandFailed
@@ -23,6 +24,7 @@ async def bus_to_indexer() -> AsyncIterator["Bus"]:
 
     settings = load(LocalSettings).for_a_command()
     async with AsyncExitStack() as stack:
+        stack.enter_context(_without_connection_log())
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 bus = await stack.enter_async_context(Bus.connect("cli", settings))
@@ -39,3 +41,15 @@ async def bus_to_indexer() -> AsyncIterator["Bus"]:
             raise CommandFailed(
                 f"The indexer does not answer ({error}). See `pandora status`, then run the same again."
             ) from error
+
+
+@contextmanager
+def _without_connection_log() -> Iterator[None]:
+    """Each try would be a line; what they come to is said in one."""
+    log = logging.getLogger("shared.bus")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

@@ -95,9 +95,9 @@ async def test_an_export_is_brought_back_under_another_name_and_found_there(
     pandora(stack, tmp_path, "export", str(returned), "--user", heir)
 
     assert exported.returncode == first.returncode == again.returncode == 0, (exported, first, again)
-    assert "4 messages, 1 memories, 0 images, 0 documents" in exported.stdout
-    assert "Imported 4 messages (4 new, 0 changed, 0 known) and 1 memories" in first.stdout
-    assert "Imported 4 messages (0 new, 0 changed, 4 known) and 1 memories" in again.stdout
+    assert "4 messages, 1 memory, 0 images, 0 documents" in exported.stdout
+    assert "Imported 4 messages (4 new, 0 changed, 0 known) and 1 memory" in first.stdout
+    assert "Imported 4 messages (0 new, 0 changed, 4 known) and 1 memory" in again.stdout
     assert await found(stack, heir) == await found(stack, owner)
     assert [hits[0][0] for hits in await found(stack, heir)] == ["m0", "m1", "m2"]
     assert held(file, "messages.ndjson") == held(returned, "messages.ndjson")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from cli.exporting import read_manifest, size_of
+from cli.exporting import contents_of, read_manifest, size_of
 from cli.failure import CommandFailed
 from cli.main import app
 from cli.reimporting import without_user
@@ -158,3 +158,11 @@ def test_the_manifest_of_before_is_read(tmp_path: Path) -> None:
     file = written(tmp_path / "one.zip", manifest_json=msgspec.json.encode(body))
 
     assert read_manifest(file)["user"] == "alice"
+
+
+def test_one_of_a_kind_is_counted_as_one() -> None:
+    counts = {"messages": 1200, "memories": 1, "files": 1, "documents": 0, "folders": 1}
+
+    said = contents_of({"user": "alice", "counts": counts})
+
+    assert said == "1,200 messages, 1 memory, 1 image, 0 documents of 1 turn of alice"
