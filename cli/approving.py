@@ -12,26 +12,33 @@ from rich.console import Console
 from cli.ask import Asked, Event, how_to_find
 from cli.client import Gateway, GatewayError, own_gateway
 from cli.failure import CommandFailed
+from cli.queue import list_waiting
 from cli.terminal import harmless
 
 console = Console()
-TurnId = Annotated[str, typer.Argument(help="The turn that waits.")]
+TurnId = Annotated[str, typer.Argument(help="The turn that waits; left out: lists those that do.")]
 Call = Annotated[str, typer.Option(help="Key of one call; left out: all that wait.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Confirm = Callable[[str], Awaitable[bool | None]]
 
 
-def approve(turn_id: TurnId, call: Call = "", as_json: Json = False) -> None:
-    """Allow a tool call that a turn waits for; the turn goes on."""
+def approve(turn_id: TurnId = "", call: Call = "", as_json: Json = False) -> None:
+    """Allow a tool call that a turn waits for; the turn goes on. Without a turn: lists those that wait."""
     _answer(turn_id, call, as_json, allow=True)
 
 
-def deny(turn_id: TurnId, call: Call = "", as_json: Json = False) -> None:
-    """Forbid a tool call that a turn waits for; the turn goes on without it."""
+def deny(turn_id: TurnId = "", call: Call = "", as_json: Json = False) -> None:
+    """Forbid a tool call that a turn waits for; the turn goes on without it. Without a turn: lists them."""
     _answer(turn_id, call, as_json, allow=False)
 
 
 def _answer(turn_id: str, call: str, as_json: bool, *, allow: bool) -> None:
+    if not turn_id:
+        if call:
+            raise CommandFailed("A call's key is one of its turn: name the turn as well.")
+        list_waiting(as_json)
+        return
+
     async def answer() -> dict[str, Any]:
         async with own_gateway() as gateway:
             return await answer_call(gateway, turn_id, call, allow=allow)
@@ -60,8 +67,8 @@ class Approving:
         self._note = note
         self._confirm = confirm
 
-    async def answer(self, waiting: Event) -> None:
-        """Raises CommandFailed where whoever was there has gone."""
+    async def answer(self, waiting: Event) -> bool | None:
+        """What was answered here, and counts. Raises CommandFailed where whoever was there has gone."""
         turn_id, key = str(self._asked.turn_id), waiting["key"]
         arguments = json.dumps(waiting["arguments"], ensure_ascii=False)
         what = harmless(f"{waiting['tool']} {arguments}")
@@ -70,7 +77,7 @@ class Approving:
                 f"{what} waits for a person, for {waiting['seconds']:g} s. From another terminal: "
                 f"`pandora approve {turn_id} --call {key}`, or `pandora deny` with the same."
             )
-            return
+            return None
         self._note(f"It wants to call {what}")
         allow = await self._confirm("Allow it?")
         if allow is None:
@@ -81,4 +88,6 @@ class Approving:
             if error.status != 409:
                 raise
             self._note("Too late: it was answered elsewhere, or nobody did in time.")
+            allow = None
         self._asked.waiting.discard(waiting["call"])
+        return allow

@@ -16,6 +16,12 @@ SILENCE_SECONDS = 60.0
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each try to come back, once a gateway has answered: one that restarts needs some seconds."""
 _LAST_EVENTS = ("turn.saved", "turn.failed", "turn.cancelled")
+_WHY_NOT = {
+    True: "was allowed, but failed",
+    False: "was not allowed",
+    None: "was not allowed, or failed",
+}
+"""What became of a tool call by what was answered here; None: it was answered elsewhere, or by nobody."""
 
 Event = dict[str, Any]
 
@@ -115,10 +121,14 @@ def how_to_find(url: str, asked: Asked) -> str:
     if asked.turn_id is None:
         return "See `pandora status`, and `pandora logs gateway`."
     where = f"Its answer will be at {url}/v1/turns/{asked.turn_id}."
+    more = (
+        f"To follow it: `curl -N {url}/v1/turns/{asked.turn_id}/events`\n"
+        f"To cancel it: `pandora cancel {asked.turn_id}`"
+    )
     if not asked.waiting:
-        return f"Turn {asked.turn_id} goes on. {where}"
+        return f"Turn {asked.turn_id} goes on. {where}\n{more}"
     how = f"`pandora approve {asked.turn_id}`, or `pandora deny` with the same id"
-    return f"The turn still waits: {how}. {where}"
+    return f"The turn still waits: {how}. {where}\n{more}"
 
 
 async def read_events(lines: AsyncIterator[bytes] | aiohttp.StreamReader) -> AsyncIterator[Event]:
@@ -138,12 +148,14 @@ async def show(
     events: AsyncIterator[Event],
     write: Callable[[str], None],
     note: Callable[[str], None],
-    approve: Callable[[Event], Awaitable[None]],
+    approve: Callable[[Event], Awaitable[bool | None]],
 ) -> Event:
     """Writes the answer as it comes, then its sources; returns the turn's last event. Raises CommandFailed.
 
-    `note` gets what happens meanwhile; `approve` is awaited for each tool call that waits for a person.
+    `note` gets what happens meanwhile; `approve` is awaited for each tool call that waits for a person, and
+    says what was answered here, if anything was.
     """
+    answers: dict[str, bool | None] = {}
     async for event in events:
         match event["type"]:
             case "output.delta":
@@ -153,7 +165,11 @@ async def show(
             case "tool.started":
                 note(f"{event['tool']} ...")
             case "tool.waiting":
-                await approve(event)
+                answers[event["call"]] = await approve(event)
+            case "tool.ended" if event["call"] in answers:
+                allowed = answers.pop(event["call"])
+                if not event["ok"]:
+                    note(f"{event['tool']} {_WHY_NOT[allowed]}.")
             case "turn.saved":
                 write(f"\n{format_sources(event['sources'])}")
                 return event
@@ -167,13 +183,19 @@ async def show(
 def format_sources(sources: list[Event]) -> str:
     if not sources:
         return ""
-    lines = [f"  {_origin_of(source)}: “{source['quote']}”" for source in sources]
-    return "\n".join(["", "Sources", *lines, ""])
+    return "\n".join(["", "Sources", *(f"  {_line_of(source)}" for source in sources), ""])
+
+
+def _line_of(source: Event) -> str:
+    """What a tool worked with, it need not quote."""
+    origin = _origin_of(source)
+    return f"{origin}: “{source['quote']}”" if source.get("quote") else origin
 
 
 def _origin_of(source: Event) -> str:
-    """`turn 12`, `Caroline, 2023-05-08`, `memory, 2026-11-21`."""
+    """`turn 12`, `Caroline, 2023-05-08`, `memory, 2026-11-21`, and what a tool calls its own."""
     if source.get("turn_number") is not None and source.get("kind", "turn") == "turn":
         return f"turn {source['turn_number']}"
-    said = source.get("speaker") or source.get("kind", "memory")
+    kind = source.get("kind", "memory")
+    said = source.get("speaker") or (kind == "research" and source.get("id")) or kind
     return f"{said}, {source['at'][:10]}" if source.get("at") else str(said)

@@ -29,6 +29,7 @@ from cli.importing import imports
 from cli.launcher import launch, open_folder
 from cli.memories import memories
 from cli.panel import ready_panel
+from cli.queue import cancel
 from cli.reimporting import import_export
 from cli.reindex import reindex
 from cli.run_folder import AlreadyRunning, RunFolder
@@ -52,6 +53,7 @@ app.add_typer(imports, name="import")
 imports.command("export")(import_export)
 app.command()(approve)
 app.command()(deny)
+app.command()(cancel)
 app.command()(export)
 app.command()(archive)
 app.command()(reindex)

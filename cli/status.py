@@ -4,9 +4,11 @@ import asyncio
 import time
 from typing import Any
 
+import aiohttp
 import msgspec
 from nats.js.errors import Error as JetStreamError
 
+from cli.client import GatewayError, own_gateway
 from cli.processes import memory_bytes
 from cli.run_folder import PartState, RunFolder
 from deploy.local.nats import as_cluster
@@ -17,6 +19,8 @@ from shared.bus import Bus
 from shared.errors import Refused, SettingsError, Transient
 from shared.replies import Count, CountReply, Models, ModelsReply, Request
 from shared.streams import DURABLES, STREAMS
+
+_SOON = aiohttp.ClientTimeout(total=5.0)
 
 
 class PartStatus(msgspec.Struct, kw_only=True):
@@ -47,8 +51,17 @@ class QueueStatus(msgspec.Struct, kw_only=True):
     in_hand: int
 
 
+class OwnTurns(msgspec.Struct, kw_only=True):
+    """Turns of whoever asks, by PANDORA_API_KEY. `note` says why they are not known."""
+
+    queued: int = 0
+    running: int = 0
+    waiting: int = 0
+    note: str = ""
+
+
 class Status(msgspec.Struct, kw_only=True):
-    """`pandora status --json`. `engine` and `counts` are null where their service does not answer."""
+    """`pandora status --json`. `engine`, `counts` are null where their service does not answer."""
 
     running: bool
     ready: bool
@@ -59,6 +72,7 @@ class Status(msgspec.Struct, kw_only=True):
     queues: list[QueueStatus] = []
     engine: ModelsReply | None = None
     counts: CountReply | None = None
+    turns: OwnTurns | None = None
 
 
 async def read_status(settings: StackSettings) -> Status:
@@ -74,8 +88,10 @@ async def read_status(settings: StackSettings) -> Status:
     parts = declare_parts(settings).values()
     async with asyncio.TaskGroup() as group:
         group.create_task(_ask_the_bus(settings, status))
+        own_turns = group.create_task(_own_turns())
         tasks = [group.create_task(_part_status(part, state.parts.get(part.name))) for part in parts]
     status.parts = [task.result() for task in tasks]
+    status.turns = own_turns.result()
     status.ready = all(part.ready for part in status.parts)
     return status
 
@@ -97,6 +113,14 @@ async def _part_status(part: Part, state: PartState | None) -> PartStatus:
     except (NotReady, SettingsError) as reason:
         status.note = str(reason)
     return status
+
+
+async def _own_turns() -> OwnTurns:
+    try:
+        async with own_gateway(_SOON) as gateway:
+            return msgspec.convert(await gateway.call("GET", "/v1/queue?limit=1"), OwnTurns)
+    except GatewayError as error:
+        return OwnTurns(note=str(error))
 
 
 async def _ask_the_bus(settings: StackSettings, status: Status) -> None:

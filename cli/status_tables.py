@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.status import PartStatus, Status
+from cli.status import OwnTurns, PartStatus, Status
 
 
 def render(status: Status) -> RenderableType:
@@ -74,8 +74,19 @@ def _facts(status: Status) -> Table:
         )
     else:
         grid.add_row("memory", "no answer; see `pandora logs indexer`")
+    if status.turns:
+        grid.add_row("your turns", Text(_own_turns(status.turns)))
     grid.add_row("data", Text(status.data_dir))
     return grid
+
+
+def _own_turns(turns: OwnTurns) -> str:
+    if turns.note:
+        return turns.note
+    work = f"{turns.queued:,} queued, {turns.running:,} running"
+    verb = "waits" if turns.waiting == 1 else "wait"
+    how = "; `pandora approve` lists them" if turns.waiting else ""
+    return f"{work}, {turns.waiting:,} {verb} for an answer{how}"
 
 
 def format_bytes(count: int) -> str:

@@ -21,8 +21,10 @@ def somebody_is_there() -> bool:
 async def confirmed(question: str) -> bool | None:
     """Asks until it is a yes or a no, which an empty line is as well; None where the input has ended.
 
-    Waits in the event loop: Ctrl-C would not reach a program that stands in `input`.
+    What was typed before the question is no answer to it. Waits in the event loop: Ctrl-C would not reach a
+    program that stands in `input`.
     """
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     while True:
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
@@ -38,9 +40,8 @@ async def confirmed(question: str) -> bool | None:
 
 
 async def _line() -> str:
-    """Typed from now on: what lay there before was no answer. Empty where the input has ended."""
+    """Of what was typed; empty where the input has ended."""
     typed, keyboard = asyncio.Event(), sys.stdin.fileno()
-    termios.tcflush(keyboard, termios.TCIFLUSH)
     loop = asyncio.get_running_loop()
     loop.add_reader(keyboard, typed.set)
     try:

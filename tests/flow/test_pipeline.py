@@ -149,6 +149,23 @@ async def test_a_tool_waits_for_a_person(asking: Stack, answer: str, notes: list
     assert again == 409
 
 
+async def test_a_waiting_turn_whose_id_is_lost_is_found(asking: Stack) -> None:
+    turn_id = await start(asking, "buy bread")
+    await until(asking, turn_id, "waiting")
+
+    _, queue = await asking.call("GET", "/v1/queue?status=waiting")
+    _, of_another = await asking.call("GET", "/v1/queue", user="bob")
+    status, _ = await asking.call("POST", f"/v1/turns/{turn_id}/cancel")
+    await until(asking, turn_id, "cancelled")
+
+    call = {"key": "1.n", "tool": "notes.add", "arguments": {"text": "buy bread"}}
+    assert [(turn["id"], turn["input"], turn["calls"]) for turn in queue["turns"]] == [
+        (turn_id, "buy bread", [call])
+    ]
+    assert (queue["waiting"], of_another["turns"], status) == (1, [], 200)
+    assert (await asking.call("GET", "/v1/queue"))[1]["turns"] == []
+
+
 async def test_a_session_has_a_recipe_of_its_own(scripted: Stack) -> None:
     path = "/v1/sessions/thoughtful"
     assert (await scripted.call("PATCH", path, {"recipe": "standard"}))[0] == 200

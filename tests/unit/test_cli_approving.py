@@ -72,8 +72,9 @@ async def test_whoever_is_there_answers_that_call(gateway: Gateway, said: bool, 
     notes: list[str] = []
     turn = asked()
 
-    await Approving(gateway, turn, notes.append, saying(said)).answer(WAITING)
+    answered = await Approving(gateway, turn, notes.append, saying(said)).answer(WAITING)
 
+    assert answered is said
     assert answers == [(action, "1.n")]
     assert notes == ['It wants to call notes.add {"text": "buy \\u001b[31mmilk"}']
     assert not turn.waiting
@@ -94,7 +95,7 @@ async def test_an_answer_that_comes_too_late_does_not_end_the_command(gateway: G
     approving = Approving(gateway, asked(), notes.append, saying(True))
 
     await approving.answer(WAITING)
-    await approving.answer(WAITING)
+    assert await approving.answer(WAITING) is None
 
     assert notes[-1] == "Too late: it was answered elsewhere, or nobody did in time."
 
@@ -167,6 +168,14 @@ async def test_a_question_is_asked_until_it_is_answered(
         os.write(keyboard, line.encode())
 
     assert await asyncio.wait_for(question, 5) is said
+
+
+async def test_a_wrong_answer_takes_the_next_line(keyboard: int, capsys: pytest.CaptureFixture[str]) -> None:
+    question = asyncio.create_task(confirmed("Allow it?"))
+    await until_asked(capsys)
+    os.write(keyboard, b"x\ny\n")
+
+    assert await asyncio.wait_for(question, 5) is True
 
 
 async def test_what_was_typed_before_is_no_answer(keyboard: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,10 +143,11 @@ async def test_whoever_leaves_is_told_where_the_answer_will_be(gateway: Gateway)
     await stream.aclose()
 
     assert "pandora status" in before
-    assert (
-        how_to_find(gateway.url, asked)
-        == f"Turn t42 goes on. Its answer will be at {gateway.url}/v1/turns/t42."
-    )
+    assert how_to_find(gateway.url, asked).splitlines() == [
+        f"Turn t42 goes on. Its answer will be at {gateway.url}/v1/turns/t42.",
+        f"To follow it: `curl -N {gateway.url}/v1/turns/t42/events`",
+        "To cancel it: `pandora cancel t42`",
+    ]
 
 
 async def test_without_a_gateway_the_next_step_is_named() -> None:
@@ -165,6 +166,56 @@ async def test_an_event_may_have_several_lines_of_data() -> None:
 
 def test_an_answer_without_sources_has_no_list_of_them() -> None:
     assert format_sources([]) == ""
+
+
+def test_sources_without_a_turn_or_a_quote_are_named() -> None:
+    sources: list[Event] = [
+        {"kind": "research", "id": "https://example.org/bees", "quote": "", "at": None},
+        {
+            "kind": "research",
+            "id": "r1",
+            "speaker": "example.org",
+            "quote": "Bees.",
+            "at": "2026-11-21T08:00Z",
+        },
+        {"kind": "memory", "id": "m1", "quote": "I live in Porto.", "at": "2026-11-21T08:00Z"},
+    ]
+
+    assert format_sources(sources).splitlines()[2:] == [
+        "  https://example.org/bees",
+        "  example.org, 2026-11-21: “Bees.”",
+        "  memory, 2026-11-21: “I live in Porto.”",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "ok", "notes"),
+    [
+        (False, False, ["notes.add ...", "notes.add was not allowed."]),
+        (True, False, ["notes.add ...", "notes.add was allowed, but failed."]),
+        (None, False, ["notes.add ...", "notes.add was not allowed, or failed."]),
+        (True, True, ["notes.add ..."]),
+    ],
+)
+async def test_what_became_of_a_call_that_waited_is_said(
+    said: bool | None, ok: bool, notes: list[str]
+) -> None:
+    noted: list[str] = []
+
+    async def events() -> AsyncIterator[Event]:
+        for call in ("m", "n"):
+            yield {"type": "tool.started", "call": call, "tool": "notes.add"}
+            if call == "n":
+                yield {"type": "tool.waiting", "call": call, "tool": "notes.add"}
+            yield {"type": "tool.ended", "call": call, "tool": "notes.add", "ok": ok}
+        yield {"type": "turn.saved", "sources": []}
+
+    async def answered(waiting: Event) -> bool | None:
+        return said
+
+    await show(events(), ignored, noted.append, answered)
+
+    assert noted == ["notes.add ...", *notes]
 
 
 def test_sizes_and_times_are_short() -> None:
