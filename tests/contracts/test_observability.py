@@ -15,7 +15,7 @@ from services.indexer.observing import Observing
 from services.indexer.sources import Sources
 from shared.errors import Refused
 from shared.events import ForgetRequested, PhaseTiming, SourceObserved, Timings, TurnSaved
-from shared.replies import GetObservability, GetSources, ObservedRow, SourceRow
+from shared.replies import FigureName, GetObservability, GetSources, ObservedRow, SourceRow
 from tests.unit.samples import saved
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -103,7 +103,7 @@ def turn(number: int, seconds: float, *, at: datetime = NOW, recipe: str = "stan
     return saved(number, recipe=recipe, model="qwen", phases=[phase], timings=timings, saved_at=at)
 
 
-async def told(observing: Observing, days: int = 7, name: str | None = None) -> list[ObservedRow]:
+async def told(observing: Observing, days: int = 7, name: FigureName | None = None) -> list[ObservedRow]:
     return (await observing.get(GetObservability(days=days, name=name))).rows
 
 
