@@ -146,7 +146,7 @@ async def test_only_the_days_that_were_asked_for_are_told(connected: Database) -
     assert len(await told(observing, days=1, name="quality")) == 1
     assert len(await told(observing, days=7, name="quality")) == 7
     assert len(await told(observing, days=366, name="quality")) == 10
-    assert await told(observing, name="nothing") == []
+    assert await told(observing, name="first_token_seconds") == []
     assert {row.name for row in await told(observing, days=1)} > {"turn_seconds", "calls", "retries"}
 
 
