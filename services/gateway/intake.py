@@ -8,7 +8,7 @@ from time import monotonic
 import msgspec
 from uuid_utils import uuid7
 
-from services.gateway.domain.content import InlineImage, images_of, text_of
+from services.gateway.domain.content import Images, InlineImage, images_of, text_of
 from services.gateway.domain.idempotency import Promise, Written, check_same_body, hash_of_body
 from services.gateway.domain.joining import Frame
 from services.gateway.domain.views import NewTurn
@@ -100,39 +100,38 @@ class Intake:
     # --- which turn it is ---
 
     async def _order(self, new: NewTurn, user: str, key: str | None) -> Ordered:
-        drawn = str(uuid7())
+        drawn, images = str(uuid7()), images_of(new.input)
         if key is None:
-            await self._check(new, user, drawn)
-            return Ordered(turn=_requested(new, user, drawn, new.session_id or str(uuid7())))
+            await self._check(new, images, user, drawn)
+            return Ordered(turn=_requested(new, images, user, drawn, new.session_id or str(uuid7())))
         written = await self._promises.find(user, key)
         if written is None:
-            await self._check(new, user, drawn)
+            await self._check(new, images, user, drawn)
             promise = Promise(
                 turn_id=drawn, session_id=new.session_id or str(uuid7()), body_hash=hash_of_body(new)
             )
             written = await self._promises.make(user, key, promise)
         promise = written.promise
         check_same_body(promise, new)
-        turn = _requested(new, user, promise.turn_id, promise.session_id)
+        turn = _requested(new, images, user, promise.turn_id, promise.session_id)
         if promise.turn_id == drawn:
             return Ordered(turn=turn, key=key, written=written)
         order = Ordered(turn=turn, key=key, written=written, number=promise.turn_number, is_repeat=True)
-        return order if promise.turn_number is not None else await self._found(order, new)
+        return order if promise.turn_number is not None else await self._found(order, images)
 
-    async def _found(self, order: Ordered, new: NewTurn) -> Ordered:
+    async def _found(self, order: Ordered, images: Images) -> Ordered:
         """Nobody wrote down whether the first request got as far as handing the turn in."""
         number = await number_of(self._turns, order.turn.turn_id, order.turn.user)
         if number is None:
-            await self._bring_images(new, order.turn.user, order.turn.turn_id)
+            await self._bring_images(images, order.turn.user, order.turn.turn_id)
             return order
         await self._keep(order, number)
         return msgspec.structs.replace(order, number=number)
 
     # --- whether it may be handed in ---
 
-    async def _check(self, new: NewTurn, user: str, turn_id: str) -> None:
+    async def _check(self, new: NewTurn, images: Images, user: str, turn_id: str) -> None:
         """Raises Refused. The images come last: what is refused leaves nothing behind."""
-        images_of(new.input)  # Before its words: an image that cannot be taken is the better answer.
         checked_size(text_of(new.input), self._input_limit, "input")
         recipes = await self._known(self._recipes)
         if new.recipe and new.recipe not in recipes:
@@ -145,11 +144,10 @@ class Intake:
             running = await self._running(user, new.session_id)
             if running is not None:
                 raise SessionBusy(new.session_id, running)
-        await self._bring_images(new, user, turn_id)
+        await self._bring_images(images, user, turn_id)
 
-    async def _bring_images(self, new: NewTurn, user: str, turn_id: str) -> None:
+    async def _bring_images(self, images: Images, user: str, turn_id: str) -> None:
         """Those that came with the turn are kept as files, and the others are there. Raises Refused."""
-        images = images_of(new.input)
         try:
             for file_id in images:
                 if isinstance(file_id, str):
@@ -197,8 +195,7 @@ def _file_id(turn_id: str, number: int) -> str:
     return f"file-{turn_id}-{number}"
 
 
-def _requested(new: NewTurn, user: str, turn_id: str, session_id: str) -> TurnRequested:
-    images = enumerate(images_of(new.input), 1)
+def _requested(new: NewTurn, images: Images, user: str, turn_id: str, session_id: str) -> TurnRequested:
     return TurnRequested(
         turn_id=turn_id,
         session_id=session_id,
@@ -208,5 +205,7 @@ def _requested(new: NewTurn, user: str, turn_id: str, session_id: str) -> TurnRe
         model=new.model,
         if_busy=new.if_busy,
         metadata=new.metadata,
-        images=[one if isinstance(one, str) else _file_id(turn_id, number) for number, one in images],
+        images=[
+            one if isinstance(one, str) else _file_id(turn_id, number) for number, one in enumerate(images, 1)
+        ],
     )

@@ -37,14 +37,18 @@ class InlineImage(msgspec.Struct, frozen=True):
     data: bytes
 
 
+Images = Sequence[str | InlineImage]
+"""Ids of files, and what came with the turn, in the order in which they are shown."""
+
+
 def text_of(content: Content) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part.text for part in content if isinstance(part, InputText))
 
 
-def images_of(content: Content) -> Sequence[str | InlineImage]:
-    """Ids of files, and what came with the turn. Raises Refused (422)."""
+def images_of(content: Content) -> Images:
+    """Decoded, so ask once. Raises Refused (422)."""
     if isinstance(content, str):
         return []
     images = [part for part in content if isinstance(part, InputImage)]
