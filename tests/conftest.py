@@ -1,30 +1,39 @@
-"""What the tests share: one real stack and one bare NATS server, each started once a session."""
+"""What the tests share: one real stack, one nats-server and one PostgreSQL, each started once a session."""
 
-import asyncio
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import pytest
+from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from deploy.local.nats import find_server
-from tests.stack import Stack, free_ports
+from tests.servers.nats import NatsAccounts, nats_accounts
+from tests.servers.postgres import PostgresServer, fast_postgres
+from tests.stack import Stack
 
-_TOGETHER = ("tests/faults", "tests/flow", "tests/live")
-"""Folders whose tests share what is dear to start. They take longest, so they come first."""
+# A machine with other work on it is no error: hypothesis would fail a test case that takes 200 ms.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+_INSTALLATIONS = (
+    "tests/faults/turns",
+    "tests/flow",
+    "tests/faults/stores",
+    "tests/faults/test_pipeline_kills.py",
+    "tests/faults/test_cluster.py",
+    "tests/live",
+    "tests/flow/pipeline",
+    "tests/flow/generation",
+    "tests/flow/running",
+)
+"""What shares an installation, and is run by one worker. Longest first, so that all workers end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_TOGETHER))
+    items.sort(key=lambda item: _place(item.nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`: each of these folders goes to one worker as a whole, any other file by itself."""
+    """With `-n 2`: the tests of one installation go to one worker, any other file by itself."""
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _what_goes_together
     return scheduler
@@ -32,12 +41,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def _what_goes_together(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
-    return next((folder for folder in _TOGETHER if file.startswith(folder)), file)
+    return max((path for path in _INSTALLATIONS if file.startswith(path)), key=len, default=file)
+
+
+def _place(nodeid: str) -> int:
+    together = _what_goes_together(nodeid)
+    return _INSTALLATIONS.index(together) if together in _INSTALLATIONS else len(_INSTALLATIONS)
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A whole installation with two users, alice and bob, started by `pandora up`."""
+    """A whole installation of the users alice, bob and carol, started by `pandora up`."""
     started = Stack({})
     started.start()
     try:
@@ -49,40 +63,40 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A nats-server with JetStream and nobody on it but the tests."""
-    (port,) = free_ports(1)
-    store = tmp_path_factory.mktemp("nats")
-    server = subprocess.Popen(
-        [find_server(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(store)],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_port(port)
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
+async def accounts() -> AsyncIterator[NatsAccounts]:
+    """One nats-server, and an account of it for each test that asks for one."""
+    async with nats_accounts() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def nats_url(accounts: NatsAccounts) -> str:
+    """Of a nats-server with JetStream, shared by all tests that store nothing there."""
+    return accounts.server.url
 
 
 @pytest.fixture
-async def database(stack: Stack) -> AsyncIterator[str]:
-    """The DSN of an empty database on the stack's PostgreSQL."""
-    name = f"test_{uuid4().hex[:12]}"
-    connection = await asyncpg.connect(stack.postgres_dsn)
-    await connection.execute(f"CREATE DATABASE {name}")
-    try:
-        yield stack.postgres_dsn.rsplit("/", 1)[0] + f"/{name}"
-    finally:
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await connection.close()
-        await asyncio.sleep(0)
+async def empty_url(accounts: NatsAccounts) -> AsyncIterator[str]:
+    """Of a nats-server on which there is nothing."""
+    async with accounts.empty() as url:
+        yield url
 
 
-def _wait_for_port(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"nothing listens on port {port}")
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    async with fast_postgres() as started:
+        yield started
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The DSN of a database with Pandora's tables and nothing in them."""
+    async with postgres.database(postgres.TEMPLATE) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def empty_database(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The DSN of a database without any table."""
+    async with postgres.database("template1") as dsn:
+        yield dsn

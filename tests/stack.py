@@ -3,17 +3,13 @@
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Mapping
 from io import BytesIO
-from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -23,9 +19,10 @@ import asyncpg
 import nats
 import psutil
 
-from cli.settings import SETTINGS
+from cli.config.settings import SETTINGS
+from tests.servers.ports import free_ports
 
-KEYS = {"alice": "alice-secret-key", "bob": "bob-secret-key"}
+KEYS = {user: f"{user}-secret-key" for user in ("alice", "bob", "carol")}
 _PORTS = {
     "gateway": "GATEWAY_PORT",
     "orchestrator": "ORCHESTRATOR_PORT",
@@ -48,6 +45,7 @@ class Stack:
     def __init__(self, settings: Mapping[str, str], *options: str) -> None:
         """`options` are those of `pandora up`."""
         self._options = options
+        self.python = Path(sys.executable)
         # Not below pytest's folder: it closes that for others, and PostgreSQL runs as another user.
         self.data_dir = Path(mkdtemp(prefix="pandora-test-"))
         self.ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
@@ -76,7 +74,7 @@ class Stack:
     def start(self) -> None:
         with (self.data_dir / "terminal.log").open("wb") as terminal:
             self._launcher = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up", *self._options],
+                [self.python, "-m", "cli.main", "up", *self._options],
                 cwd=self.data_dir,  # Not here: a developer's .env is not the tests'.
                 env=self.environment,
                 stdout=terminal,
@@ -226,52 +224,3 @@ class Stack:
             if str(self.data_dir) in line:
                 found.append(line)
         return found
-
-
-def free_ports(wanted: int) -> list[int]:
-    """Ports that nobody listens on now, and that nobody is given while a server restarts."""
-    found: list[int] = []
-    while len(found) < wanted:
-        port = next(_CANDIDATES)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-    return found
-
-
-def free_ports_in_a_row(wanted: int) -> int:
-    """The first of so many ports that nobody listens on now."""
-    while True:
-        (first,) = free_ports(1)
-        with ExitStack() as held, suppress(OSError, OverflowError):
-            for port in range(first, first + wanted):
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-            for _ in range(wanted - 1):
-                next(_CANDIDATES)
-            return first
-
-
-def _own_ports() -> Iterator[int]:
-    """Below those that systems lend to outgoing connections, and of each worker of pytest others."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 12_000 + worker % 4 * 5_000
-    begin = secrets.randbelow(5_000)  # Where another session's tests are hardly just now.
-    return (first + place % 5_000 for place in count(begin))
-
-
-_CANDIDATES = _own_ports()
-"""None comes twice soon: it may not be listened on yet."""
-
-
-def pause(pid: int) -> None:
-    """Stops a process until SIGCONT; returns when each of its threads stands still, which takes a moment."""
-    os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 10.0
-    while any(_state_of(task) != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
-        assert time.monotonic() < deadline, f"process {pid} does not stop"
-        time.sleep(0.001)
-
-
-def _state_of(task: Path) -> str:
-    """The letter behind the name in brackets."""
-    return (task / "stat").read_text().rpartition(") ")[2][0]

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import uvloop
 
-from bench.figures import write_results
 from bench.retrieval.ablation import ablation
-from bench.retrieval.embedding import opened_embedder
+from bench.retrieval.embedding import opened_bench_embedder
 from bench.retrieval.exact import Exact
 from bench.retrieval.pandora import opened
 from bench.retrieval.scores import RESULTS, Measured, figures_of, measure, scores_table, types_table
 from bench.retrieval.sets import NoSet, QuestionSet, read_set
 from bench.retrieval.ways import Bm25, Dense, ReciprocalRanks, Way
-from services.indexer.ports import Embedder
+from bench.running.figures import write_results
+from services.indexer.embedding.embedder import Embedder
 
 
 def ways(embedder: Embedder, over_stores: Sequence[Way]) -> Sequence[Way]:
@@ -41,7 +41,7 @@ async def _measure(questions: QuestionSet, folder: Path) -> list[Measured]:
 
 
 async def _ablation(questions: QuestionSet) -> str:
-    async with opened_embedder() as embedder:
+    async with opened_bench_embedder() as embedder:
         return await ablation(questions, embedder)
 
 

@@ -8,9 +8,10 @@ from bench.retrieval.exact import Exact
 from bench.retrieval.metrics import recall
 from bench.retrieval.scores import aligned
 from bench.retrieval.sets import QuestionSet
-from services.indexer.domain.asked import Asked
-from services.indexer.domain.ranking import SIGNALS, WEIGHTS, Candidate, Weights, rank
-from services.indexer.ports import Embedder
+from services.indexer.embedding.embedder import Embedder
+from services.indexer.passages.index import Candidate
+from services.indexer.search.questions import Asked
+from services.indexer.search.ranking import SIGNALS, WEIGHTS, Weights, rank
 
 _OF_LISTS = ("meaning", "meaning_near", "words", "words_near")
 
@@ -25,7 +26,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def ablation(questions: QuestionSet, embedder: Embedder) -> str:
-    """A table of recall@10. `alone`: a list by itself; any other signal beside the four lists."""
+    """A table of recall@10. `alone`: a list by itself; any other signal together with the four lists."""
     way = Exact(embedder)
     await way.index(questions.corpus)
     found = [Found(query.id, query.metadata.user, *await way.asked(query)) for query in questions.queries]

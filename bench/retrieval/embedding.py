@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 
 import numpy
 
-from services.indexer.adapters.sentence_transformers import SentenceTransformerEmbedder
-from services.indexer.ports import Embedder, Vectors
+from services.indexer.app.embedding import opened_embedder
+from services.indexer.embedding.embedder import Embedder
+from services.indexer.passages.passage import Vectors
 from services.indexer.settings import IndexerSettings
-from shared.settings import load
+from shared.process.settings import load
 
 
 class EmbedsOnce:
@@ -16,6 +17,7 @@ class EmbedsOnce:
 
     def __init__(self, embedder: Embedder) -> None:
         self.dimension = embedder.dimension
+        self.engine = embedder.engine
         self._embedder = embedder
         self._kept: dict[str, Vectors] = {}
 
@@ -33,14 +35,8 @@ class EmbedsOnce:
 
 
 @asynccontextmanager
-async def opened_embedder() -> AsyncIterator[EmbedsOnce]:
+async def opened_bench_embedder() -> AsyncIterator[EmbedsOnce]:
     """As the settings have it, but without its cache of questions."""
-    settings = load(IndexerSettings)
-    async with SentenceTransformerEmbedder.load(
-        settings.embedding_model,
-        dtype=settings.embedding_dtype,
-        threads=settings.embedding_threads,
-        batch_texts=settings.embedding_batch_texts,
-        cache_entries=0,
-    ) as embedder:
+    settings = load(IndexerSettings).model_copy(update={"query_cache_entries": 0})
+    async with opened_embedder(settings, settings.embedding_model) as embedder:
         yield EmbedsOnce(embedder)

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from bench.retrieval.conversations.script import ASSISTANT
 from bench.retrieval.sets import Document, Query
-from services.indexer.adapters import words
-from services.indexer.domain.asked import Asked, is_question, tells_time, understand
-from services.indexer.domain.messages import role_of
-from services.indexer.domain.passages import near_vectors
-from services.indexer.domain.ranking import WEIGHTS, Candidate, Role, Weights, rank
-from services.indexer.ports import Embedder, Vectors
+from services.indexer.embedding.embedder import Embedder
+from services.indexer.passages.index import Candidate
+from services.indexer.passages.message import Role, role_of
+from services.indexer.passages.passage import Vectors, near_vectors
+from services.indexer.qdrant import bm25
+from services.indexer.search.questions import Asked, understand
+from services.indexer.search.ranking import WEIGHTS, Weights, rank
+from shared.language.questions import only_asks
+from shared.language.times import tells_time
 
 DEPTH = 100
 """Asked of each of the four lists; of what any of them finds all four scores are told."""
@@ -36,7 +39,7 @@ class InvertedList:
         rows: dict[int, list[int]] = defaultdict(list)
         weights: dict[int, list[float]] = defaultdict(list)
         for row, text in enumerate(texts):
-            own = words.document_weights(text)
+            own = bm25.document_weights(text)
             for term, weight in zip(own.indices, own.values, strict=True):
                 rows[term].append(row)
                 weights[term].append(weight)
@@ -46,7 +49,7 @@ class InvertedList:
     def scores(self, text: str) -> Scores:
         """Of every text, in their order."""
         scores = numpy.zeros(self._texts)
-        asked = words.query_weights(text)
+        asked = bm25.query_weights(text)
         for term, weight in zip(asked.indices, asked.values, strict=True):
             if (rows := self._rows.get(term)) is not None:
                 rarity = log(1 + (self._texts - len(rows) + 0.5) / (len(rows) + 0.5))
@@ -92,7 +95,7 @@ class ExactIndex:
         return {message.speaker for message in self._messages(user)}
 
     def latest(self, user: str) -> datetime:
-        """When the user's last message was said; the bench asks right behind it."""
+        """When the user's last message was said; the bench asks right after it."""
         return max((message.at for message in self._messages(user)), default=_LONG_AGO)
 
     def candidates(self, user: str, vector: Vectors, text: str, depth: int) -> list[Candidate]:
@@ -180,7 +183,7 @@ def _candidate(document: Document, ordinal: int) -> Candidate:
         speaker=said.speaker,
         role=role,
         at=datetime.fromisoformat(said.at) if said.at else _LONG_AGO,
-        asks=is_question(document.text),
+        asks=only_asks(document.text),
         length=len(document.text.split()),
         uses=0,
         meaning=None,

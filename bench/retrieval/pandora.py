@@ -5,23 +5,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.parts import Installation
-from bench.retrieval.embedding import opened_embedder
+from bench.retrieval.embedding import opened_bench_embedder
 from bench.retrieval.postgres import PostgresWords
 from bench.retrieval.sets import Document, Query
 from bench.retrieval.ways import Way
-from services.indexer.adapters.migrations import migrate
-from services.indexer.adapters.postgres import Database
-from services.indexer.adapters.postgres_messages import PostgresMessageTable
-from services.indexer.adapters.postgres_turns import PostgresTurnTable
-from services.indexer.adapters.qdrant_edge import EdgePassageIndex
-from services.indexer.domain.messages import message_of_import
-from services.indexer.generation import Generation
-from services.indexer.hits import MessageHits
-from services.indexer.ports import Embedder
-from services.indexer.remembering import Remembering
-from services.indexer.searching import Searching
-from shared.replies import ImportedMessage, Search
+from bench.running.parts import Installation
+from services.indexer.embedding.embedder import Embedder
+from services.indexer.generations.locks import ProcessLocks
+from services.indexer.generations.writing import Generation
+from services.indexer.messages.postgres.messages import PostgresMessageTable
+from services.indexer.messages.writing import MessageWriter
+from services.indexer.passages.message import message_of_import
+from services.indexer.postgres.database import Database
+from services.indexer.postgres.migrations import migrate
+from services.indexer.qdrant.edge import EdgePassageIndex
+from services.indexer.search.postgres import PostgresMessageHits
+from services.indexer.search.steps import Searching
+from shared.contract.requests import ImportedMessage, Search
+from shared.language.stems import Stems
 
 _BATCH = 256
 
@@ -31,7 +32,7 @@ class Pandora:
 
     name = "pandora"
 
-    def __init__(self, remembering: Remembering, searching: Searching) -> None:
+    def __init__(self, remembering: MessageWriter, searching: Searching) -> None:
         self._remembering = remembering
         self._searching = searching
 
@@ -57,14 +58,17 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Embedder, list[Way]]]:
         dsn = installation.settings.indexer.dsn
         await migrate(dsn)
         database = await stack.enter_async_context(Database.connect(dsn, connections=4, timeout=60))
-        embedder = await stack.enter_async_context(opened_embedder())
+        embedder = await stack.enter_async_context(opened_bench_embedder())
         index = await stack.enter_async_context(
             EdgePassageIndex.open(folder / "turns", embedder.dimension, "turn")
         )
         generation = Generation("bench", embedder, {"turn": index})
         messages = PostgresMessageTable(database)
-        hits = MessageHits(messages, PostgresTurnTable(database))
-        pandora = Pandora(Remembering(messages, generation), Searching(messages, {"turn": hits}, generation))
+        hits = PostgresMessageHits(database)
+        pandora = Pandora(
+            MessageWriter(messages, generation, ProcessLocks()),
+            Searching(messages, {"turn": hits}, generation, Stems()),
+        )
         yield embedder, [PostgresWords(dsn), pandora]
 
 

@@ -7,10 +7,10 @@ from time import perf_counter
 
 import msgspec
 
-from bench.figures import Figure, _line, percentile, plain
 from bench.retrieval.metrics import ndcg, recall, reciprocal_rank
 from bench.retrieval.sets import QuestionSet
 from bench.retrieval.ways import Way
+from bench.running.figures import Figure, _line, percentile, plain
 
 RESULTS = Path(__file__).parent / "results.json"
 _DEPTH = 20

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.events import LOCAL_USER
+from shared.contract.events import LOCAL_USER
 
 Grades = dict[str, int]
 """Of one query: document id -> grade. Above 0: evidence, the more the better. 0: judged, and none."""

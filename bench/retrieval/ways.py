@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy
 
 from bench.retrieval.sets import Document, Query
-from services.indexer.adapters import words
-from services.indexer.ports import Embedder, Vectors
+from services.indexer.embedding.embedder import Embedder
+from services.indexer.passages.passage import Vectors
+from services.indexer.qdrant import bm25
 
 DEPTH = 50
 """What a fusion asks of each of the ways that it joins."""
@@ -69,13 +70,13 @@ class Bm25:
         for document in corpus:
             user = document.metadata.user
             self._documents[user] += 1
-            weights = words.document_weights(document.searched_text)
+            weights = bm25.document_weights(document.searched_text)
             for term, weight in zip(weights.indices, weights.values, strict=True):
                 self._postings[user, term].append((document.id, weight))
 
     async def search(self, query: Query, limit: int) -> list[str]:
         scores: dict[str, float] = defaultdict(float)
-        asked, user = words.query_weights(query.text), query.metadata.user
+        asked, user = bm25.query_weights(query.text), query.metadata.user
         for term, weight in zip(asked.indices, asked.values, strict=True):
             postings = self._postings.get((user, term), [])
             rarity = log(1 + (self._documents[user] - len(postings) + 0.5) / (len(postings) + 0.5))

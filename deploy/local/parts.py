@@ -1,4 +1,4 @@
-"""A part: one program of the stack, and how the launcher knows that it is ready."""
+"""A part: one program of the stack, and how the launcher sees that it is ready."""
 
 import signal
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ _PROBE = aiohttp.ClientTimeout(total=5)
 
 
 class NotReady(Exception):
-    """The part does not serve yet; the message says what it waits for."""
+    """The part is not ready yet. The message says what it waits for."""
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -20,7 +20,7 @@ class Listener(msgspec.Struct, frozen=True):
     port: int
     setting: str
     shift: int = 0
-    """How far above the setting's value the port is: the servers of a cluster share one setting."""
+    """How far the port is above the setting's value. The servers of a cluster share one setting."""
 
     @property
     def origin(self) -> str:
@@ -34,22 +34,22 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     probe: Callable[[], Awaitable[None]]
-    """Raises NotReady while the part does not serve, and SettingsError where it never will."""
+    """Raises NotReady while the part is not ready, and SettingsError where it never will be."""
     command: tuple[str, ...] = ()
-    """Empty: a server of your own, which is only waited for."""
+    """Empty: a server of your own. The launcher only waits for it."""
     listeners: tuple[Listener, ...] = ()
-    """The first one is the part's own; the others are beside it (monitoring)."""
+    """The first is the part's own. The others are for monitoring."""
     prepare: Callable[[], Awaitable[None]] | None = None
-    """Runs before each start; it makes folders and files."""
+    """Runs before each start, and makes folders and files."""
     user: str | None = None
     """The system user that runs it; None: the launcher's own."""
     folder: str | None = None
-    """Where it runs; None: the launcher's own working directory, for `.env` and relative paths."""
+    """Where it runs. None: in the launcher's working directory, for `.env` and relative paths."""
     environment: dict[str, str] = {}
     """Settings that go before those of the launcher's own environment."""
     stop_signal: signal.Signals = signal.SIGTERM
     settings_status: int | None = None
-    """The exit status by which it says that a setting is wrong, so that starting it again is no use."""
+    """Its exit status where a setting is wrong. It is not started again then."""
 
     @property
     def port(self) -> int | None:
@@ -68,22 +68,11 @@ async def probe_http(url: str) -> None:
 
 
 def _reason(body: bytes) -> str:
-    """`bus: NATS is not connected; start: not finished` out of a `/readyz` body."""
-    from shared.runtime import Readiness  # takes half a second to import
+    """Returns `bus: NATS is not connected; start: not finished` for the body of `/readyz`."""
+    from shared.process.health import Readiness  # takes half a second to import
 
     try:
         report = msgspec.json.decode(body, type=Readiness)
     except msgspec.DecodeError:
         return body[:200].decode(errors="replace").strip()
     return "; ".join(f"{name}: {state}" for name, state in report.dependencies.items() if state != "ok")
-
-
-def reachable(host: str) -> str:
-    """The address by which this machine reaches a listener, as it stands in a URL."""
-    match host:
-        case "0.0.0.0" | "":  # noqa: S104  # a comparison, nothing is bound here
-            return "127.0.0.1"
-        case "::":
-            return "[::1]"
-        case _:
-            return f"[{host}]" if ":" in host else host

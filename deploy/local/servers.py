@@ -1,4 +1,4 @@
-"""Servers of your own in the place of embedded parts: the launcher starts nothing and waits for them."""
+"""Servers of your own in the place of embedded parts. The launcher waits for them, and starts nothing."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from deploy.local.parts import NotReady, Part, probe_http
-from shared.errors import SettingsError
+from shared.process.settings import SettingsError
 
 _CONNECT_SECONDS = 5.0
 _NATS_PORT = 4222

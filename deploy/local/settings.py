@@ -1,4 +1,4 @@
-"""Every setting of the embedded stack, loaded at once, so that a wrong one is named before a start."""
+"""Every setting of the embedded stack, loaded before the start: a wrong one ends it at once."""
 
 import msgspec
 from pydantic import Field
@@ -7,11 +7,11 @@ from services.gateway.settings import GatewaySettings
 from services.indexer.settings import IndexerSettings
 from services.inference.settings import InferenceSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.settings import CommonSettings, PostgresSettings, load
+from shared.process.settings import CommonSettings, PostgresSettings, load
 
 
 class LocalSettings(CommonSettings):
-    """What only the launcher needs."""
+    """The settings of the launcher alone."""
 
     nats_monitor_port: int = Field(
         8222, ge=1, le=65535, description="port of the embedded NATS server's monitoring"
@@ -24,7 +24,7 @@ class LocalSettings(CommonSettings):
     )
 
     def for_a_command(self) -> "LocalSettings":
-        """The same with short waits on the bus, for a command that somebody waits for."""
+        """Returns the same with short waits on the bus, for a command in a terminal."""
         return self.model_copy(update={"request_timeout_seconds": 2.0, "stop_timeout_seconds": 1.0})
 
 
@@ -38,11 +38,11 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     indexer: IndexerSettings
     inference: InferenceSettings
     cluster: bool = False
-    """Three embedded NATS servers, `nats_url` naming them; made by deploy/local/nats.py."""
+    """There are three embedded NATS servers, and `nats_url` names them. `deploy/local/nats.py` sets it."""
 
 
 def load_stack() -> StackSettings:
-    """Raises SettingsError with one line for the first wrong setting of any process."""
+    """Raises SettingsError with one line for the first wrong setting."""
     return StackSettings(
         local=load(LocalSettings),
         postgres=load(PostgresSettings),

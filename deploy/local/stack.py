@@ -1,28 +1,21 @@
-"""The whole stack in the order in which it starts and stops. Servers of your own replace their parts."""
+"""Every part of the stack. Servers of your own replace their parts."""
 
 import sys
 from collections.abc import Iterator
 
-from deploy.local.nats import MEMBERS, SINGLE, nats_parts, services_environment
-from deploy.local.parts import Listener, Part, probe_http, reachable
+from deploy.local.nats import nats_parts, services_environment
+from deploy.local.parts import Listener, Part, probe_http
 from deploy.local.postgres import postgres_part
 from deploy.local.servers import nats_server, postgres_server, qdrant_server
 from deploy.local.settings import StackSettings
+from shared.process.environment import reachable
 
-START_ORDER = (
-    (SINGLE, *MEMBERS),
-    ("postgres", "qdrant"),
-    ("indexer", "inference", "orchestrator", "gateway"),
-)
-"""Each group waits for the one before it. The services start side by side: each waits for what it needs."""
-
-STOP_ORDER = (("gateway",), ("orchestrator",), ("inference", "indexer"), ("postgres",), (SINGLE, *MEMBERS))
-
-_WRONG_SETTING = 2  # shared/runtime.py
+_WRONG_SETTING = 2
+"""The exit status of a service whose settings are wrong: `shared/process/runtime.py`."""
 
 
 def declare_parts(settings: StackSettings) -> dict[str, Part]:
-    """Every part that the launcher starts or waits for, by name."""
+    """Returns by name every part that the launcher starts or waits for."""
     return {part.name: part for part in _parts(settings)}
 
 

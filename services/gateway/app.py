@@ -1,46 +1,51 @@
 """Wires the gateway."""
 
 import asyncio
-import hmac
 from contextlib import AsyncExitStack
-from typing import Any
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from services.gateway.adapters.nats_keys import BusPromises
-from services.gateway.adapters.nats_live import BusLiveTurns
-from services.gateway.adapters.nats_turns import BusTurns
-from services.gateway.admin import admin_api, admins_only
-from services.gateway.domain.naming import Naming
-from services.gateway.export import export_routes
-from services.gateway.files import file_routes
-from services.gateway.forgetting import forgetting_routes
-from services.gateway.gateway import Gateway
-from services.gateway.importing import Imports
-from services.gateway.intake import Intake
-from services.gateway.memories import memory_routes
-from services.gateway.middleware import observed
-from services.gateway.problems import EXCEPTION_HANDLERS
-from services.gateway.queue import queue_routes
-from services.gateway.research import research_routes
-from services.gateway.routes import turn_routes
-from services.gateway.search import search_routes
-from services.gateway.sessions import session_routes
+from services.gateway.admin.routes import admin_routes
+from services.gateway.asking.nats import BusAsk
+from services.gateway.exports.routes import export_routes
+from services.gateway.files.routes import file_routes
+from services.gateway.files.uploads import Uploads
+from services.gateway.forgetting.orders import Forgetting
+from services.gateway.forgetting.routes import forgetting_routes
+from services.gateway.http.auth import DeclaredAbilities, Keys, authenticated
+from services.gateway.http.observed import observed
+from services.gateway.http.parameters import Call
+from services.gateway.http.problems import EXCEPTION_HANDLERS
+from services.gateway.http.site import docs, docs_asset
+from services.gateway.imports.messages import MessageImport
+from services.gateway.imports.routes import import_routes
+from services.gateway.live.nats import BusLiveTurns
+from services.gateway.live.sse import OpenStreams
+from services.gateway.memory.routes import memory_routes
+from services.gateway.sessions.routes import session_routes
 from services.gateway.settings import GatewaySettings
-from services.gateway.site import docs, docs_asset
-from shared.bus import VERSION, Bus
-from shared.errors import Refused
-from shared.events import LOCAL_USER
-from shared.replies import Count, Models, Recipes
-from shared.runtime import Health, answers, beside_health, serve_http
+from services.gateway.turns.admission import Admission
+from services.gateway.turns.control import Controls
+from services.gateway.turns.events import TurnEvents
+from services.gateway.turns.intake import Intake
+from services.gateway.turns.lookup import Lookup
+from services.gateway.turns.nats import BusPromises, BusTurns
+from services.gateway.turns.refusals import SessionBusy
+from services.gateway.turns.routes import on_session_busy, turn_routes
+from shared.bus.connection import Bus
+from shared.contract.abilities import Ability
+from shared.contract.requests import Models, Ping, Recipes
+from shared.process.health import Health, with_health
+from shared.process.http import serve_http
+from shared.process.version import VERSION
 
 _LAST_WORDS_SECONDS = 3.0
-"""How long open event streams hold up a stop; their readers join again at the next start."""
+"""How long open event streams hold up a stop. Their readers join again at the next start."""
 _HOLD_SECONDS = 3.0
-"""An outage of NATS older than this is said at once: a gateway must not hold thousands of requests in it."""
+"""An outage that lasts longer is said at once: thousands of requests must not wait here."""
 _ESCAPED = 6
 """The most bytes that JSON may spend on one byte of text."""
 
@@ -49,16 +54,17 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect("gateway", settings, hold_seconds=_HOLD_SECONDS))
         health.depends_on("nats", bus.check)
-        health.depends_on("orchestrator", answers(bus, Recipes()))
-        health.depends_on("indexer", answers(bus, Count()))
-        health.depends_on("inference", answers(bus, Models()))
+        health.depends_on("orchestrator", bus.check_of(Recipes()))
+        health.depends_on("indexer", bus.check_of(Ping()))
+        health.depends_on("inference", bus.check_of(Models()))
         live = BusLiveTurns(bus, buffer_events=settings.sse_buffer_events)
         stack.callback(asyncio.create_task(live.watch_connection()).cancel)
-        gateway = gateway_over(bus, live, settings)
+        streams = OpenStreams(heartbeat_seconds=settings.heartbeat_seconds)
+        app = application(api(bus, live, streams, settings), settings)
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
-                beside_health(observed(application(gateway, settings)), health),
+                with_health(observed(app), health),
                 settings.gateway_host,
                 settings.gateway_port,
                 "GATEWAY_PORT",
@@ -66,81 +72,71 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
             )
         )
         await health.run_until_stopped()
-        gateway.stop()
+        streams.stop()
 
 
-def gateway_over(bus: Bus, live: BusLiveTurns, settings: GatewaySettings) -> Gateway:
-    turns = BusTurns(bus)
-    return Gateway(
-        turns,
-        live,
-        Intake(turns, live, BusPromises(bus), input_limit_bytes=settings.input_limit_bytes),
-        input_limit_bytes=settings.input_limit_bytes,
-        heartbeat_seconds=settings.heartbeat_seconds,
-    )
-
-
-def application(gateway: Gateway, settings: GatewaySettings) -> Litestar:
-    users = settings.users_by_key()
-    naming = Naming(settings.admins())
-    imports = Imports(
-        gateway,
-        limit_bytes=settings.import_limit_bytes,
-        timeout_seconds=settings.import_timeout_seconds,
-    )
-
-    # Takes the gateway for nothing but the order: two dependencies that do not depend on each other are
-    # resolved in a task group, which costs more than both.
-    async def user(request: Request[Any, Any, Any], gateway: Gateway) -> str:
-        return _user_of(request, users) if users else LOCAL_USER
-
-    return Litestar(
+def api(
+    bus: Bus,
+    live: BusLiveTurns,
+    streams: OpenStreams,
+    settings: GatewaySettings,
+    *,
+    hold_seconds: float = _HOLD_SECONDS,
+) -> Router:
+    """Everything under /v1: the routes of all rooms, and what they ask for by name."""
+    ask = BusAsk(bus, hold_seconds=hold_seconds)
+    lookup = Lookup(ask, live)
+    controls = Controls(ask, input_limit_bytes=settings.input_limit_bytes)
+    admission = Admission(ask, input_limit_bytes=settings.input_limit_bytes)
+    given = {
+        "ask": ask,
+        "lookup": lookup,
+        "controls": controls,
+        "intake": Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls),
+        "turn_events": TurnEvents(live, lookup, streams),
+        "message_import": MessageImport(
+            ask, limit_bytes=settings.import_limit_bytes, timeout_seconds=settings.import_timeout_seconds
+        ),
+        "uploads": Uploads(ask, limit_bytes=settings.file_limit_bytes),
+        "forgetting": Forgetting(ask, bus.publish),
+    }
+    return Router(
+        "/v1",
         route_handlers=[
-            Router(
-                "/v1",
-                route_handlers=[
-                    *turn_routes,
-                    *queue_routes,
-                    *search_routes,
-                    *memory_routes,
-                    *forgetting_routes,
-                    *export_routes,
-                    *file_routes(settings.file_limit_bytes),
-                    *session_routes,
-                    *research_routes,
-                ],
-            ),
-            admin_api,
-            docs,
-            docs_asset,
+            *turn_routes,
+            *memory_routes,
+            *import_routes,
+            *forgetting_routes,
+            *export_routes,
+            *file_routes(limit_bytes=settings.file_limit_bytes),
+            *session_routes,
+            *admin_routes,
         ],
-        dependencies={
-            "gateway": Provide(lambda: gateway, sync_to_thread=False),
-            "user": Provide(user),
-            "naming": Provide(lambda: naming, sync_to_thread=False),
-            "imports": Provide(lambda: imports, sync_to_thread=False),
-            "admin": Provide(admins_only(settings.admins())),
-        },
-        exception_handlers=EXCEPTION_HANDLERS,
+        dependencies={name: _provided(value) for name, value in given.items()},
+    )
+
+
+def _provided(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def application(routes: Router, settings: GatewaySettings) -> Litestar:
+    keys = Keys(settings.users_by_key(), settings.admins())
+    return Litestar(
+        route_handlers=[routes, docs, docs_asset],
+        request_class=Call,
+        middleware=[authenticated(keys)],
+        plugins=[DeclaredAbilities()],
+        exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,
         openapi_config=OpenAPIConfig(
             title="Pandora",
             version=VERSION,
-            path="/",
             # The JSON alone: Litestar's pages load their scripts from other hosts.
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            openapi_router=Router(
+                "/", route_handlers=[], include_in_schema=False, opt={"ability": Ability.PUBLIC}
+            ),
         ),
         logging_config=None,
     )
-
-
-def _user_of(request: Request[Any, Any, Any], users: dict[str, str]) -> str:
-    header = request.headers.get("authorization", "")
-    given = header[7:] if header.lower().startswith("bearer ") else request.headers.get("x-api-key", "")
-    found = ""
-    for key, user in users.items():  # All of them, so that the time tells nothing about a key.
-        if hmac.compare_digest(key.encode(), given.encode()):
-            found = user
-    if not found:
-        raise Refused(401, "send `Authorization: Bearer <key>` with a key from API_KEYS")
-    return found

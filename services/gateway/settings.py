@@ -5,18 +5,19 @@ import re
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.events import LOCAL_USER
-from shared.settings import FileSettings
+from shared.contract.events import LOCAL_USER
+from shared.process.environment import GATEWAY_HOST, GATEWAY_PORT
+from shared.process.settings import FileSettings
 
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-"""As `shared.events.User`: a key for another name would let in somebody whose turns nobody can read."""
+"""As `User` of the events: a key for another name would let in a user whose turns cannot be read."""
 
 
 class GatewaySettings(FileSettings):
     """Where HTTP is served, to whom, and how much is taken."""
 
-    gateway_host: str = Field("127.0.0.1", description="address that HTTP is served on")
-    gateway_port: int = Field(9000, ge=1, le=65535, description="port that HTTP is served on")
+    gateway_host: str = Field(GATEWAY_HOST, description="address that HTTP is served on")
+    gateway_port: int = Field(GATEWAY_PORT, ge=1, le=65535, description="port that HTTP is served on")
     api_keys: SecretStr = Field(
         SecretStr(""),
         description="user:key pairs, separated by commas; empty: the one user is `local`, on loopback only",

@@ -1,12 +1,10 @@
 """Settings of the indexer."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from services.indexer.domain.passages import PASSAGES_VERSION
-from shared.settings import PostgresSettings
+from shared.process.settings import PostgresSettings
 
 
 class IndexerSettings(PostgresSettings):
@@ -23,7 +21,8 @@ class IndexerSettings(PostgresSettings):
         description="a sentence-transformers name or folder; the default comes with the installation",
     )
     embedding_dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="number format of the model; auto: bfloat16 where the processor computes in it"
+        "auto",
+        description="number format of the model; auto: the fastest here; else computed by torch in this one",
     )
     embedding_threads: int = Field(
         0,
@@ -32,7 +31,7 @@ class IndexerSettings(PostgresSettings):
         description="calls of the model at a time, one core each; 0: as many as there are cores",
     )
     embedding_batch_texts: int = Field(
-        8,
+        4,
         ge=1,
         le=1024,
         description="texts in one call of the model; a waiting query waits for one such call",
@@ -46,9 +45,3 @@ class IndexerSettings(PostgresSettings):
         10.0, gt=0, le=10_000, description="between looks for messages that have no points yet"
     )
     postgres_pool_connections: int = Field(8, ge=1, le=100, description="connections to PostgreSQL")
-
-    @property
-    def generation(self) -> str:
-        """Names the collections: the model, and the version of what is made of a text."""
-        model = re.sub(r"[^a-z0-9]+", "-", self.embedding_model.lower()).strip("-")[-48:]
-        return f"{model}-v{PASSAGES_VERSION}"

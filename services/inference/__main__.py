@@ -2,7 +2,7 @@
 
 from services.inference.app import serve
 from services.inference.settings import InferenceSettings
-from shared.runtime import main
+from shared.process.runtime import main
 
 if __name__ == "__main__":
     main("inference", InferenceSettings, serve)

@@ -1,23 +1,24 @@
-"""Wires the inference worker: which engine, which endpoints, in which order they come up and go down."""
+"""Wires the inference worker: chooses the engine, and starts and stops all parts in order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import assert_never
 
-from services.inference.adapters.extractive import ExtractiveEngine
-from services.inference.adapters.openai import OpenAiEngine
-from services.inference.adapters.scripted import ScriptedEngine
-from services.inference.adapters.vllm import VllmEngine
-from services.inference.handlers import Generations
+from services.inference.extractive.engine import ExtractiveEngine
+from services.inference.generation.endpoints import Generations
+from services.inference.openai.engine import OpenAiEngine
 from services.inference.ports import Engine
+from services.inference.scripted.engine import ScriptedEngine
 from services.inference.settings import InferenceSettings
-from shared.bus import Bus
-from shared.replies import Abort
-from shared.runtime import Health, health_app, serve_http
+from services.inference.vllm.engine import VllmEngine
+from shared.bus.connection import Bus
+from shared.contract.requests import Abort
+from shared.process.health import Health, health_app
+from shared.process.http import serve_http
 
 
 async def serve(settings: InferenceSettings, health: Health) -> None:
-    """The health port answers first, a model may take minutes; the bus is left before the engine goes."""
+    """The health port answers first, since a model may take minutes to load. The engine stops last."""
     async with (
         serve_http(health_app(health), settings.bind_host, settings.inference_port, "INFERENCE_PORT"),
         running_engine(settings, health) as engine,
@@ -30,7 +31,7 @@ async def serve(settings: InferenceSettings, health: Health) -> None:
             delta_interval=settings.delta_interval_milliseconds / 1000,
             sign_of_life_seconds=settings.sign_of_life_seconds,
         )
-        # Without a queue group: every worker hears an abort, whoever has the generation.
+        # Without a queue group: every worker receives an abort, since only one of them has the generation.
         await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
         await bus.serve(
             f"Answers chats with the {engine.name} engine.", generations.endpoints(settings.inference_name)
@@ -41,7 +42,7 @@ async def serve(settings: InferenceSettings, health: Health) -> None:
 
 @asynccontextmanager
 async def running_engine(settings: InferenceSettings, health: Health) -> AsyncIterator[Engine]:
-    """The engine of INFERENCE_ENGINE, able to answer."""
+    """The engine that INFERENCE_ENGINE names, ready to answer."""
     match settings.inference_engine:
         case "extractive":
             extractive = ExtractiveEngine()

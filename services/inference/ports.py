@@ -5,12 +5,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from shared.events import Source, Usage
-from shared.replies import Generate, TokenCounts
+from shared.contract.events import Source, Usage
+from shared.contract.requests import Generate, TokenCounts
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """Some new text of an answer and the number of tokens in it."""
+    """New text of an answer, and its number of tokens."""
 
     text: str
     tokens: int
@@ -26,33 +26,38 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     queue_seconds: float = 0.0
     """How long it waited for other generations; 0 where the engine cannot tell."""
     sources: list[Source] | None = None
-    """The passages that were used, or None where the engine cannot tell."""
+    """The passages that were used; None where the engine cannot tell."""
     quoted: bool = False
-    """True when the answer only repeats its sources."""
+    """True where the answer only repeats its sources."""
 
 
 class Engine(Protocol):
-    """Answers chats, many at a time. Closing the generator ends the generation at once."""
+    """Answers chats, many at the same time. Closing the generator ends the generation at once."""
 
     name: str
     context_tokens: int
-    waiting: int
-    """Generations that it has taken and not begun; 0 where it cannot tell."""
+
+    @property
+    def waiting(self) -> int:
+        """Accepted generations that have not begun; 0 where the engine cannot tell."""
+        ...
 
     def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        """Yields deltas, then one Finished. What it cannot honour (a schema, an image) it refuses.
+        """Yields deltas, then one Finished. Refuses a schema or an image that it cannot use.
 
-        Raises Refused for a request that can never work (4xx: unknown model, prompt too long) or that broke
-        off after some text (5xx), and Transient where the model server is away and nothing was yielded yet.
+        Raises Refused (4xx) for a request that can never work: unknown model, prompt too long. Raises Refused
+        (5xx) where the answer broke off after some text. Raises Transient where the model server is away and
+        nothing was yielded yet.
         """
         ...
 
     async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
-        """Of each text by itself. Raises Refused for an unknown model, and Transient as `generate` does."""
+        """Counts each text by itself. Raises Refused for an unknown model, and Transient as `generate`
+        does."""
         ...
 
     async def models(self) -> list[str]:
-        """The model names it answers to; the first is the default."""
+        """The names of its models; the first is the default."""
         ...
 
     async def check(self) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from shared.settings import CommonSettings
+from shared.process.settings import CommonSettings
 
 
 class InferenceSettings(CommonSettings):

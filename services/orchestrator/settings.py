@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.settings import FileSettings
-from shared.streams import QUEUE_LIMIT
+from shared.contract.requests import QUEUE_LIMIT
+from shared.process.settings import FileSettings
 
 
 class OrchestratorSettings(FileSettings):
@@ -71,9 +71,20 @@ class OrchestratorSettings(FileSettings):
         1500, ge=0, le=1_000_000, description="most tokens of memory in a prompt (4 characters a token)"
     )
     context_passages: int = Field(6, ge=0, le=100, description="most earlier turns put before the model")
-    history_turns: int = Field(6, ge=0, le=100, description="last turns of the session put before the model")
+    history_turns: int = Field(
+        6,
+        ge=0,
+        le=100,
+        description="last turns of the session put before the model: so many to twice as many",
+    )
+    history_budget_tokens: int = Field(
+        8000, ge=0, le=1_000_000, description="most tokens of the session's last turns (4 characters a token)"
+    )
     reflector: Literal["on", "off"] = Field(
         "on", description="reads saved turns in the background for facts and preferences that last"
+    )
+    forget_erase_hours: float = Field(
+        24.0, ge=0, le=720, description="within which the bytes of what is forgotten are gone; 0: at once"
     )
     archive_after_days: float = Field(
         90.0, ge=0, le=36_500, description="turns that nobody used for so long are compressed; 0: never"

@@ -1,4 +1,4 @@
-"""What contracts are put to: a bus of one's own, an indexer over real stores, a site on loopback."""
+"""What contracts are put to: streams of NATS, an indexer over real stores, a site on loopback."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,23 +6,22 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.indexer import filling
-from services.indexer.ports import PassageIndex
-from shared.bus import Bus
-from shared.declaring import declare_streams
-from tests.contracts.generations_room import Installation, Process
-from tests.contracts.nats_server import bus_to, nats_server
-from tests.contracts.passage_room import edge, server, write
-from tests.contracts.web_site import PUBLIC, Site, site_at
+from services.indexer.generations import backfill
+from services.indexer.passages.index import PassageIndex
+from shared.bus.connection import Bus
+from shared.bus.declaration import declare_streams
+from tests.contracts.indexer.generations.generations_room import Installation, Process
+from tests.contracts.indexer.qdrant.passage_room import edge, server, write
+from tests.contracts.tools.web_site import PUBLIC, Site, site_at
+from tests.servers.nats import bus_to
 
 
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
-    """A nats-server with the streams and nothing in them."""
-    async with nats_server() as address:
-        async with bus_to(address) as bus:
-            await declare_streams(bus.jetstream, first_turn_number=1)
-        yield address
+async def url(empty_url: str) -> str:
+    """Of an account of NATS with the streams and nothing in them."""
+    async with bus_to(empty_url) as bus:
+        await declare_streams(bus.jetstream, first_turn_number=1)
+    return empty_url
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ async def bus(url: str) -> AsyncIterator[Bus]:
 @pytest.fixture
 def installation(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Indexers, one after another, over one database and one Qdrant; copied in pages of eight rows."""
-    monkeypatch.setattr(filling, "PAGE_ROWS", 8)
+    monkeypatch.setattr(backfill, "PAGE_ROWS", 8)
     return Installation(database, tmp_path / "qdrant")
 
 

@@ -1,13 +1,10 @@
-"""One installation whose engine is a slow server of the tests, with a second orchestrator and gateway."""
+"""The engine of the installations that are hurt: a server of the tests, as slow as a test wants it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contracts.engines_server import ChatServer, chat_server
-from tests.faults.replicas import Replica, replica
-from tests.stack import Stack
+from tests.contracts.inference.engines_server import ChatServer, chat_server
 
 
 @pytest.fixture(scope="package")
@@ -16,41 +13,9 @@ async def engine() -> AsyncIterator[ChatServer]:
         yield running
 
 
-@pytest.fixture(scope="package")
-async def faulty(engine: ChatServer) -> AsyncIterator[Stack]:
-    settings = {"INFERENCE_ENGINE": "openai", "OPENAI_BASE_URL": engine.url, "MODEL": "parrot"}
-    stack = Stack(
-        settings | {"REQUEST_TIMEOUT_SECONDS": "3", "STOP_TIMEOUT_SECONDS": "4", "CONTEXT_PASSAGES": "0"}
-    )
-    await asyncio.to_thread(stack.start)
-    yield stack
-    assert await asyncio.to_thread(stack.stop) == 0, stack.terminal()
-    assert not stack.leftovers()
-    stack.remove()
-
-
-@pytest.fixture(scope="package")
-async def second_gateway(faulty: Stack) -> AsyncIterator[Replica]:
-    async with replica(faulty, "gateway") as started:
-        yield started
-
-
-@pytest.fixture
-async def second_orchestrator(faulty: Stack) -> AsyncIterator[Replica]:
-    async with replica(faulty, "orchestrator") as started:
-        yield started
-
-
 @pytest.fixture
 def slow(engine: ChatServer) -> ChatServer:
     """A tenth of a second for each word."""
     engine.script.clear()
     engine.word_seconds = 0.1
     return engine
-
-
-@pytest.fixture(autouse=True)
-async def whole_again(faulty: Stack) -> AsyncIterator[None]:
-    """Each test leaves behind what it found."""
-    yield
-    await faulty.until_ready()

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.stack import ROOT, Stack, free_ports
+from tests.servers.ports import free_ports
+from tests.stack import ROOT, Stack
 
 _PORT = {"gateway": "GATEWAY_PORT", "orchestrator": "ORCHESTRATOR_PORT", "inference": "INFERENCE_PORT"}
 _READY_SECONDS = 60.0
@@ -20,7 +21,7 @@ _TURN_SECONDS = 90.0
 
 
 class Replica:
-    """One more process of a service, beside those of a stack."""
+    """One more process of a service of a stack."""
 
     def __init__(self, stack: Stack, service: str, **settings: str) -> None:
         (port,) = free_ports(1)
@@ -72,7 +73,7 @@ def kill(stack: Stack, part: str, number: int = signal.SIGKILL) -> None:
 async def read_on(
     urls: Sequence[str], stack: Stack, turn_id: str, *, user: str = "alice", after: int = -1
 ) -> list[dict[str, Any]]:
-    """Every event of a turn behind `after`, however often the connection breaks; each gateway in its turn."""
+    """Returns each event of a turn after `after`. Where the connection breaks, it asks the next gateway."""
     events: list[dict[str, Any]] = []
     attempt = 0
     async with asyncio.timeout(_TURN_SECONDS), aiohttp.ClientSession() as http:

@@ -16,9 +16,11 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 
-from deploy.local.nats import MEMBERS
-from shared.streams import DURABLES, STREAMS, Durable
-from tests.stack import ROOT, Stack, free_ports_in_a_row
+from deploy.local.order import NATS_NODES
+from shared.bus.durables import DURABLES, Durable
+from shared.bus.streams import STREAMS
+from tests.servers.ports import free_ports_in_a_row
+from tests.stack import ROOT, Stack
 
 BACK_SECONDS = 15.0
 """What is asked right after the kill is answered within this: publishers try so long."""
@@ -65,7 +67,7 @@ async def status_of(stack: Stack) -> dict[str, Any]:
 
 
 async def until_ready(stack: Stack) -> None:
-    """A server that is back, and those beside it, catch up before they say that they are ready."""
+    """All servers catch up before they say that they are ready."""
     deadline = monotonic() + 2 * BACK_SECONDS
     while not (status := await status_of(stack))["ready"]:
         assert monotonic() < deadline, [part for part in status["parts"] if not part["ready"]]
@@ -75,13 +77,13 @@ async def test_the_leader_of_the_queue_is_killed_and_turns_go_on(cluster: Stack)
     first = await cluster.tell("My sister Mira keeps bees in Lisbon.")
 
     # Every server keeps every stream, and every durable is as safe as its stream.
-    for node in range(len(MEMBERS)):
+    for node in range(len(NATS_NODES)):
         kept = await streams_on(cluster, node)
         assert {str(stream.name) for stream in STREAMS} <= kept.keys()
         assert {stream["config"]["num_replicas"] for stream in kept.values()} == {3}
     await until_ready(cluster)
     status = await status_of(cluster)
-    assert {part["name"] for part in status["parts"] if part["name"].startswith("nats")} == set(MEMBERS)
+    assert {part["name"] for part in status["parts"] if part["name"].startswith("nats")} == set(NATS_NODES)
 
     leader = (await streams_on(cluster, 0))["TURNS"]["cluster"]["leader"]
     os.kill(cluster.pid_of(leader), signal.SIGKILL)
@@ -100,8 +102,8 @@ async def test_the_leader_of_the_queue_is_killed_and_turns_go_on(cluster: Stack)
     await until_ready(cluster)
 
 
-async def until_led(jetstream: JetStreamContext, durable: Durable) -> None:
-    """A durable that the killed server led elects another leader; nobody answers for it until then."""
+async def until_led(jetstream: JetStreamContext, durable: Durable[Any]) -> None:
+    """Waits until a durable has a leader. The one that the killed server led elects another."""
     async with asyncio.timeout(30):
         while True:
             with suppress(nats.errors.TimeoutError):

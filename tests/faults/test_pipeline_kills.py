@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.orchestrator.domain.recipes import PhaseName
-from tests.contracts.images_room import image_bytes
+from services.orchestrator.recipes.recipe import PhaseName
+from tests.contracts.orchestrator.images_room import image_bytes
 from tests.faults.replicas import accept, are_whole, ended, kill, read_on, text_of
-from tests.faults.test_kills import outcomes_of
+from tests.faults.turns.test_kills import outcomes_of
 from tests.stack import Stack
 
 WHERE: list[PhaseName] = [
@@ -95,7 +95,7 @@ json = [{ decision = "approve" }, { decision = "fail", reasons = ["AGAIN"] }]
 
 @pytest.fixture(scope="module")
 async def thinking() -> AsyncIterator[Stack]:
-    """An engine that says AGAIN to whoever asks the same of it twice in a turn."""
+    """An engine that says AGAIN when a turn asks it the same twice."""
     stack = Stack({"INFERENCE_ENGINE": "scripted", "REFLECTOR": "off", "STOP_TIMEOUT_SECONDS": "4"})
     stays = "".join(
         STAYS.replace("{phase}", phase).replace("{whose}", f"({phase}|each)" if phase in SOME else phase)
@@ -158,7 +158,7 @@ async def test_a_turn_survives_one_kill_after_the_other(thinking: Stack) -> None
 
 
 def shown(text: str) -> list[dict[str, str]]:
-    """With an image beside it."""
+    """With an image."""
     url = f"data:image/png;base64,{base64.b64encode(image_bytes()).decode()}"
     return [{"type": "input_text", "text": text}, {"type": "input_image", "image_url": url}]
 
@@ -196,4 +196,4 @@ async def until_in(stack: Stack, turn_id: str, phase: PhaseName) -> None:
         async for event in stack.events(response):
             if event["type"] == "phase.started" and event["phase"] == phase:
                 break
-    await asyncio.sleep(0.5)  # It is made a moment later, and nobody is told.
+    await asyncio.sleep(0.5)  # The checkpoint comes a moment later, without an event.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared import metrics
+from shared.process import metrics
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("shared", "services", "cli", "deploy", "bench")

@@ -1,4 +1,4 @@
-"""The committed dashboards: made from their Python, laid out without overlaps, true to shared/metrics.py."""
+"""The committed dashboards: made from their Python, laid out without overlaps, true to the metrics."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.grafana.build import FOLDER, files
-from shared import metrics
+from shared.process import metrics
 
 DASHBOARDS = sorted(FOLDER.glob("*.json"))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.env_example import render_example
-from cli.settings import SETTINGS
-from shared.settings import CommonSettings
+from cli.config.env_example import render_example
+from cli.config.settings import SETTINGS
+from shared.process.settings import CommonSettings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text()

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from cli.run_folder import RunFolder
+from cli.run.run_folder import RunFolder
 from deploy.local.postgres import EmbeddedPostgres
-from shared.errors import SettingsError
-from shared.settings import PostgresSettings, load
+from shared.process.settings import PostgresSettings, SettingsError, load
+from tests.servers.postgres import PostgresServer
 from tests.stack import ROOT, Stack
 
 STOP_SECONDS = 20.0
@@ -50,7 +50,7 @@ async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 
 
 def alive(pids: list[int]) -> list[int]:
-    """Those that still run; in a container nobody may ever collect a zombie."""
+    """Returns those that still run. A zombie does not: in a container its parent may never collect it."""
     found = []
     for pid in pids:
         try:
@@ -108,16 +108,16 @@ def test_what_is_not_running_is_said_with_the_next_step(idle: Stack) -> None:
 
 
 async def test_another_password_on_an_old_database_is_explained(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("POSTGRES_PORT", str(stack.ports["postgres"]))
+    monkeypatch.setenv("POSTGRES_PORT", str(postgres.port))
     monkeypatch.setenv("POSTGRES_PASSWORD", "another")
-    postgres = EmbeddedPostgres(load(PostgresSettings))
+    server = EmbeddedPostgres(load(PostgresSettings))
 
     with pytest.raises(
         SettingsError, match=r"made with another user or password\. Set the earlier ones again"
     ):
-        await postgres.probe()
+        await server.probe()
 
 
 async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> None:
@@ -125,7 +125,7 @@ async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> N
     launcher = folder.holder()
     assert launcher is not None
 
-    # While it runs: it shows itself, and refuses a second one beside it.
+    # While it runs, its status is shown, and a second one is refused.
     status = await status_of(own)
     assert status["ready"], status
     assert {part["name"] for part in status["parts"]} == PARTS

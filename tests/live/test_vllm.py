@@ -14,13 +14,13 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from shared.bus import Bus
-from shared.errors import Refused
-from shared.events import OutputDelta, decode_live
-from shared.replies import Abort, CountTokens, Generate, Generated, Message, Models, StillGenerating
-from tests.contracts.engines_worker import WorkerProcess, worker_process
-from tests.contracts.nats_server import bus_to
+from shared.bus.connection import Bus
+from shared.contract.errors import Refused
+from shared.contract.events import OutputDelta, decode_live
+from shared.contract.requests import Abort, CountTokens, Generate, Generated, Message, Models, StillGenerating
+from tests.contracts.inference.engines_worker import WorkerProcess, worker_process
 from tests.live.tiny_model import CONTEXT_TOKENS, build
+from tests.servers.nats import bus_to
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")
 _START_SECONDS = 300.0

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from services.inference.adapters.vllm import VllmEngine
 from services.inference.ports import Finished
-from shared.errors import Refused
-from shared.replies import Message
-from tests.contracts.engines_room import PIXEL, SCHEMA, ask, parts_of, vllm_with
+from services.inference.vllm.engine import VllmEngine
+from shared.contract.errors import Refused
+from shared.contract.requests import Message
+from tests.contracts.inference.engines_room import PIXEL, SCHEMA, ask, parts_of, vllm_with
 from tests.live.tiny_eyes import CONTEXT_TOKENS, TILE_PIXELS, build_seeing, tokens_of_an_image
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; see make test-vllm")

@@ -1,4 +1,4 @@
-"""The recipe `standard` over the whole stack, with vLLM and a tiny random model that sees behind it.
+"""The recipe `standard` over the whole stack, with vLLM and a tiny random model that sees.
 
 The model talks nonsense, but its thoughts follow the schemas. Runs where vLLM is installed: `make test-vllm`.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contracts.images_room import image_bytes
+from tests.contracts.orchestrator.images_room import image_bytes
 from tests.live.tiny_eyes import build_seeing, tokens_of_an_image
 from tests.stack import Stack
 

@@ -101,11 +101,11 @@ def wrong_in(folder: Folder) -> Iterator[str]:
     if output_of(folder.events) != folder.record["output"]:
         yield "its pieces joined are not the output"
     if any(event["type"] in LAST_TYPES for event in folder.events[:-1]):
-        yield "goes on behind an end"
+        yield "goes on after an end"
 
 
 def output_of(events: list[dict[str, Any]]) -> str:
-    """The pieces behind the last restart, joined."""
+    """Joins the pieces after the last restart."""
     return "".join(event["text"] for event in valid_of(events) if event["type"] == "output.delta")
 
 
@@ -128,7 +128,7 @@ def other_than(read: list[dict[str, Any]], kept: list[dict[str, Any]]) -> Iterat
 
 
 def orphans(asked: list[Asked], stores: Stores) -> Iterator[Finding]:
-    """Whatever belongs to no turn that was accepted, or was left behind."""
+    """Yields what belongs to no accepted turn, and what was left over."""
     known = {turn_id for turn in asked for turn_id in turn.told_ids}
     names = {folder.name for folder in stores.folders}
     for name, ids in (

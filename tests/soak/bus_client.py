@@ -35,7 +35,7 @@ async def connected(urls: list[str], *, in_order: bool = False) -> Client:
 
 
 class Outcomes:
-    """Follows the stream OUTCOMES, and lets whoever waits for a turn know of its end."""
+    """Follows the stream OUTCOMES, and wakes the client that waits for a turn when it has ended."""
 
     def __init__(self, bus: Client) -> None:
         self._bus = bus
@@ -112,7 +112,7 @@ class BusClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def read_to_end(self, asked: Asked, heard: "Listening") -> None:
-        """What was heard, and behind the end what was missed: a server that dies says it to nobody."""
+        """Returns what was heard, and after the end what was missed: a server that dies sends no notice."""
         ended = self._outcomes.of(asked.turn_id)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -184,7 +184,7 @@ def key_of(event: dict[str, Any]) -> tuple[int, int]:
 
 
 def joined(events: dict[tuple[int, int], dict[str, Any]]) -> list[dict[str, Any]]:
-    """In order, without what an earlier attempt said behind the beginning of a later one: that is void."""
+    """Returns them in order, without what an earlier attempt said after a later one began: that is void."""
     begins: dict[int, int] = {}
     for index, attempt in events:
         begins[attempt] = min(index, begins.get(attempt, index))

@@ -79,7 +79,7 @@ class HttpClient:
     # --- reading ---
 
     async def read_to_end(self, asked: Asked, chance: Random, leaves: list[int]) -> None:
-        """Over as many connections as it takes, each at any gateway, behind the last event that came."""
+        """Reads over as many connections as it takes, each at any gateway, from the last event that came."""
         until = monotonic() + PATIENCE_SECONDS
         while not asked.has_ended:
             if monotonic() > until:

@@ -1,4 +1,4 @@
-"""The installation under test: `pandora up`, and beside it a second gateway and a second orchestrator."""
+"""The installation under test: `pandora up`, a second gateway and a second orchestrator."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,11 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from deploy.local.nats import MEMBERS, NODES, SINGLE
-from tests.contracts.engines_server import MODEL, chat_server
+from deploy.local.order import NATS, NATS_NODES
+from tests.contracts.inference.engines_server import MODEL, chat_server
+from tests.servers.ports import free_ports, free_ports_in_a_row
 from tests.soak.plan import KEYS, WORD_SECONDS
-from tests.stack import Stack, free_ports, free_ports_in_a_row
+from tests.stack import Stack
 
 _RESTART_SECONDS = 0.5
 _READY_SECONDS = 60.0
@@ -88,7 +89,7 @@ class Installation:
         self._spares = {spare.name: spare for spare in spares}
         self.gateways = [stack.gateway_url, self._spares["gateway-2"].url]
         first = int(stack.environment["NATS_PORT"])
-        self.nats_parts = MEMBERS if is_cluster(stack) else (SINGLE,)
+        self.nats_parts = NATS_NODES if is_cluster(stack) else (NATS,)
         self.nats_urls = [f"nats://127.0.0.1:{first + shift}" for shift in range(len(self.nats_parts))]
 
     @property
@@ -154,9 +155,9 @@ async def installed(*, cluster: bool) -> AsyncIterator[Installation]:
 def _stack(settings: dict[str, str], *, cluster: bool) -> Stack:
     if not cluster:
         return Stack(settings)
-    first = free_ports_in_a_row(3 * NODES)
+    first = free_ports_in_a_row(3 * len(NATS_NODES))
     names = ("NATS_PORT", "NATS_MONITOR_PORT", "NATS_CLUSTER_PORT")
-    ports = {name: str(first + place * NODES) for place, name in enumerate(names)}
+    ports = {name: str(first + place * len(NATS_NODES)) for place, name in enumerate(names)}
     return Stack({**settings, **ports}, "--cluster")
 
 
@@ -165,5 +166,5 @@ def _spare_environment(stack: Stack) -> dict[str, str]:
     if not is_cluster(stack):
         return stack.environment
     first = int(stack.environment["NATS_PORT"])
-    urls = ",".join(f"nats://127.0.0.1:{first + shift}" for shift in range(NODES))
-    return {**stack.environment, "NATS_URL": urls, "NATS_REPLICAS": str(NODES)}
+    urls = ",".join(f"nats://127.0.0.1:{first + shift}" for shift in range(len(NATS_NODES)))
+    return {**stack.environment, "NATS_URL": urls, "NATS_REPLICAS": str(len(NATS_NODES))}

@@ -10,7 +10,7 @@ from tests.soak.installation import Installation
 from tests.soak.plan import Options
 
 MOST_IN_WINDOW = 3
-"""The launcher ends the stack at the fifth death of one part within 60 s (cli/deaths.py)."""
+"""The launcher ends the stack at the fifth death of one part within 60 s (cli/run/restarts.py)."""
 WINDOW_SECONDS = 65.0
 _PAUSE_SECONDS = 0.25
 
@@ -33,7 +33,7 @@ class Killer:
         """A part that is down by itself or was killed too often lately is passed over, never counted."""
         for pause in self._options.kill_pauses():
             await asyncio.sleep(pause)
-            while not self._kill_one():  # noqa: ASYNC110  # nobody tells when a part is back
+            while not self._kill_one():  # noqa: ASYNC110  # no event says that a part is back
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     def _kill_one(self) -> bool:

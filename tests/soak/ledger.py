@@ -38,7 +38,7 @@ class Asked(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     """From being accepted to the reader's last event."""
     cancelled: bool | None = None
-    """What the cancel was answered; None where nobody asked for it."""
+    """The answer to the cancel; None where no cancel was asked for."""
     cancel_found: str = ""
     is_known: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Set once its client knows its id."""
@@ -92,16 +92,16 @@ class Ledger:
 
 
 def is_bug(kind: str) -> bool:
-    """Whoever is refused (4xx) has asked nothing wrong; 500 and any other error are faults of their own."""
+    """Notes a fault where the status is a fault of the system. A refusal (4xx) is none; 500 is one."""
     status = kind.rpartition(": ")[2]
     return status.startswith("!") or (status.isdecimal() and status != "503")
 
 
 def see_event(asked: Asked, event: dict[str, Any]) -> None:
-    """A reader's next event: right behind the one before, and nothing behind the last."""
+    """Notes a fault where an event does not follow the one before, or comes after the last."""
     expected = asked.last_index + 1
     if asked.has_ended:
-        asked.faults.append(f"read {event['type']} {event['index']} behind {asked.events[-1]['type']}")
+        asked.faults.append(f"read {event['type']} {event['index']} after {asked.events[-1]['type']}")
         return
     if event["index"] != expected:
         asked.faults.append(f"read {event['type']} {event['index']} where {expected} comes next")

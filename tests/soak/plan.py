@@ -43,7 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.kills * _KILL_SECONDS, self.turns / _TURNS_PER_SECOND)
 
     def kill_pauses(self) -> list[float]:
-        """Seconds before each kill; the first and the last have load before and behind them."""
+        """Seconds before each kill. There is load before the first and after the last."""
         chance = Random(f"{self.seed}/kills")
         weights = [chance.uniform(0.5, 1.5) for _ in range(self.kills)]
         share = 0.95 * self.load_seconds / sum(weights) if weights else 0.0

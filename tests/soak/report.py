@@ -1,4 +1,4 @@
-"""One plain table that can be pasted into the docs, and every finding behind it."""
+"""A plain table that can be pasted into the docs, and every finding."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ import asyncpg
 import nats
 from nats.aio.client import Client
 
-from shared.streams import DURABLES
+from shared.bus.durables import DURABLES
 from tests.soak.ledger import AWAY
 from tests.soak.stores import lease_in
 from tests.soak.streams import read_from

@@ -65,7 +65,7 @@ class Stores(msgspec.Struct, kw_only=True):
     unfinished: list[str] = []
     """Half-written folders of processes that were killed: no reader sees them, and they go after an hour."""
     pointers: dict[str, str] = {}
-    """turn id -> the folder that `by_id` names."""
+    """turn id -> the folder that its pointer names."""
     rows: list[Row] = []
     messages: list[MessageRow] = []
     points: dict[str, str] = {}
@@ -109,12 +109,9 @@ def lease_in(headers: str) -> tuple[str, str]:
 
 def read_folders(turns: Path) -> Stores:
     stores = Stores()
-    for path in sorted(turns.iterdir()):
-        if path.name.startswith("turn_"):
-            stores.folders.append(_folder(path))
-        elif path.name != "by_id":
-            stores.unfinished.append(path.name)
-    stores.pointers = {path.name: path.read_text() for path in (turns / "by_id").iterdir()}
+    stores.folders = [_folder(path) for path in sorted(turns.glob("[0-9]*/turn_*"))]
+    stores.unfinished = sorted(path.name for path in turns.glob(".*-*"))
+    stores.pointers = {path.name: Path(path.read_text()).name for path in turns.glob("ids/*/*")}
     return stores
 
 

@@ -20,7 +20,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 async def read_from(bus: Client, stream: str, sequence: int = 1) -> AsyncIterator[Message]:
-    """Ends behind the last message. Raises what nats-py raises while the server is away."""
+    """Ends after the last message. Raises what nats-py raises while the server is away."""
     while True:
         question = json.dumps({"seq": sequence, "next_by_subj": ">"}).encode()
         reply = await bus.request(f"$JS.API.STREAM.MSG.GET.{stream}", question, timeout=_ANSWER_SECONDS)

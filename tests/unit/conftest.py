@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.pipeline_room import Rooms
-from tests.unit.tool_room import ToolRoom
+from tests.unit.orchestrator.pipeline.pipeline_room import Rooms
+from tests.unit.orchestrator.tools.tool_room import ToolRoom
 
 
 @pytest.fixture

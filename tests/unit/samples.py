@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.indexer.domain.messages import StoredMessage
-from services.orchestrator.domain.turn import Turn
-from shared.events import ResearchSaved, TurnRequested, TurnSaved
-from shared.replies import Hit, Passage, TurnRecord, TurnRow
+from services.indexer.passages.message import StoredMessage
+from services.orchestrator.turn.state import Turn
+from shared.contract.events import ResearchSaved, TurnRequested, TurnSaved
+from shared.contract.requests import Hit, Passage, TurnRecord, TurnRow
 
 AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 

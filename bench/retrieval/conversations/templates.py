@@ -1,4 +1,4 @@
-"""What people may say, as the TOML files beside this one have it, and how a template is filled."""
+"""What people may say, as the TOML files in this folder have it, and how a template is filled."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ class Talk(msgspec.Struct, frozen=True):
     acknowledged: list[str]
     errands: list[tuple[str, str]]
     cues: list[tuple[str, str]]
-    """A remark beside a fact, and the same beside a question about it."""
+    """A remark next to a fact, and the same next to a question about it."""
     evasions: list[str]
     empty: list[str]
     openers: list[str]

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.orchestrator.domain.recipes import PhaseName
-from services.orchestrator.domain.schemas import Schema, schema_of
-from services.orchestrator.domain.thoughts import ModelCall, read_reply
-from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.deps import Deps
-from shared.errors import Refused, Transient
-from shared.replies import Generate, Generated, Message, RoleName
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.prompts.schemas import Schema, schema_of
+from services.orchestrator.turn.state import Turn
+from services.orchestrator.turn.thoughts import ModelCall, read_reply
+from shared.contract.derivation import derive
+from shared.contract.errors import Refused, Transient
+from shared.contract.requests import Generate, Generated, Message, RoleName
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=msgspec.Struct)
@@ -26,80 +26,68 @@ def request_id_of(turn: Turn) -> str:
 async def ask(
     turn: Turn,
     deps: Deps,
+    phase: RunningPhase,
     role: RoleName,
-    phase: PhaseName,
     messages: list[Message],
     *,
     is_retry: bool = False,
     **more: Any,
-) -> tuple[Turn, Generated]:
-    """The turn with this question among its calls, and the answer. Raises Refused and Transient.
-
-    One question of a turn at a time. `more`: further fields of `Generate`.
-    """
-    player = turn.role(role)
-    generated = await deps.model.generate(
-        Generate(
-            request_id=request_id_of(turn),
-            role=role,
-            phase=phase,
-            messages=messages,
-            engine=player.engine,
-            model=player.model or (turn.request.model if role == "VOICE" else None),
-            temperature=player.temperature,
-            max_tokens=player.max_tokens,
-            thinking=player.thinking,
-            attempt=turn.attempt,
-            question=turn.said,
-            **more,
-        ),
-        deps.stopping,
-    )
-    call = ModelCall(
-        role=role,
-        model=generated.model,
-        usage=generated.usage,
-        queue_seconds=generated.queue_seconds,
-        first_token_seconds=generated.first_token_seconds,
-        seconds=generated.seconds,
-        is_retry=is_retry,
-    )
-    return msgspec.structs.replace(turn, calls=[*turn.calls, call]), generated
+) -> Generated:
+    """One question of a turn at a time; `more` are further fields of it. Raises Refused and Transient."""
+    generated = await deps.model.generate(_question(turn, phase, role, messages, more), phase.stop)
+    phase.calls.append(derive(ModelCall, generated, role=role, is_retry=is_retry))
+    return generated
 
 
 async def ask_for(
     turn: Turn,
     deps: Deps,
+    phase: RunningPhase,
     role: RoleName,
-    phase: PhaseName,
     messages: list[Message],
     kind: type[T],
     schema: Schema | None = None,
-) -> tuple[Turn, T]:
+) -> T:
     """What a model says, as `kind`; asked twice, and then `kind`'s defaults and a note in the turn.
 
     `schema`: a narrower one than that of `kind`.
 
-    Raises Transient where no engine is there, or somebody stopped it.
+    Raises Transient where no engine is there, or it was stopped.
     """
-    name = kind.__name__
+    usual = f"{phase.name}: went on as usual, since {role}"
     for attempt in range(_TRIES):
         try:
-            turn, generated = await ask(
-                turn, deps, role, phase, messages, is_retry=attempt > 0, schema=schema or schema_of(kind)
+            generated = await ask(
+                turn, deps, phase, role, messages, is_retry=attempt > 0, schema=schema or schema_of(kind)
             )
         except Refused as refusal:
-            return _noted(
-                turn, f"{phase}: went on as usual, since {role} was refused: {refusal.detail}"
-            ), kind()
+            phase.notes.append(f"{usual} was refused: {refusal.detail}")
+            return kind()
         if generated.finish_reason == "abort":
-            raise Transient(f"the engine was stopped in {phase}")
+            raise Transient(f"the engine was stopped in {phase.name}")
         found = read_reply(generated.text, kind)
         if found is not None:
-            return turn, found
-        log.info("turn %d: %s said no %s", turn.turn_number, role, name)
-    return _noted(turn, f"{phase}: went on as usual, since {role} gave no {name} that can be read"), kind()
+            return found
+        log.info("turn %d: %s said no %s", turn.turn_number, role, kind.__name__)
+    phase.notes.append(f"{usual} gave no {kind.__name__} that can be read")
+    return kind()
 
 
-def _noted(turn: Turn, note: str) -> Turn:
-    return msgspec.structs.replace(turn, notes=[*turn.notes, note])
+def _question(
+    turn: Turn, phase: RunningPhase, role: RoleName, messages: list[Message], more: dict[str, Any]
+) -> Generate:
+    player = turn.role(role)
+    return Generate(
+        request_id=request_id_of(turn),
+        role=role,
+        phase=phase.name,
+        messages=messages,
+        engine=player.engine,
+        model=player.model or (turn.request.model if role == "VOICE" else None),
+        temperature=player.temperature,
+        max_tokens=player.max_tokens,
+        thinking=player.thinking,
+        attempt=turn.attempt,
+        question=turn.said,
+        **more,
+    )

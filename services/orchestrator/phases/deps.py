@@ -1,19 +1,22 @@
-"""What every phase is given beside the turn."""
+"""What a phase is given: the turn as it stands, what all phases use, and a door to its run."""
 
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-import msgspec
-
-from services.orchestrator.approvals import Approvals
-from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.ahead import Ahead
-from services.orchestrator.ports import Announcements, Documents, Images, Memory, Model, Recipes, Tools
-from services.orchestrator.recent import RecentTurns
-from services.orchestrator.steering import Steering
-from services.orchestrator.stopping import Stopping
-from shared.events import LiveEvent
+from services.orchestrator.documents.ports import Documents
+from services.orchestrator.documents.recent_turns import RecentTurns
+from services.orchestrator.images.ports import Images
+from services.orchestrator.phases.early_search import EarlySearch
+from services.orchestrator.phases.ports import Memory, Model, StopSignal
+from services.orchestrator.recipes.ports import Recipes
+from services.orchestrator.recipes.recipe import PhaseName
+from services.orchestrator.tools.ports import Tools
+from services.orchestrator.turn.found import Found
+from services.orchestrator.turn.state import Turn
+from services.orchestrator.turn.thoughts import ModelCall
+from shared.contract.events import LiveEvent
 
 
 class Clock(Protocol):
@@ -27,6 +30,7 @@ class Limits:
     context_passages: int
     context_budget_tokens: int
     history_turns: int
+    history_budget_tokens: int
     approval_seconds: float
     """How long a tool call waits for a person."""
 
@@ -35,7 +39,6 @@ class Limits:
 class Deps:
     memory: Memory
     model: Model
-    announcements: Announcements
     documents: Documents
     recent: RecentTurns
     images: Images
@@ -43,18 +46,55 @@ class Deps:
     recipes: Recipes
     limits: Limits
     clock: Clock
-    # Of the turn that these are for:
-    stopping: Stopping
-    ahead: Ahead
-    approvals: Approvals
-    steering: Steering = field(default_factory=Steering)
 
-    async def announce(self, turn: Turn, kind: type[LiveEvent], **fields: Any) -> Turn:
-        """Sends the turn's next live event, and returns the turn with it."""
-        event: Any = kind(index=turn.next_index, attempt=turn.attempt, **fields)
-        await self.announcements.emit(turn.turn_id, event)
-        return msgspec.structs.replace(turn, events=[*turn.events, event])
+
+class RunningPhase(Protocol):
+    """A phase that runs, as it sees its own run. The answers come from the one state of the turn."""
+
+    @property
+    def name(self) -> PhaseName: ...
+    @property
+    def stop(self) -> StopSignal: ...
+    @property
+    def early_search(self) -> EarlySearch:
+        """Of the turn: what one phase begins, a later one takes."""
+        ...
+
+    @property
+    def next_index(self) -> int:
+        """The first index on the turn's live stream that is still free."""
+        ...
+
+    @property
+    def calls(self) -> list[ModelCall]:
+        """What it has asked a model, for it to add to."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """Where it went on with a default, and why; for it to add to."""
+        ...
+
+    async def announce(self, kind: type[LiveEvent], **fields: Any) -> None:
+        """Sends the turn's next live event. Raises Transient."""
+        ...
+
+    def may_answer(self, heard: int) -> bool:
+        """Called before it answers the user, with the number of steering messages that it knows.
+
+        False where more was said meanwhile. Where it may, nothing more is heard.
+        """
+        ...
+
+    def call(
+        self, key: str, tool: str, approval_seconds: float | None
+    ) -> AbstractAsyncContextManager[bool | None]:
+        """Around a tool call: whether it may be made. None where no person said so in time.
+
+        `approval_seconds`: how long it waits for a person; None where it needs none.
+        """
+        ...
 
 
 class Phase(Protocol):
-    async def __call__(self, turn: Turn, deps: Deps) -> Turn: ...
+    async def __call__(self, turn: Turn, deps: Deps, phase: RunningPhase) -> Found: ...

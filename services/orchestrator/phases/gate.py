@@ -2,25 +2,32 @@
 
 import msgspec
 
-from services.orchestrator.domain.questions import gate_messages
-from services.orchestrator.domain.telling import unseen_images
-from services.orchestrator.domain.thoughts import Gate
-from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask_for
-from services.orchestrator.phases.deps import Deps
-from services.orchestrator.phases.gather import history_of
-from shared.events import OutputDelta
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.phases.gather import with_history
+from services.orchestrator.prompts.roles import gate_messages
+from services.orchestrator.prompts.unseen_images import unseen_images
+from services.orchestrator.turn.found import Gated
+from services.orchestrator.turn.state import Turn
+from services.orchestrator.turn.thoughts import Gate
+from shared.contract.events import OutputDelta
 
 
-async def gate(turn: Turn, deps: Deps) -> Turn:
-    turn = await history_of(turn, deps)
-    turn, found = await ask_for(turn, deps, "REFLEX", "gate", gate_messages(turn), Gate)
-    if found.decision != "proceed" and not deps.steering.close(turn.steering):
+async def gate(turn: Turn, deps: Deps, phase: RunningPhase) -> Gated:
+    turn = await with_history(turn, deps)
+    found = await ask_for(turn, deps, phase, "REFLEX", gate_messages(turn), Gate)
+    if found.decision != "proceed" and not phase.may_answer(len(turn.steering)):
         found = Gate(reason="more was said while this was decided")
     if found.decision == "proceed" or not found.text.strip():
-        return msgspec.structs.replace(turn, gate=msgspec.structs.replace(found, text=""))
+        found = msgspec.structs.replace(found, text="")
+        return Gated(gate=found, history=turn.history, memory_was_away=turn.memory_was_away)
     output = unseen_images(turn) + found.text
-    turn = msgspec.structs.replace(
-        turn, gate=found, output=output, model=turn.calls[-1].model, finish_reason="stop"
+    await phase.announce(OutputDelta, text=output)
+    return Gated(
+        gate=found,
+        history=turn.history,
+        memory_was_away=turn.memory_was_away,
+        output=output,
+        model=phase.calls[-1].model,
+        finish_reason="stop",
     )
-    return await deps.announce(turn, OutputDelta, text=output)

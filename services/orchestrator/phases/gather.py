@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.orchestrator.domain.context import (
+from services.orchestrator.phases.asking import ask
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.prompts.context import (
     choose_passages,
     estimated_tokens,
     joined_hits,
@@ -14,48 +16,55 @@ from services.orchestrator.domain.context import (
     relevant_hits,
     sources_of,
 )
-from services.orchestrator.domain.questions import compress_messages
-from services.orchestrator.domain.turn import Turn
-from services.orchestrator.phases.asking import ask
-from services.orchestrator.phases.deps import Deps
-from shared.errors import Refused, Transient
-from shared.events import SourcesFound
-from shared.replies import Hit, Passage, TurnRow
+from services.orchestrator.prompts.history import history_of, most_turns
+from services.orchestrator.prompts.roles import compress_messages
+from services.orchestrator.turn.found import Gathered
+from services.orchestrator.turn.state import Turn
+from shared.contract.errors import Refused, Transient
+from shared.contract.events import SourcesFound
+from shared.contract.requests import Hit, Passage, TurnRow
 
 log = logging.getLogger(__name__)
 _HITS = 20
 _QUERIES = 3
 _SURELY_FITS = 0.5
-"""Of the budget, by estimate: below it nobody counts tokens."""
+"""Of the budget, by estimate: below it tokens are not counted."""
 
 
-async def gather(turn: Turn, deps: Deps) -> Turn:
-    search_ahead(turn, deps)
-    turn = await history_of(turn, deps)
+async def gather(turn: Turn, deps: Deps, phase: RunningPhase) -> Gathered:
+    search_early(turn, deps, phase)
+    turn = await with_history(turn, deps)
     hits: list[Hit] = []
     beside: list[TurnRow] = []
     try:
-        hits = await _found(turn, deps)
+        hits = await _found(turn, deps, phase)
         beside = await _neighbours(turn.request.user, relevant_hits(hits), deps)
     except (Transient, Refused) as error:  # An answer without memory is better than none, whatever ails it.
         turn = _without_memory(turn, error)
     passages = await _packed(turn, deps, hits, beside)
-    turn = await _compressed(msgspec.structs.replace(turn, passages=passages), deps, hits)
+    digest = turn.digest
+    if turn.recipe.compress and (left := left_out(hits, passages)):
+        digest = await _compressed(turn, deps, phase, left)
     degraded = ["memory"] if turn.memory_was_away else []
-    return await deps.announce(turn, SourcesFound, sources=sources_of(turn.passages), degraded=degraded)
+    await phase.announce(SourcesFound, sources=sources_of(passages), degraded=degraded)
+    return Gathered(
+        history=turn.history, memory_was_away=turn.memory_was_away, passages=passages, digest=digest
+    )
 
 
-def search_ahead(turn: Turn, deps: Deps) -> None:
+def search_early(turn: Turn, deps: Deps, phase: RunningPhase) -> None:
     """Begins the search for the user's own words, which needs nothing that a model has to say first."""
     if _most_passages(turn, deps) > 0:
-        deps.ahead.start(lambda: deps.memory.search(turn.request.user, turn.request.input, limit=_HITS))
+        request = turn.request
+        phase.early_search.start(lambda: deps.memory.search(request.user, request.input, limit=_HITS))
 
 
-async def history_of(turn: Turn, deps: Deps) -> Turn:
-    """With the session's last turns, read once a turn."""
+async def with_history(turn: Turn, deps: Deps) -> Turn:
+    """The session's last turns, read once a turn."""
     if turn.history is not None:
         return turn
-    limit = _or(turn.recipe.budget.history_turns, deps.limits.history_turns)
+    turns = _or(turn.recipe.budget.history_turns, deps.limits.history_turns)
+    limit = most_turns(turns)
     stored: list[TurnRow] = []
     if limit > 0:
         try:
@@ -63,12 +72,15 @@ async def history_of(turn: Turn, deps: Deps) -> Turn:
             stored = await deps.memory.last_turns(request.user, request.session_id, limit=limit)
         except (Transient, Refused) as error:
             turn = _without_memory(turn, error)
-    return msgspec.structs.replace(turn, history=await deps.recent.joined(turn, stored, limit=limit))
+    rows = await deps.recent.joined(turn, stored, limit=limit)
+    budget = deps.limits.history_budget_tokens
+    history = history_of(rows, turn.history_from, turns=turns, budget_tokens=budget)
+    return msgspec.structs.replace(turn, history=history)
 
 
-async def _found(turn: Turn, deps: Deps) -> list[Hit]:
+async def _found(turn: Turn, deps: Deps, phase: RunningPhase) -> list[Hit]:
     """By the user's words, and by what the analysis would search for."""
-    own = await deps.ahead.result()
+    own = await phase.early_search.result()
     if own is None:
         return []
     if turn.analysis is None or not turn.analysis.needs_memory:
@@ -109,21 +121,19 @@ async def _packed(turn: Turn, deps: Deps, hits: Sequence[Hit], beside: Sequence[
     )
 
 
-async def _compressed(turn: Turn, deps: Deps, hits: Sequence[Hit]) -> Turn:
+async def _compressed(turn: Turn, deps: Deps, phase: RunningPhase, left: list[Passage]) -> str:
     """What memory holds beyond the budget, in a few words of NERVES."""
-    left = left_out(hits, turn.passages)
-    if not turn.recipe.compress or not left:
-        return turn
+    messages = compress_messages(turn, left)
     try:
-        turn, generated = await ask(
-            turn, deps, "NERVES", "gather", compress_messages(turn, left), passages=left
-        )
+        generated = await ask(turn, deps, phase, "NERVES", messages, passages=left)
     except Refused as refusal:
-        note = f"gather: {len(left)} passages were left out, since NERVES was refused: {refusal.detail}"
-        return msgspec.structs.replace(turn, notes=[*turn.notes, note])
+        phase.notes.append(
+            f"gather: {len(left)} passages were left out, since NERVES was refused: {refusal.detail}"
+        )
+        return turn.digest
     if generated.finish_reason == "abort":
         raise Transient("the engine was stopped in gather")
-    return msgspec.structs.replace(turn, digest=generated.text.strip())
+    return generated.text.strip()
 
 
 def _most_passages(turn: Turn, deps: Deps) -> int:

@@ -1,34 +1,35 @@
 """Before the numbered phases, where a turn has images: EYES says what each of them shows."""
 
-import msgspec
-
-from services.orchestrator.domain.questions import look_messages
-from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask
-from services.orchestrator.phases.deps import Deps
-from shared.errors import Refused, Transient
-from shared.events import SeenImage
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.prompts.roles import look_messages
+from services.orchestrator.turn.found import Looked
+from services.orchestrator.turn.state import Turn
+from shared.contract.errors import Refused, Transient
+from shared.contract.events import SeenImage
 
 
-async def look(turn: Turn, deps: Deps) -> Turn:
+async def look(turn: Turn, deps: Deps, phase: RunningPhase) -> Looked:
     """Each image by itself: no description is about two. What cannot be seen is said, and no turn fails."""
+    images: list[SeenImage] = []
     for file_id in turn.request.images[len(turn.images) :]:
-        turn, image = await _look_at(file_id, turn, deps)
-        notes = [f"look: {image.name} was not seen: {image.problem}"] if image.problem else []
-        turn = msgspec.structs.replace(turn, images=[*turn.images, image], notes=[*turn.notes, *notes])
-    return turn
+        image = await _look_at(file_id, turn, deps, phase)
+        if image.problem:
+            phase.notes.append(f"look: {image.name} was not seen: {image.problem}")
+        images.append(image)
+    return Looked(images=images)
 
 
-async def _look_at(file_id: str, turn: Turn, deps: Deps) -> tuple[Turn, SeenImage]:
+async def _look_at(file_id: str, turn: Turn, deps: Deps, phase: RunningPhase) -> SeenImage:
     name = file_id
     try:
         picture = await deps.images.picture(turn.request.user, file_id)
         name = picture.name
-        turn, generated = await ask(turn, deps, "EYES", "look", look_messages(turn, picture.data_url))
+        generated = await ask(turn, deps, phase, "EYES", look_messages(turn, picture.data_url))
     except Refused as refusal:
-        return turn, SeenImage(file_id=file_id, name=name, problem=refusal.detail)
+        return SeenImage(file_id=file_id, name=name, problem=refusal.detail)
     if generated.finish_reason == "abort":
         raise Transient("the engine was stopped in look")
     found = generated.text.strip()
     problem = "" if found else f"{generated.model} said nothing of it"
-    return turn, SeenImage(file_id=file_id, name=name, description=found, problem=problem)
+    return SeenImage(file_id=file_id, name=name, description=found, problem=problem)

@@ -2,23 +2,23 @@
 
 import msgspec
 
-from services.orchestrator.domain.questions import plan_messages
-from services.orchestrator.domain.schemas import plan_schema
-from services.orchestrator.domain.thoughts import Plan, PlannedCall
-from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask_for
-from services.orchestrator.phases.deps import Deps
-from shared.events import Steered
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.prompts.roles import plan_messages
+from services.orchestrator.prompts.schemas import plan_schema
+from services.orchestrator.turn.found import Planned
+from services.orchestrator.turn.state import Turn
+from services.orchestrator.turn.thoughts import Plan, PlannedCall
+from shared.contract.events import Steered
 
 
-async def plan(turn: Turn, deps: Deps) -> Turn:
+async def plan(turn: Turn, deps: Deps, phase: RunningPhase) -> Planned:
     if turn.analysis is not None and not turn.analysis.needs_tools and not _has_heard_more(turn):
-        return msgspec.structs.replace(turn, plans=[*turn.plans, Plan()])
+        return Planned(plan=Plan())
     names = deps.tools.allowed(turn.recipe.tools)
     messages = plan_messages(turn, deps.tools.described(names))
     schema = plan_schema(deps.tools.schemas(names))
-    turn, found = await ask_for(turn, deps, "MIND", "plan", messages, Plan, schema)
-    return msgspec.structs.replace(turn, plans=[*turn.plans, _told_apart(found)])
+    return Planned(plan=_told_apart(await ask_for(turn, deps, phase, "MIND", messages, Plan, schema)))
 
 
 def _has_heard_more(turn: Turn) -> bool:
@@ -27,7 +27,7 @@ def _has_heard_more(turn: Turn) -> bool:
 
 
 def _told_apart(plan: Plan) -> Plan:
-    """Whoever allows a call names its id: no two calls have the same."""
+    """A person who allows a call names its id: no two calls have the same."""
     calls: list[PlannedCall] = []
     taken: set[str] = set()
     for number, call in enumerate(plan.calls, 1):

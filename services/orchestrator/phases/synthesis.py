@@ -3,53 +3,50 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from services.orchestrator.domain.citing import sources_named
-from services.orchestrator.domain.context import passage_of_row
-from services.orchestrator.domain.prompt import messages_of
-from services.orchestrator.domain.telling import unseen_images
-from services.orchestrator.domain.turn import Turn
 from services.orchestrator.phases.asking import ask
-from services.orchestrator.phases.deps import Deps
-from shared import metrics
-from shared.events import OutputDelta, OutputRestarted, live_subject
-from shared.replies import Generated, Passage
+from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.prompts.answer import messages_of
+from services.orchestrator.prompts.citations import sources_named
+from services.orchestrator.prompts.context import passage_of_row
+from services.orchestrator.prompts.unseen_images import unseen_images
+from services.orchestrator.turn.found import Answered
+from services.orchestrator.turn.state import Turn
+from shared.contract.events import OutputDelta, OutputRestarted, live_subject
+from shared.contract.requests import Generated, Passage
+from shared.process import metrics
 
 
-async def synthesis(turn: Turn, deps: Deps) -> Turn:
+async def synthesis(turn: Turn, deps: Deps, phase: RunningPhase) -> Answered:
     if turn.verdicts and not turn.recipe.hold_back:  # What was read so far is not the answer any more.
-        turn = await deps.announce(turn, OutputRestarted)
+        await phase.announce(OutputRestarted)
     told = unseen_images(turn)
     if told and not turn.recipe.hold_back:
-        turn = await deps.announce(turn, OutputDelta, text=told)
+        await phase.announce(OutputDelta, text=told)
     waited = (deps.clock() - turn.started_at).total_seconds()
-    turn, generated = await ask(turn, deps, "VOICE", "synthesis", messages_of(turn), **_fields(turn))
+    generated = await ask(turn, deps, phase, "VOICE", messages_of(turn), **_fields(turn, phase))
     first_token_seconds = waited + generated.first_token_seconds
     metrics.first_token_seconds.observe(first_token_seconds)
-    return msgspec.structs.replace(
-        turn,
+    return Answered(
         output=told + generated.text,
         model=generated.model,
         finish_reason=generated.finish_reason,
         sources=sources_named(turn, generated.text) if generated.sources is None else generated.sources,
         quoted=generated.quoted,
         first_token_seconds=first_token_seconds,
-        events=[*turn.events, *_deltas(turn, generated)],
+        deltas=list(_deltas(generated)),
     )
 
 
-def _fields(turn: Turn) -> dict[str, Any]:
-    fields = {"passages": _all_that_is_known(turn), "first_index": turn.next_index}
+def _fields(turn: Turn, phase: RunningPhase) -> dict[str, Any]:
+    fields = {"passages": _all_that_is_known(turn), "first_index": phase.next_index}
     return fields if turn.recipe.hold_back else {**fields, "stream_to": live_subject(turn.turn_id)}
 
 
-def _deltas(turn: Turn, generated: Generated) -> Iterator[OutputDelta]:
-    """The events that went straight from the engine to the readers."""
+def _deltas(generated: Generated) -> Iterator[str]:
+    """The texts that went straight from the engine to the readers."""
     begin = 0
-    for number, length in enumerate(generated.pieces):
-        text = generated.text[begin : begin + length]
-        yield OutputDelta(index=turn.next_index + number, attempt=turn.attempt, text=text)
+    for length in generated.pieces:
+        yield generated.text[begin : begin + length]
         begin += length
 
 

@@ -1,1 +1,1 @@
-"""The tools that a turn may use: what they are, which there are, and how one is run."""
+"""Tools that models can call."""

@@ -1,4 +1,4 @@
-"""Do arguments fit a tool's schema, and how does a prompt describe them?"""
+"""Checks arguments against a tool's schema, and describes the schema for a prompt."""
 
 import json
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from referencing import Registry
 _MOST_FAULTS: Final = 3
 _LONGEST_FAULT: Final = 200
 _NOTHING_ELSEWHERE: Final[Registry[Any]] = Registry()
-"""A `$ref` to another place is not fetched: by itself the library would."""
+"""Prevents the library from fetching a `$ref` to another address."""
 
 
 def faults_of(arguments: Any, schema: Mapping[str, Any]) -> list[str]:
-    """What does not fit, each naming its field; empty where everything does."""
+    """Each fault names its field; empty where the arguments fit."""
     if not isinstance(arguments, dict):
         return [f"the arguments must be an object, not {_shown(arguments)}"]
     if not all(isinstance(name, str) for name in arguments):
@@ -24,12 +24,12 @@ def faults_of(arguments: Any, schema: Mapping[str, Any]) -> list[str]:
     try:
         faults = Draft202012Validator(schema, registry=_NOTHING_ELSEWHERE).iter_errors(arguments)
         return [_fault(fault) for fault in islice(faults, _MOST_FAULTS)]
-    except Exception as error:  # A schema of another server may be broken in any way.
+    except Exception as error:  # The schema of another server may be broken in any way.
         return [f"the arguments cannot be checked ({type(error).__name__}); make them simpler"]
 
 
 def _fault(fault: ValidationError) -> str:
-    """The library's own sentence quotes the whole value, however long it is."""
+    """Shortens the library's message, which quotes the whole value."""
     place = fault.json_path.removeprefix("$").lstrip(".")
     what = fault.message
     if len(what) > _LONGEST_FAULT:
@@ -40,7 +40,7 @@ def _fault(fault: ValidationError) -> str:
 
 
 def described_arguments(schema: Mapping[str, Any]) -> str:
-    """One line an argument: `- query (string): what to look for`."""
+    """One line for each argument: `- query (string): what to look for`."""
     required = schema.get("required", [])
     properties = schema.get("properties", {})
     if not properties:
@@ -66,7 +66,7 @@ def _type(part: dict[str, Any]) -> str:
 
 
 def _schema(part: dict[str, Any]) -> str:
-    """What is not one plain value is best said in JSON Schema itself."""
+    """Describes anything but a single plain value by its JSON Schema."""
     return _shown({key: value for key, value in part.items() if key not in ("description", "default")})
 
 

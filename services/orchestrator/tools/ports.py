@@ -1,21 +1,21 @@
-"""What tools need of the rest of the system, in their own words."""
+"""What tools need of the rest of the system, and what phases need of tools."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from services.orchestrator.tools.tool import Caller
-from shared.memories import Memory, Statement
-from shared.replies import Document, Hit, Kind, TurnRow
+from services.orchestrator.tools.tool import Caller, ToolResult
+from shared.contract.memories import Memory, Statement
+from shared.contract.requests import Document, Hit, Kind, TurnRow
 
 Clock = Callable[[], datetime]
 """Now, with a time zone."""
 
 
 class MemorySearch(Protocol):
-    """What is remembered. Raises Transient while it cannot be asked."""
+    """Searches memory. Raises Transient while it cannot be asked."""
 
     async def search(self, user: str, query: str, kind: Kind, *, limit: int) -> list[Hit]:
         """Best first."""
@@ -24,7 +24,7 @@ class MemorySearch(Protocol):
 
 class MemorySaving(Protocol):
     async def save(self, user: str, statement: Statement, memory_id: str) -> Memory:
-        """The same id again is the same statement. Raises Refused and Transient."""
+        """Saving the same id again changes nothing. Raises Refused and Transient."""
         ...
 
 
@@ -35,7 +35,7 @@ class SessionTurns(Protocol):
 
 
 class TurnFiles(Protocol):
-    """The documents of a user's ended turns. Raises Refused (404) for a turn of somebody else, too."""
+    """The documents of a user's ended turns. Raises Refused (404), also for a turn of another user."""
 
     async def names(self, user: str, turn_id: str) -> list[str]: ...
 
@@ -43,25 +43,25 @@ class TurnFiles(Protocol):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was read on the web."""
+    """A page that was read on the web."""
 
     url: str
-    """Where it was in the end, after redirects."""
+    """Its address after redirects."""
     domain: str
-    """Its host, with the port where that is another than usual."""
+    """Its host; with the port where that is not the usual one."""
     title: str
     text: str
     published_at: datetime | None
     fetched_at: datetime
     expires_at: datetime
-    """Until then it need not be read again, by its own word and within bounds."""
+    """By its headers, within bounds. Until then it need not be read again."""
 
 
 class Unreadable(Exception):
-    """A page cannot be read; `reason` says why, and what would work."""
+    """`reason` says why a page cannot be read, and what would work."""
 
     def __init__(self, domain: str, reason: str, brief: str) -> None:
-        """`domain` is empty where the site itself is not to blame; `brief` is a few words like `timeout`."""
+        """`domain` is empty where the site did nothing wrong. `brief` is a few words like `timeout`."""
         super().__init__(reason)
         self.domain = domain
         self.reason = reason
@@ -75,16 +75,41 @@ class Web(Protocol):
 
 
 class ResearchLog(Protocol):
-    """What was read before, and what could not be. Never raises: without it pages are read all the same."""
+    """Remembers which pages were read, and which could not be. Never raises: pages are read without it
+    too."""
 
     async def known(self, user: str, url: str) -> Page | None:
-        """What this user read at this very address and what still holds."""
+        """The page that this user read at this address; None where it has expired."""
         ...
 
     async def read(self, page: Page, caller: Caller, *, about: str) -> None:
-        """`about` is what was looked for there."""
+        """`about` is what the page was read for."""
         ...
 
     async def failed(self, domain: str, brief: str, caller: Caller) -> None:
-        """`brief` is a few words, and none of them the user's."""
+        """`brief` is a few words that contain nothing of the user's words."""
+        ...
+
+
+class Tools(Protocol):
+    """The tools of this process, by name."""
+
+    def allowed(self, patterns: Sequence[str]) -> list[str]:
+        """The names that fit one of the names or patterns (`memory.*`)."""
+        ...
+
+    def described(self, names: Sequence[str]) -> str:
+        """Name, description and arguments of each, for a model."""
+        ...
+
+    def schemas(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """By name the JSON Schema of the arguments."""
+        ...
+
+    def needs_approval(self, name: str) -> bool:
+        """Whether a person has to allow each call."""
+        ...
+
+    async def run(self, name: str, arguments: dict[str, Any], caller: Caller) -> ToolResult:
+        """Every failure is in the result."""
         ...

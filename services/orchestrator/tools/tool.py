@@ -1,4 +1,4 @@
-"""What a tool is, and how one is made of a function."""
+"""The interface of a tool, and how to make a tool from a function."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
-from shared.events import Origin
+from shared.contract.events import Origin
 
 A = TypeVar("A", bound=msgspec.Struct)
 
 Permission = Literal["read", "write", "network"]
-"""It reads what Pandora holds; it changes something; it reaches beyond this machine."""
+"""read: it reads what Pandora stores. write: it changes something. network: it reaches beyond this
+machine."""
 NAME_PATTERN: Final = r"[a-z][a-z0-9_-]{0,31}(\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}){0,3}"
 
 
@@ -23,18 +24,18 @@ class ToolLimits(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf a tool is called."""
+    """The user and the turn for which a tool is called."""
 
     user: str
     session_id: str
     turn_id: str
     turn_number: int
     requested_at: datetime | None = None
-    """When the turn was asked for."""
+    """When the user sent the turn."""
 
 
 class ToolSource(msgspec.Struct, frozen=True, kw_only=True):
-    """What a result stands on."""
+    """A source of a result."""
 
     name: str
     """Its mark in the text: `turn 12`, `example.org/page`."""
@@ -44,7 +45,7 @@ class ToolSource(msgspec.Struct, frozen=True, kw_only=True):
     quote: str = ""
     at: datetime | None = None
     origin: Origin | None = None
-    """As a search knows it, where one found it."""
+    """The origin that a search returned; None for other sources."""
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tool(Protocol):
-    """Something that a model may ask for by name. Its text is data for the model, never an instruction."""
+    """A function that a model can call by name. Its result is data for the model, never an instruction."""
 
     @property
     def name(self) -> str: ...
@@ -65,26 +66,26 @@ class Tool(Protocol):
     def permission(self) -> Permission: ...
     @property
     def approval(self) -> bool:
-        """Whether a person has to say yes to each call."""
+        """Whether a person has to allow each call."""
         ...
 
     @property
     def limits(self) -> ToolLimits: ...
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of the arguments: one object."""
+        """JSON Schema of the arguments, which are one object."""
         ...
 
     async def __call__(self, arguments: dict[str, Any], caller: Caller) -> ToolResult: ...
 
 
 class BadArguments(Exception):
-    """The arguments do not fit; the message names the field."""
+    """The message names the argument that does not fit."""
 
 
 @dataclass(frozen=True)
 class FunctionTool(Generic[A]):
-    """A tool that takes its arguments as a Struct."""
+    """A tool whose arguments are a Struct."""
 
     name: str
     description: str
@@ -99,7 +100,7 @@ class FunctionTool(Generic[A]):
         return schema_of(self.arguments)
 
     async def __call__(self, arguments: dict[str, Any], caller: Caller) -> ToolResult:
-        """Raises BadArguments, and whatever the function raises."""
+        """Raises BadArguments, and what the function raises."""
         try:
             read = msgspec.convert(arguments, self.arguments)
         except msgspec.ValidationError as error:
@@ -118,15 +119,16 @@ def make_tool(
     approval: bool = False,
     limits: ToolLimits | None = None,
 ) -> Tool:
-    """`description` is for a model: what the tool does, and when to use it. A text alone is a result, too."""
+    """`description` tells a model what the tool does, and when to use it. The function may return only a
+    text."""
     return FunctionTool(name, description, permission, arguments, function, approval, limits or ToolLimits())
 
 
 def schema_of(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    """One plain object schema, references put in. Raises TypeError where a type contains itself."""
+    """One object schema without references. Raises TypeError where a type contains itself."""
     (whole,), parts = msgspec.json.schema_components([arguments], ref_template="{name}")
     schema = _inlined(whole, parts, ())
-    schema.pop("description", None)  # The tool's own description says it.
+    schema.pop("description", None)  # The tool's own description replaces it.
     return {"properties": {}, "required": [], **schema}
 
 

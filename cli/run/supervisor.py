@@ -1,0 +1,238 @@
+"""Starts the parts in their order, keeps them alive, and stops them in the reverse order."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import psutil
+from tenacity import RetryCallState, wait_fixed
+
+from cli.run.processes import ProcessId, describe_end, kill_group
+from cli.run.restarts import Deaths
+from cli.run.run_folder import PartState, RunFolder, StackState
+from cli.terminal.failure import CommandFailed
+from deploy.local.order import START_ORDER, STOP_ORDER
+from deploy.local.parts import NotReady, Part
+from shared.process.retrying import Retry, error_of
+
+_POLL_SECONDS = 0.1
+_PROGRESS_SECONDS = 5.0
+_TAIL_LINES = 20
+_NOT_STARTED = "not started"
+Say = Callable[[str], None]
+
+
+class LaunchError(CommandFailed):
+    """The stack cannot run."""
+
+
+class Supervisor:
+    """Starts the stack, keeps it alive and stops it. `run` returns when every process is gone."""
+
+    def __init__(
+        self,
+        parts: dict[str, Part],
+        folder: RunFolder,
+        state: StackState,
+        say: Say,
+        *,
+        startup_seconds: float,
+        stop_seconds: float,
+    ) -> None:
+        self._parts = parts
+        self._folder = folder
+        self._state = state
+        self._say = say
+        self._startup_seconds = startup_seconds
+        self._stop_seconds = stop_seconds
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._ready = {name: asyncio.Event() for name in parts}
+        self._waits_for = dict.fromkeys(parts, _NOT_STARTED)
+        self._restarts = dict.fromkeys(parts, 0)
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
+        """Runs until `stop` is set. Raises LaunchError or SettingsError where the stack cannot run."""
+        life = asyncio.create_task(self._live(on_ready))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({life, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            life.cancel()
+            [outcome] = await asyncio.gather(life, return_exceptions=True)
+            await self._stop_all()
+        if isinstance(outcome, ExceptionGroup):
+            raise outcome.exceptions[0]
+
+    # --- starting ---
+
+    async def _live(self, on_ready: Callable[[], Awaitable[None]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            progress = group.create_task(self._report_progress())
+            try:
+                async with asyncio.timeout(self._startup_seconds):
+                    for names in START_ORDER:
+                        present = [name for name in names if name in self._parts]
+                        for name in present:
+                            group.create_task(self._keep(self._parts[name], group))
+                        for name in present:
+                            await self._ready[name].wait()
+            except TimeoutError:
+                raise self._not_ready_in_time() from None
+            progress.cancel()
+            await on_ready()
+
+    async def _keep(self, part: Part, group: asyncio.TaskGroup) -> None:
+        """Starts the part again each time it dies. Raises LaunchError where that does not help."""
+        self._waits_for[part.name] = "starting"
+        if not part.command:
+            return await self._watch(part, time.monotonic())
+        deaths = Deaths()
+        while True:
+            if part.prepare is not None:
+                await part.prepare()
+            log_start = self._log_size(part.name)
+            born = time.monotonic()
+            process = await self._spawn(part)
+            watch = group.create_task(self._watch(part, born))
+            status = await process.wait()
+            watch.cancel()
+            kill_group(process.pid)
+            if status == part.settings_status and not self._ready[part.name].is_set():
+                raise LaunchError(self._last_word(part, log_start), status)
+            now = time.monotonic()
+            deaths.note(now, now - born)
+            self._give_up_after(deaths, now, part, status)
+            delay = deaths.delay()
+            self._waits_for[part.name] = f"ended with {describe_end(status)}"
+            self._say(f"{part.name} ended with {describe_end(status)}; starting it again in {delay:g} s")
+            await asyncio.sleep(delay)
+            self._restarts[part.name] += 1
+
+    async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
+        with self._folder.log_file(part.name).open("ab") as log:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *part.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=part.folder,
+                    env=os.environ | {"PYTHONUNBUFFERED": "1"} | part.environment,
+                    start_new_session=True,
+                    user=part.user,
+                    group=part.user,
+                    extra_groups=[] if part.user else None,
+                )
+            except OSError as error:
+                raise LaunchError(
+                    f"{part.name} cannot be started: {error}. Run `make run` to install it anew."
+                ) from error
+        self._processes[part.name] = process
+        self._remember(part, process.pid)
+        return process
+
+    def _remember(self, part: Part, pid: int) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it died at once
+            self._state.parts[part.name] = PartState(
+                process=ProcessId.of(pid),
+                started_at=datetime.now(UTC),
+                stop_signal=part.stop_signal,
+                restarts=self._restarts[part.name],
+            )
+        self._folder.write_state(self._state)
+
+    async def _watch(self, part: Part, born: float) -> None:
+        """Waits until the part is ready, and says so."""
+
+        def note(state: RetryCallState) -> None:
+            self._waits_for[part.name] = str(error_of(state))
+
+        await Retry(on=NotReady, wait=wait_fixed(_POLL_SECONDS), note=note)(part.probe)
+        again = " again" if self._ready[part.name].is_set() else ""
+        self._say(f"{part.name} is ready{again} ({time.monotonic() - born:.1f} s)")
+        self._ready[part.name].set()
+
+    async def _report_progress(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            if unready := self._unready():
+                self._say(f"waiting for {', '.join(f'{name} ({reason})' for name, reason in unready)}")
+
+    def _unready(self) -> list[tuple[str, str]]:
+        """(name, what it waits for) of each part that was started and is not ready."""
+        return [
+            (name, reason)
+            for name, reason in self._waits_for.items()
+            if reason != _NOT_STARTED and not self._ready[name].is_set()
+        ]
+
+    # --- giving up ---
+
+    def _give_up_after(self, deaths: Deaths, now: float, part: Part, status: int) -> None:
+        if deaths.too_many(now):
+            raise LaunchError(
+                f"{part.name} died {Deaths.LIMIT} times within {Deaths.WINDOW_SECONDS:g} s, last with "
+                f"{describe_end(status)}. Everything is stopped. Its last lines, "
+                f"from {self._folder.log_file(part.name)}:",
+                tail=self._folder.last_lines(part.name, _TAIL_LINES),
+            )
+
+    def _not_ready_in_time(self) -> LaunchError:
+        (name, reason), *others = self._unready()
+        message = (
+            f"{name} is not ready after {self._startup_seconds:g} s ({reason})"
+            + (f"; nor is {', '.join(other for other, _ in others)}" if others else "")
+            + ". Everything is stopped. If it only needs longer, raise STARTUP_TIMEOUT_SECONDS."
+        )
+        if not self._parts[name].command:
+            return LaunchError(message)
+        return LaunchError(
+            f"{message} Its last lines, from {self._folder.log_file(name)}:",
+            tail=self._folder.last_lines(name, _TAIL_LINES),
+        )
+
+    def _log_size(self, name: str) -> int:
+        file = self._folder.log_file(name)
+        return file.stat().st_size if file.exists() else 0
+
+    def _last_word(self, part: Part, log_start: int) -> str:
+        lines = self._folder.last_lines(part.name, 1, since=log_start)
+        return (
+            lines[0] if lines else f"{part.name} refuses its settings; see {self._folder.log_file(part.name)}"
+        )
+
+    # --- stopping ---
+
+    async def _stop_all(self) -> None:
+        begin = asyncio.get_running_loop().time()
+        for names, seconds in zip(STOP_ORDER, stop_deadlines(self._stop_seconds), strict=True):
+            present = [name for name in names if name in self._processes]
+            await asyncio.gather(*(self._stop(name, begin + seconds) for name in present))
+
+    async def _stop(self, name: str, until: float) -> None:
+        process = self._processes[name]
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(self._parts[name].stop_signal)
+        try:
+            async with asyncio.timeout_at(until):
+                await process.wait()
+        except TimeoutError:
+            self._say(f"{name} did not stop in time and was killed")
+            kill_group(process.pid)
+            await process.wait()
+        kill_group(process.pid)
+
+
+def stop_deadlines(stop_seconds: float) -> list[float]:
+    """When each group of STOP_ORDER must be gone, in seconds from the start of the stop.
+
+    The services share 1.4 times STOP_TIMEOUT_SECONDS, so that a turn in hand has all of it; the stores get
+    fixed times. With the default of 10 s the last one is at 19 s.
+    """
+    services = 1.4 * stop_seconds
+    return [0.4 * services, 0.8 * services, services, services + 3.0, services + 5.0]

@@ -1,0 +1,55 @@
+"""Who sends a request, and what they may do."""
+
+import msgspec
+
+from shared.contract.abilities import Ability
+from shared.contract.errors import Refused
+from shared.contract.events import User
+
+FOR_USERS = frozenset(
+    {
+        Ability.TURNS_READ,
+        Ability.TURNS_WRITE,
+        Ability.MEMORY_READ,
+        Ability.MEMORY_WRITE,
+        Ability.FILES_READ,
+        Ability.FILES_WRITE,
+        Ability.DATA_EXPORT,
+        Ability.DATA_FORGET,
+    }
+)
+"""Listed one by one: no user has a new ability until it is listed."""
+FOR_ADMINS = FOR_USERS | {Ability.ACT_FOR_OTHERS, Ability.ADMIN_READ, Ability.ADMIN_WRITE}
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The user whose key came with a request."""
+
+    name: str
+    abilities: frozenset[Ability] = FOR_USERS
+
+    def may_act_for(self, user: str) -> bool:
+        return user == self.name or Ability.ACT_FOR_OTHERS in self.abilities
+
+    def acts_for(self, named: str | None) -> str:
+        """Returns the user that a request is about: the named one, or the caller.
+
+        Raises Refused: 422 where `named` cannot be a user's name, 403 where it is another user's.
+        """
+        if named is None:
+            return self.name
+        try:
+            msgspec.convert(named, User)
+        except msgspec.ValidationError as error:
+            raise Refused(422, "a user is 1 to 64 of A-Z a-z 0-9 _ . @ -", "user") from error
+        if not self.may_act_for(named):
+            raise Refused(
+                403,
+                f"{self.name} may not name the user {named}; leave `user` out, or use an admin's key",
+                "user",
+            )
+        return named
+
+    def acts_for_path(self, name: str) -> str:
+        """As `acts_for`, of a user in an address, where `me` is the caller."""
+        return self.acts_for(None if name == "me" else name)

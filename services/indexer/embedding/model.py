@@ -1,0 +1,24 @@
+"""The port of what computes vectors."""
+
+from typing import Protocol
+
+from services.indexer.passages.passage import Vectors
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+"""It comes with the installation."""
+
+
+class TextModel(Protocol):
+    """An embedding model in memory. Threads may call it at the same time; each call uses one core."""
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def engine(self) -> str:
+        """The library that computes, its version and the number format, for logs and people."""
+        ...
+
+    def encode(self, texts: list[str]) -> Vectors:
+        """Unit vectors, float32, shape (texts, dimension). Python's lock is released while it computes."""
+        ...

@@ -1,0 +1,146 @@
+"""Answers `inference.*` on the bus: runs generations, counts tokens, and aborts generations on request."""
+
+import asyncio
+import logging
+import re
+from typing import Final
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from services.inference.generation.streaming import StreamedGeneration
+from services.inference.ports import Engine
+from shared.bus.endpoints import Endpoint, Send, endpoint, endpoints_of
+from shared.contract.errors import Poison, Refused, Transient
+from shared.contract.events import decode, encode
+from shared.contract.requests import (
+    ENGINE_NEEDED,
+    REFLECTING,
+    Abort,
+    Aborted,
+    CountTokens,
+    Generate,
+    Generated,
+    Models,
+    ModelsReply,
+    StillGenerating,
+    TokenCounts,
+)
+from shared.process import metrics
+
+log = logging.getLogger(__name__)
+_SUBJECT: Final = re.compile(r"[A-Za-z0-9_][^\s*>]*")
+"""No wildcards, and none of the server's own subjects: those begin with a dollar sign."""
+_IMAGE_PREFIX: Final = "data:image/"
+"""No other address: a server that fetched one could be sent anywhere by a user."""
+_SECOND_LOOK_SECONDS: Final = 0.2
+
+
+class Generations:
+    """The generations that run in this process, by request id."""
+
+    def __init__(
+        self, engine: Engine, connection: Client, *, delta_interval: float, sign_of_life_seconds: float
+    ) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._delta_interval = delta_interval
+        self._sign_of_life_seconds = sign_of_life_seconds
+        self._running: dict[str, StreamedGeneration] = {}
+        self._aborts: set[asyncio.Task[None]] = set()
+        metrics.engine_running.set_function(lambda: len(self._running) - self._waiting())
+        metrics.engine_waiting.set_function(self._waiting)
+
+    def endpoints(self, name: str = "") -> list[Endpoint]:
+        """An engine with a `name` answers only requests to that name."""
+        return [msgspec.structs.replace(one, at=one.request.address_at(name)) for one in endpoints_of(self)]
+
+    @endpoint
+    async def generate(self, request: Generate, send: Send[StillGenerating]) -> Generated:
+        """Raises Refused and Transient as the engine does, and Refused (409) for a request that runs
+        already."""
+        _check(request)
+        if request.request_id in self._running:
+            raise Refused(409, f"request {request.request_id} is being answered already", "request_id")
+        self._make_way(request)
+        generation = StreamedGeneration(self._engine, request, self._connection, self._delta_interval)
+        self._running[request.request_id] = generation
+        try:
+            return await generation.run(send, self._sign_of_life_seconds)
+        finally:
+            del self._running[request.request_id]
+            generation.ended.set()
+
+    @endpoint
+    async def count_tokens(self, request: CountTokens) -> TokenCounts:
+        return await self._engine.count_tokens(request.texts, request.model)
+
+    @endpoint
+    async def models(self, request: Models) -> ModelsReply:
+        return ModelsReply(
+            engine=self._engine.name,
+            models=await self._engine.models(),
+            context_tokens=self._engine.context_tokens,
+            running=len(self._running) - self._waiting(),
+            waiting=self._waiting(),
+        )
+
+    async def on_abort(self, message: Msg) -> None:
+        """Every worker receives every abort. The worker that runs the generation ends it and then replies."""
+        try:
+            request_id = decode(Abort, message.data).request_id
+        except Poison as error:
+            log.warning("ignored an abort that cannot be read: %s", error)
+            return
+        task = asyncio.create_task(self._abort(request_id, message))
+        self._aborts.add(task)
+        task.add_done_callback(self._aborts.discard)
+
+    async def _abort(self, request_id: str, message: Msg) -> None:
+        if request_id not in self._running:
+            # Aborts have a subscription of their own: one can arrive before the request that it is for.
+            await asyncio.sleep(_SECOND_LOOK_SECONDS)
+        generation = self._running.get(request_id)
+        if generation is None:
+            return
+        generation.abort()
+        await generation.ended.wait()
+        if message.reply:
+            await message.respond(encode(Aborted(request_id=request_id)))
+
+    async def stop(self, within: float) -> None:
+        """Waits `within` seconds for running generations. What still runs then fails as Transient.
+
+        The asking process sends it to another worker.
+        """
+        readings = [generation.reading for generation in self._running.values()]
+        if readings:
+            await asyncio.wait(readings, timeout=within)
+        for generation in self._running.values():
+            generation.give_up(Transient("this worker stops"))
+
+    def _make_way(self, request: Generate) -> None:
+        """What no user waits for ends where a turn comes, and does not begin while there is one."""
+        others = list(self._running.values())
+        if request.phase != REFLECTING:
+            for other in others:
+                if other.phase == REFLECTING:
+                    other.give_up(Refused(ENGINE_NEEDED, "a turn needs the engine; ask again later"))
+        elif any(other.phase != REFLECTING for other in others):
+            raise Refused(ENGINE_NEEDED, "turns need the engine; ask again later")
+
+    def _waiting(self) -> int:
+        return min(self._engine.waiting, len(self._running))
+
+
+def _check(request: Generate) -> None:
+    """Raises Refused (422) for a request that no engine could answer."""
+    if request.stream_to is not None and not _SUBJECT.fullmatch(request.stream_to):
+        raise Refused(422, "stream_to is no subject that text can be sent to", "stream_to")
+    if request.max_tokens is not None and request.max_tokens < 1:
+        raise Refused(422, f"max_tokens is {request.max_tokens}; it must be at least 1", "max_tokens")
+    if request.temperature is not None and not 0 <= request.temperature <= 2:
+        raise Refused(422, f"temperature is {request.temperature}; it must be from 0 to 2", "temperature")
+    if any(not image.startswith(_IMAGE_PREFIX) for message in request.messages for image in message.images):
+        raise Refused(422, f"images go as {_IMAGE_PREFIX}... URLs, with their bytes in them", "messages")

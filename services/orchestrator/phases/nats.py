@@ -1,0 +1,108 @@
+"""Memory and model over the bus."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import nats.errors
+import nats.js.errors
+
+from services.orchestrator.phases.ports import StopSignal
+from shared.bus.connection import Bus
+from shared.contract.errors import Transient
+from shared.contract.events import encode
+from shared.contract.requests import (
+    Abort,
+    CountTokens,
+    Generate,
+    Generated,
+    Hit,
+    ListTurns,
+    Models,
+    ModelsReply,
+    Neighbours,
+    Search,
+    StillGenerating,
+    TurnRow,
+)
+
+_ABORT_SECONDS = 2.0
+
+
+class BusMemory:
+    """Memory at the indexer."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+        request = Search(user=user, query=query, limit=limit, without_echoes=True, highlights=False)
+        return (await self._bus.ask(request)).hits
+
+    async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
+        return (await self._bus.ask(Neighbours(user=user, turn_ids=list(turn_ids)))).turns
+
+    async def last_turns(self, user: str, session_id: str, *, limit: int) -> list[TurnRow]:
+        reply = await self._bus.ask(ListTurns(user=user, session_id=session_id, limit=limit))
+        return reply.turns[::-1]
+
+
+class BusModel:
+    """Model, and the reflector's Reader, at any inference worker."""
+
+    def __init__(self, bus: Bus, *, silence_seconds: float) -> None:
+        self._bus = bus
+        self._silence = silence_seconds
+
+    async def generate(self, request: Generate, stop: StopSignal | None = None) -> Generated:
+        """Without `stop` it goes on to its end."""
+        following = asyncio.create_task(self._follow(request))
+        try:
+            if stop is not None:
+                await self._until_stopped(request, following, stop)
+            return await following
+        except asyncio.CancelledError:  # The answer is not waited for any more: the engine must not go on.
+            with contextlib.suppress(Transient):
+                await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
+            raise
+        finally:
+            following.cancel()
+
+    async def _until_stopped(
+        self, request: Generate, following: asyncio.Task[Generated], stop: StopSignal
+    ) -> None:
+        """Returns when the engine has answered. Raises Transient where it was told to stop and did not."""
+        told = asyncio.create_task(stop.wait())
+        try:
+            with stop.listened_to():
+                await asyncio.wait({following, told}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    await self._bus.broadcast(Abort.subject, Abort(request_id=request.request_id))
+                    await asyncio.wait({following}, timeout=_ABORT_SECONDS)
+                if not following.done():
+                    raise Transient("the engine did not answer the abort")
+        finally:
+            told.cancel()
+
+    async def _follow(self, request: Generate) -> Generated:
+        answers = self._bus.ask_and_follow(request, StillGenerating, silence_seconds=self._silence)
+        async with aclosing(answers):
+            async for answer in answers:
+                if isinstance(answer, Generated):
+                    return answer
+        raise Transient("the engine ended without an answer")
+
+    async def count_tokens(self, texts: Sequence[str], engine: str, model: str | None) -> list[int]:
+        counted = await self._bus.ask(CountTokens(texts=list(texts), engine=engine, model=model))
+        return counted.counts
+
+    async def models(self) -> ModelsReply:
+        return await self._bus.ask(Models())
+
+    async def abort(self, request_id: str) -> None:
+        # No worker answers where none has it, and one needs no longer than this to end what it has.
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            await self._bus.connection.request(
+                Abort.subject, encode(Abort(request_id=request_id)), timeout=_ABORT_SECONDS / 4
+            )

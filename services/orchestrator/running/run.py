@@ -1,0 +1,226 @@
+"""Runs one turn: hands each signal to `advance` and does what it commands. Nothing else writes the state."""
+
+import asyncio
+import contextvars
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from services.orchestrator.phases.early_search import EarlySearch
+from services.orchestrator.queue.turn_lease import LeaseLost
+from services.orchestrator.running.effects import Effects
+from services.orchestrator.running.failures import failure_of
+from services.orchestrator.running.phase_task import PhaseTask
+from services.orchestrator.turn import signals
+from services.orchestrator.turn.advance import advance
+from services.orchestrator.turn.commands import (
+    Command,
+    CountAnswers,
+    CutPhase,
+    Effect,
+    ExtendPhase,
+    PhaseCommand,
+    Reply,
+    RunPhase,
+    SendLater,
+)
+from services.orchestrator.turn.run_state import Over, RunState, replaced
+from services.orchestrator.turn.signals import (
+    Broken,
+    CancelAsked,
+    DecisionAsked,
+    Signal,
+    SteeringAsked,
+    Stopped,
+    Taken,
+    WhyStoppedHere,
+)
+from services.orchestrator.turn.state import Turn
+from services.orchestrator.turn.transitions import approvals
+from shared.contract.errors import Refused, Transient
+from shared.contract.requests import Controlled, TurnRecord
+from shared.process import metrics
+
+log = logging.getLogger(__name__)
+
+
+class TurnRun:
+    """A signal takes effect within the call that sends it: neither `advance` nor a command waits.
+
+    What takes time runs in tasks of the run, and comes back as a signal.
+    """
+
+    def __init__(self, state: RunState, effects: Effects) -> None:
+        self.state = state
+        self._effects = effects
+        self._deps = effects.deps
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._phase: PhaseTask | None = None
+        self._early_search = EarlySearch()
+        self._askers = itertools.count()
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._context = contextvars.copy_context()
+        self._over = asyncio.Event()
+        self._error: Exception | None = None
+
+    async def run(self) -> None:
+        """Returns when the lease is given up or lost. Raises unexpected errors of `advance`."""
+        self._context = contextvars.copy_context()
+        try:
+            async with self._group:
+                self.send(Taken())
+                await self._over.wait()
+                for task in self._tasks:
+                    task.cancel()
+        finally:
+            self._close()
+        if self._error is not None:
+            raise self._error
+
+    def _close(self) -> None:
+        self._over.set()
+        for timer in self._timers:
+            timer.cancel()
+        self._early_search.drop()
+        for reply in self._asked.values():
+            if not reply.done():
+                reply.set_exception(_not_here(self.turn))
+
+    async def give_back(self) -> None:
+        """After an unexpected error: another process shall go on. Raises LeaseLost."""
+        await self._effects.checkpoints.hand_back(replaced(self.turn, output=self.state.answer))
+
+    # --- how it stands ---
+
+    @property
+    def turn(self) -> Turn:
+        return self.state.turn
+
+    @property
+    def record(self) -> TurnRecord | None:
+        """How the turn ended, if it did."""
+        return self.state.record
+
+    @property
+    def is_waiting(self) -> bool:
+        """For a person, and nothing else."""
+        return approvals.is_waiting(self.state)
+
+    @property
+    def only_waits(self) -> bool:
+        """No tool is at work: a process that takes the turn over does nothing twice."""
+        return approvals.only_waits(self.state)
+
+    # --- signals ---
+
+    def stop(self, why: WhyStoppedHere) -> None:
+        self.send(Stopped(why))
+
+    def lose_lease(self) -> None:
+        """Another process runs the turn now. Nothing more is said or written here."""
+        metrics.turns_fenced.inc()
+        log.warning("turn %d is run by another process", self.turn.turn_number)
+        self.send(signals.LeaseLost())
+
+    async def cancel(self) -> Controlled:
+        return await self._control(CancelAsked)
+
+    async def steer(self, text: str) -> Controlled:
+        return await self._control(lambda asker: SteeringAsked(asker, text))
+
+    async def decide(self, call: str, answer: bool) -> Controlled:
+        """Of the tool call with this key; of all that wait where it is empty."""
+        return await self._control(lambda asker: DecisionAsked(asker, call, answer))
+
+    async def _control(self, question: Callable[[int], Signal]) -> Controlled:
+        answer: Controlled = await self.ask(question)
+        return answer
+
+    async def ask(self, question: Callable[[int], Signal]) -> Any:
+        """Sends what `question` makes of the asker's number; returns the reply.
+
+        Raises Refused, and Transient where the turn is not run here any more.
+        """
+        if self._over.is_set():
+            raise _not_here(self.turn)
+        asker = next(self._askers)
+        reply = self._asked[asker] = asyncio.get_running_loop().create_future()
+        try:
+            self.send(question(asker))
+            return await reply
+        finally:
+            del self._asked[asker]
+
+    def send(self, signal: Signal) -> None:
+        if self._over.is_set():
+            return
+        try:
+            self.state, commands = advance(self.state, signal, self._deps.clock())
+            for command in commands:
+                self._do(command)
+        except Exception as error:
+            self._error = error
+            self._over.set()
+        if isinstance(self.state.stage, Over):
+            self._over.set()
+
+    # --- commands ---
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case RunPhase() | ExtendPhase() | CutPhase():
+                self._do_phase(command)
+            case SendLater():
+                self._send_later(command)
+            case CountAnswers(answer=answer, calls=calls):
+                metrics.approvals.labels(answer).inc(calls)
+            case Reply(asker=asker, answer=answer):
+                self._reply(asker, answer)
+            case _:
+                self._start(self._perform(command))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # A signal may come from a task of another request; its trace is not this turn's.
+        task = self._group.create_task(work, context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, command: Effect) -> None:
+        try:
+            self.send(await self._effects.perform(command))
+        except LeaseLost:
+            self.lose_lease()
+        except Exception as error:
+            self.send(Broken(failure_of(error, f"turn {self.turn.turn_number}").detail))
+
+    def _do_phase(self, command: PhaseCommand) -> None:
+        if isinstance(command, RunPhase):
+            announcements = self._effects.announcements
+            self._phase = PhaseTask(command, self, self._deps, announcements, self._early_search)
+            self._start(self._phase.perform())
+        elif self._phase is not None and isinstance(command, ExtendPhase):
+            self._phase.extend(command.seconds)
+        elif self._phase is not None:
+            self._phase.cut()
+
+    def _send_later(self, command: SendLater) -> None:
+        if command.why:
+            log.warning("turn %d goes on in %g s: %s", self.turn.turn_number, command.seconds, command.why)
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(command.seconds, self.send, command.signal))
+
+    def _reply(self, asker: int, answer: Controlled | Refused | bool | None) -> None:
+        reply = self._asked.get(asker)
+        if reply is None or reply.done():
+            return
+        if isinstance(answer, Refused):
+            reply.set_exception(answer)
+        else:
+            reply.set_result(answer)
+
+
+def _not_here(turn: Turn) -> Transient:
+    return Transient(f"turn {turn.turn_number} is not run here any more")

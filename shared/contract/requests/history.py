@@ -1,0 +1,76 @@
+"""Turns and sessions as the index lists them. The indexer answers."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from shared.contract.events import SessionId, TurnId, User
+from shared.contract.requests.request import Request
+from shared.contract.requests.turns import TurnRow
+
+
+class ListTurnsReply(msgspec.Struct, frozen=True, kw_only=True):
+    turns: list[TurnRow]
+    """Newest first."""
+    next_cursor: int | None = None
+    """`before` of the next page; null: that was all."""
+
+
+class ListTurns(Request[ListTurnsReply], frozen=True, kw_only=True):
+    """anyone -> indexer: a user's turns, newest first, a page at a time."""
+
+    subject: ClassVar[str] = "index.list"
+
+    user: User
+    session_id: SessionId | None = None
+    """Only of this conversation."""
+    before: int | None = None
+    """The cursor: only turns with a lower number."""
+    limit: int = 20
+    """Most turns, 1 to 100."""
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as the index lists it."""
+
+    session_id: str
+    """The conversation."""
+    turns: int
+    """How many turns it has."""
+    first_at: datetime
+    """When its first turn was saved."""
+    last_at: datetime
+    """When its last turn was saved."""
+    last_topic: str
+    """The topic of its last turn."""
+
+
+class ListSessionsReply(msgspec.Struct, frozen=True, kw_only=True):
+    sessions: list[SessionRow]
+    """The latest first."""
+
+
+class ListSessions(Request[ListSessionsReply], frozen=True, kw_only=True):
+    """anyone -> indexer: a user's sessions, the latest first."""
+
+    subject: ClassVar[str] = "index.sessions"
+
+    user: User
+    limit: int = 50
+    """Most sessions, 1 to 100."""
+
+
+class NeighboursReply(msgspec.Struct, frozen=True, kw_only=True):
+    turns: list[TurnRow]
+    """By number."""
+
+
+class Neighbours(Request[NeighboursReply], frozen=True, kw_only=True):
+    """orchestrator -> indexer: the turns right before and after these, in their own sessions."""
+
+    subject: ClassVar[str] = "index.neighbours"
+
+    user: User
+    turn_ids: list[TurnId]
+    """The turns to look next to."""

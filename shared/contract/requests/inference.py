@@ -1,0 +1,195 @@
+"""Models: asked, counted, aborted. The inference workers answer.
+
+The workers of a named engine ([inference.md](inference.md#named-engines)) listen on
+`inference.generate.<name>`, `inference.tokens.<name>` and `inference.models.<name>` instead.
+"""
+
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import msgspec
+
+from shared.contract.events import Origin, Score, Source, Usage
+from shared.contract.requests.request import Request
+
+REFLECTING: Final = "reflect"
+"""The phase of a generation that no user waits for."""
+ENGINE_NEEDED: Final = 429
+"""The status by which a worker refuses such a generation, or breaks it off, since turns need the engine."""
+RoleName = Literal["REFLEX", "NERVES", "MIND", "VOICE", "EYES"]
+EngineName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9-]{0,32}$(?!\n)",
+        description="INFERENCE_NAME of the workers to ask. Empty: the workers without a name.",
+    ),
+]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a chat, as every model server takes it."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: str
+    """What is said."""
+    images: list[str] = []
+    """As `data:` URLs. Only an engine that can see takes them."""
+
+
+class Passage(Origin, frozen=True, kw_only=True):
+    """A piece of memory that is put before the model."""
+
+    score: Score
+    """0 to 1. Scores are comparable within one answer only."""
+    similarity: float
+    """Cosine of the query and the text. 0 where only words found it."""
+    input: str
+    """What a user said. Of an imported message and of a memory: its text."""
+    output: str = ""
+    """What was answered."""
+    quoted: bool = False
+    """True where the output only repeats its sources."""
+    outdated: list[str] = []
+    """Words of it that are outdated."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Two of the same kind and session with one id are the same."""
+        return self.kind, self.session_id, self.id
+
+
+class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
+    """The end of a generation."""
+
+    text: str
+    """The whole answer."""
+    model: str
+    """The model that answered."""
+    finish_reason: Literal["stop", "length", "abort"]
+    """Why it ended."""
+    usage: Usage
+    """Tokens, counted by the engine."""
+    next_index: int
+    """The first index on the turn's stream that is still free."""
+    first_token_seconds: float
+    """Seconds to the first token."""
+    seconds: float
+    """Seconds to the end."""
+    queue_seconds: float = 0.0
+    """The part of the time to the first token in which it waited for others. 0 where the engine cannot
+    tell."""
+    pieces: list[int] = []
+    """Characters of each delta that was sent, in order: with `text`, the very events again."""
+    sources: list[Source] | None = None
+    """The passages that it used; null where the engine cannot say."""
+    quoted: bool = False
+    """True where the text only repeats its sources."""
+
+
+class StillGenerating(msgspec.Struct, frozen=True, kw_only=True, tag="still_generating"):
+    """A sign of life while a generation runs, so that a dead worker is noticed within seconds."""
+
+    output_tokens: int
+    """Tokens so far."""
+
+
+class Generate(Request[Generated], frozen=True, kw_only=True):
+    """orchestrator -> inference: answer, and stream the deltas to `stream_to`, from `first_index` on."""
+
+    subject: ClassVar[str] = "inference.generate"
+    last_part: ClassVar[str] = "engine"
+    sign_of_life: ClassVar[type[msgspec.Struct]] = StillGenerating
+
+    request_id: str
+    """Names the generation to `inference.abort`. The orchestrator takes `<turn id>:<number>`."""
+    engine: EngineName = ""
+    role: RoleName = "VOICE"
+    """What the model is asked to do: classify (REFLEX), compress (NERVES), plan and judge (MIND), answer
+    (VOICE) or look (EYES)."""
+    phase: str = ""
+    """The phase of the turn, for the figures. `reflect`: no user waits for it. A worker refuses it (429)
+    while it answers turns, and breaks it off (429) where one comes."""
+    messages: list[Message]
+    """The prompt."""
+    passages: list[Passage] = []
+    """Memory, for an engine that reads passages instead of a prompt."""
+    question: str = ""
+    """The user's bare input, for the same engine."""
+    model: str | None = None
+    """The model that shall answer; null: the engine chooses."""
+    temperature: float | None = None
+    """0 to 2; null: the engine chooses."""
+    max_tokens: int | None = None
+    """Most tokens of the answer; null: the engine chooses."""
+    thinking: bool | None = None
+    """Whether a model that can think first does so; null: as it is set up."""
+    schema: dict[str, Any] | None = None
+    """The JSON Schema that the answer follows."""
+    stream_to: str | None = None
+    """The subject that the deltas go to; null: no reader reads along."""
+    first_index: int = 0
+    """The index of the first delta."""
+    attempt: int = 1
+    """Goes into each delta."""
+
+
+class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
+    counts: list[int]
+    """Of each text, in order."""
+    exact: bool
+    """True where the model's own tokenizer counted. Else a token is 4 characters."""
+
+
+class CountTokens(Request[TokenCounts], frozen=True, kw_only=True):
+    """orchestrator -> inference: how many tokens are these texts?"""
+
+    subject: ClassVar[str] = "inference.tokens"
+    last_part: ClassVar[str] = "engine"
+
+    texts: list[str]
+    """What is counted, without a chat template around it."""
+    engine: EngineName = ""
+    model: str | None = None
+    """Whose tokens; null: those of the model that answers by default."""
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True):
+    """anyone -> inference: stop this generation, if it is yours.
+
+    Every worker hears it: it is outside of the queue group. Sent as a request, the worker that had the
+    generation answers once nothing more of it will be streamed. Where no worker had it, no answer comes.
+    """
+
+    subject: ClassVar[str] = "inference.abort"
+
+    request_id: str
+    """As in `inference.generate`."""
+
+
+class Aborted(msgspec.Struct, frozen=True, kw_only=True):
+    """The generation has ended, and its last delta is sent."""
+
+    request_id: str
+    """As in `inference.generate`."""
+
+
+class ModelsReply(msgspec.Struct, frozen=True, kw_only=True):
+    engine: str
+    """`extractive`, `openai`, `scripted` or `vllm`."""
+    models: list[str]
+    """The names that `model` may take."""
+    context_tokens: int
+    """The longest prompt with its answer."""
+    running: int
+    """Generations under way."""
+    waiting: int
+    """Generations that wait in the engine."""
+
+
+class Models(Request[ModelsReply], frozen=True, kw_only=True):
+    """anyone -> inference: which engine answers, with which models?"""
+
+    subject: ClassVar[str] = "inference.models"
+    last_part: ClassVar[str] = "engine"
+
+    engine: EngineName = ""

@@ -1,0 +1,177 @@
+"""`pandora forget` against a small real server."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import typer
+from aiohttp import web
+
+from cli.client.gateway import gateway_at
+from cli.memory import forgetting
+from cli.memory.forgetting import ForgettingClient
+from cli.terminal.failure import CommandFailed
+from tests.unit.cli.gateway_room import served
+
+STORES = [
+    {"store": "turns", "removed": 1200, "erased": True, "remains": ""},
+    {"store": "points", "removed": 3, "erased": False, "remains": "the Qdrant server"},
+    {"store": "streams", "removed": 4, "erased": False, "remains": ""},
+]
+
+
+def receipt(state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "forget_id": "f1",
+        "user": "alice",
+        "scope": "user",
+        "target": "",
+        "requested_at": "2026-03-14T09:26:53Z",
+        "state": state,
+        "erased_by": "2026-03-14T09:27:53Z",
+        "stores": STORES,
+        "turns": ["t1"],
+        "answers": [],
+        "remains": ["backups"],
+        **more,
+    }
+
+
+class Gateway:
+    """Answers a look at the receipt with the next of `looks`; a status is a refusal."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.looks: list[str | int] = []
+        self.sessions = 2
+        self.url = ""
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.deleted.append(request.raw_path)
+        if request.match_info["what"] == "turns/missing":
+            return web.json_response({"detail": "there is no ended turn missing"}, status=404)
+        if request.match_info["what"].startswith("users/bob"):
+            return web.json_response({"detail": "alice may not name the user bob"}, status=403)
+        return web.json_response(receipt("forgotten"))
+
+    async def look(self, request: web.Request) -> web.Response:
+        state = self.looks.pop(0)
+        if isinstance(state, int):
+            return web.json_response({"detail": "nothing was forgotten under f1 yet"}, status=state)
+        return web.json_response(receipt(state))
+
+    async def list_sessions(self, request: web.Request) -> web.Response:
+        sessions = [{"session_id": f"s{n}", "turns": n} for n in range(self.sessions)]
+        return web.json_response({"sessions": sessions})
+
+
+@pytest.fixture
+async def gateway(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
+    monkeypatch.setattr(forgetting, "_LOOK_SECONDS", 0.0)
+    running = Gateway()
+    app = web.Application()
+    app.router.add_get("/v1/sessions", running.list_sessions)
+    app.router.add_get("/v1/users/{user}/forgets/{forget_id}", running.look)
+    app.router.add_delete("/v1/{what:.*}", running.delete)
+    async with served(app) as running.url:
+        yield running
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[ForgettingClient]:
+    async with gateway_at(gateway.url, "secret") as connected:
+        yield ForgettingClient(connected)
+
+
+async def test_it_waits_until_the_bytes_are_gone(gateway: Gateway, client: ForgettingClient) -> None:
+    gateway.looks = [404, "pending", "forgotten", "erased"]
+
+    answer = await client.until(await client.forget("users/me/data", now=True), "erased")
+
+    assert answer["state"] == "erased"
+    assert gateway.deleted == ["/v1/users/me/data?now=true"]
+    assert gateway.looks == []
+
+
+async def test_a_refusal_says_what_to_do(gateway: Gateway, client: ForgettingClient) -> None:
+    with pytest.raises(CommandFailed, match=r"status 404: there is no ended turn missing\.$"):
+        await client.forget("turns/missing", now=False)
+    with pytest.raises(CommandFailed, match="Set PANDORA_API_KEY to an admin's key"):
+        await client.forget("users/bob/data", now=False)
+    gateway.looks = [503]
+    with pytest.raises(CommandFailed, match="See `pandora status`"):
+        await client.until(receipt("pending"), "forgotten")
+
+
+async def test_where_no_gateway_answers_the_error_says_so() -> None:
+    async with gateway_at("http://127.0.0.1:9", None) as nothing:
+        with pytest.raises(CommandFailed, match="Start Pandora"):
+            await ForgettingClient(nothing).forget("turns/t1", now=False)
+
+
+async def test_turns_are_counted_where_they_can_be(gateway: Gateway, client: ForgettingClient) -> None:
+    assert await client.turns_of("s1") == 1
+    assert await client.turns_of("imported") is None
+    gateway.sessions = 5
+    assert await client.turns_of(None) == 10
+    gateway.sessions = 100
+    assert await client.turns_of(None) is None
+
+
+def test_nothing_is_forgotten_without_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+    with pytest.raises(CommandFailed, match="--yes"):
+        forgetting.confirm("turn t1", yes=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+    with pytest.raises(CommandFailed, match="Nothing was forgotten"):
+        forgetting.confirm("turn t1", yes=False)
+    forgetting.confirm("turn t1", yes=True)
+
+
+AT = datetime(2026, 3, 14, 9, 27, 0, tzinfo=UTC)
+LATE = AT + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "says"),
+    [
+        ("pending", AT, "goes on by itself. To look again: pandora forget receipt f1 --user alice"),
+        ("pending", LATE, "longer than it should. Not yet gone from: streams. A turn that still runs may"),
+        ("forgotten", AT, "Its bytes are gone by 2026-03-14T09:27:53 UTC. To look again"),
+        (
+            "forgotten",
+            LATE,
+            "not all gone yet, which goes on by itself. It takes longer than it should. Not yet",
+        ),
+        ("erased", LATE, "Forgotten, and its bytes are gone."),
+    ],
+)
+def test_it_says_how_far_it_is(state: str, now: datetime, says: str) -> None:
+    assert says in forgetting.how_far(receipt(state), now)
+
+
+@pytest.mark.parametrize("state", ["pending", "forgotten"])
+def test_a_past_time_is_no_promise(state: str) -> None:
+    said = forgetting.how_far(receipt(state, stores=[]), LATE)
+
+    assert "09:27" not in said
+    assert "Not yet gone from" not in said
+    assert "see `pandora status`" in said
+
+
+def test_a_receipt_is_shown_store_by_store(capsys: pytest.CaptureFixture[str]) -> None:
+    forgetting._show(receipt("erased"), as_json=False)
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:4] == [
+        "store removed bytes",
+        "turns 1,200 gone",
+        "points 3 remain in the Qdrant server",
+        "streams 4 not yet gone",
+    ]
+    assert "t1" in lines
+    assert "backups" in lines
+    assert lines[-1] == "Forgotten, and its bytes are gone."
