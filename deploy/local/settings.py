@@ -22,6 +22,9 @@ class LocalSettings(CommonSettings):
     startup_timeout_seconds: float = Field(
         180.0, gt=0, le=3600, description="longest wait until every part is ready"
     )
+    restart_limit: int = Field(
+        5, ge=1, le=1000, description="deaths of one part within a minute that end the whole stack"
+    )
 
     def for_a_command(self) -> "LocalSettings":
         """Returns the same with short waits on the bus, for a command in a terminal."""
