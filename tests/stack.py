@@ -55,6 +55,7 @@ class Stack:
             "PANDORA_DATA_DIR": str(self.data_dir),
             "API_KEYS": ",".join(f"{user}:{key}" for user, key in KEYS.items()),
             "ADMIN_USERS": "alice",
+            "RESTART_LIMIT": "1000",  # Parts are killed on purpose, the faster the machine the more a minute.
             **settings,
         }
         self._launcher: subprocess.Popen[bytes] | None = None

@@ -44,6 +44,7 @@ def launch(settings: StackSettings) -> int:
             say,
             startup_seconds=settings.local.startup_timeout_seconds,
             stop_seconds=settings.local.stop_timeout_seconds,
+            restart_limit=settings.local.restart_limit,
         )
         try:
             return asyncio.run(_supervise(supervisor, settings, folder, state))

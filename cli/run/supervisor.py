@@ -42,6 +42,7 @@ class Supervisor:
         *,
         startup_seconds: float,
         stop_seconds: float,
+        restart_limit: int,
     ) -> None:
         self._parts = parts
         self._folder = folder
@@ -49,6 +50,7 @@ class Supervisor:
         self._say = say
         self._startup_seconds = startup_seconds
         self._stop_seconds = stop_seconds
+        self._restart_limit = restart_limit
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._ready = {name: asyncio.Event() for name in parts}
         self._waits_for = dict.fromkeys(parts, _NOT_STARTED)
@@ -91,7 +93,7 @@ class Supervisor:
         self._waits_for[part.name] = "starting"
         if not part.command:
             return await self._watch(part, time.monotonic())
-        deaths = Deaths()
+        deaths = Deaths(limit=self._restart_limit)
         while True:
             if part.prepare is not None:
                 await part.prepare()
@@ -176,8 +178,8 @@ class Supervisor:
     def _give_up_after(self, deaths: Deaths, now: float, part: Part, status: int) -> None:
         if deaths.too_many(now):
             raise LaunchError(
-                f"{part.name} died {Deaths.LIMIT} times within {Deaths.WINDOW_SECONDS:g} s, last with "
-                f"{describe_end(status)}. Everything is stopped. Its last lines, "
+                f"{part.name} died {deaths.limit} times within {Deaths.WINDOW_SECONDS:g} s (RESTART_LIMIT), "
+                f"last with {describe_end(status)}. Everything is stopped. Its last lines, "
                 f"from {self._folder.log_file(part.name)}:",
                 tail=self._folder.last_lines(part.name, _TAIL_LINES),
             )

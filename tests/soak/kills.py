@@ -10,7 +10,7 @@ from tests.soak.installation import Installation
 from tests.soak.plan import Options
 
 MOST_IN_WINDOW = 3
-"""The launcher ends the stack at the fifth death of one part within 60 s (cli/run/restarts.py)."""
+"""The launcher ends the stack at the fifth death of one part within 60 s (RESTART_LIMIT)."""
 WINDOW_SECONDS = 65.0
 _PAUSE_SECONDS = 0.25
 

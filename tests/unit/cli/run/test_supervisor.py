@@ -66,6 +66,7 @@ class Life:
             self.said.append,
             startup_seconds=startup_seconds,
             stop_seconds=stop_seconds,
+            restart_limit=5,
         )
 
     async def run(self) -> None:
@@ -204,7 +205,7 @@ async def test_parts_stop_in_the_reverse_order(tmp_path: Path) -> None:
 
 
 def test_the_wait_doubles_to_ten_seconds_and_starts_anew_after_a_good_minute() -> None:
-    deaths, now, delays = Deaths(), 0.0, []
+    deaths, now, delays = Deaths(limit=5), 0.0, []
     for _ in range(7):
         now += 20.0
         deaths.note(now, lived=20.0)
