@@ -10,7 +10,7 @@ import time
 
 from cli.run.launcher import end_leftovers, open_folder
 from cli.run.panel import ready_panel
-from cli.run.run_folder import AlreadyRunning, RunFolder
+from cli.run.run_folder import AlreadyRunning, RunFolder, StackState
 from cli.run.supervisor import LaunchError, stop_deadlines
 from cli.terminal.output import console, print_text
 from deploy.local.settings import StackSettings
@@ -23,12 +23,12 @@ def launch_in_background(settings: StackSettings) -> None:
     folder = open_folder(settings)
     if folder.holder() is not None:
         raise AlreadyRunning(folder.data, folder.holder())
-    seconds = start_in_background(folder, *(["--cluster"] if settings.cluster else []))
-    console.print(asyncio.run(ready_panel(settings, folder, seconds, how_to_stop="`pandora down`")))
+    state = start_in_background(folder, *(["--cluster"] if settings.cluster else []))
+    console.print(asyncio.run(ready_panel(settings, folder, state, how_to_stop="`pandora down`")))
 
 
-def start_in_background(folder: RunFolder, *options: str) -> float:
-    """Starts a launcher that outlives this terminal. Returns the seconds until it was ready.
+def start_in_background(folder: RunFolder, *options: str) -> StackState:
+    """Starts a launcher that outlives this terminal. Returns its state when it was ready.
 
     `options` are options of `pandora up`. Raises LaunchError.
     """
@@ -46,7 +46,7 @@ def start_in_background(folder: RunFolder, *options: str) -> float:
     while launcher.poll() is None:
         state = folder.read_state()
         if state and state.launcher.pid == launcher.pid and state.ready_after_seconds is not None:
-            return state.ready_after_seconds
+            return state
         time.sleep(_POLL_SECONDS)
     lines = folder.last_lines("launcher", 40, since=begin)
     raise LaunchError(f"Pandora did not start. Its last lines, from {log}:", launcher.returncode or 1, lines)

@@ -75,12 +75,10 @@ async def _supervise(
     stop = asyncio.Event()
     _stop_on_signals(stop)
 
-    async def on_ready() -> None:
-        state.ready_after_seconds = time.time() - state.launcher.created
+    async def on_ready(unready: dict[str, str]) -> None:
+        state.ready_after_seconds, state.unready = time.time() - state.launcher.created, unready
         folder.write_state(state)
-        panel = await ready_panel(
-            settings, folder, state.ready_after_seconds, how_to_stop="Ctrl-C or `pandora down`"
-        )
+        panel = await ready_panel(settings, folder, state, how_to_stop="Ctrl-C or `pandora down`")
         with contextlib.suppress(OSError):
             console.print(panel)
 

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.run.run_folder import RunFolder
+from cli.run.run_folder import RunFolder, StackState
 from deploy.local.settings import StackSettings
 from shared.bus.connection import Bus
 from shared.contract.errors import Refused, Transient
@@ -19,7 +19,7 @@ from shared.process.environment import reachable
 
 
 async def ready_panel(
-    settings: StackSettings, folder: RunFolder, seconds: float, *, how_to_stop: str
+    settings: StackSettings, folder: RunFolder, state: StackState, *, how_to_stop: str
 ) -> RenderableType:
     address = f"http://{reachable(settings.gateway.gateway_host)}:{settings.gateway.gateway_port}"
     facts = _grid(
@@ -27,7 +27,8 @@ async def ready_panel(
         ("engine", await _engine(settings)),
         ("data", str(folder.data)),
         ("logs", f"{folder.logs}   (`pandora logs -f`)"),
-        ("ready", f"after {seconds:.1f} s; {how_to_stop} stops it"),
+        ("ready", f"after {state.ready_after_seconds or 0.0:.1f} s; {how_to_stop} stops it"),
+        *(("not ready", f"{name} ({reason})") for name, reason in state.unready.items()),
     )
     commands = Text(
         '  pandora ask "My sister Mira lives in Lisbon and keeps bees."\n'
@@ -35,8 +36,11 @@ async def ready_panel(
         "  pandora status",
         style="bold",
     )
-    body = Group(facts, Text("\nTry, in another terminal:"), commands, *_path_hint())
-    return Panel(body, title="Pandora is ready", title_align="left", box=box.HORIZONTALS, padding=(0, 1))
+    body = Group(
+        facts, *_what_is_missing(state), Text("\nTry, in another terminal:"), commands, *_path_hint()
+    )
+    title = "Pandora runs, and is not ready" if state.unready else "Pandora is ready"
+    return Panel(body, title=title, title_align="left", box=box.HORIZONTALS, padding=(0, 1))
 
 
 def _grid(*rows: tuple[str, str]) -> Table:
@@ -56,6 +60,17 @@ async def _engine(settings: StackSettings) -> str:
     except (Transient, Refused):
         return settings.inference.inference_engine
     return f"{reply.engine}, model {', '.join(reply.models) or 'none yet'}"
+
+
+def _what_is_missing(state: StackState) -> list[Text]:
+    if not state.unready:
+        return []
+    return [
+        Text(
+            "\nPandora goes on trying, and is ready as soon as what is missing is there. Where a setting is "
+            "wrong, stop Pandora, correct the setting, and start it again."
+        )
+    ]
 
 
 def _path_hint() -> list[Text]:

@@ -51,6 +51,8 @@ class StackState(msgspec.Struct, kw_only=True):
     """Started by `pandora up --cluster`."""
     parts: dict[str, PartState] = {}
     ready_after_seconds: float | None = None
+    unready: dict[str, str] = {}
+    """What each part waited for that was not ready then."""
 
 
 class RunFolder:

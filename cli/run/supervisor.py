@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import psutil
@@ -15,15 +15,20 @@ from cli.run.processes import ProcessId, describe_end, kill_group
 from cli.run.restarts import Deaths
 from cli.run.run_folder import PartState, RunFolder, StackState
 from cli.terminal.failure import CommandFailed
-from deploy.local.order import START_ORDER, STOP_ORDER
+from deploy.local.order import SERVICES, START_ORDER, STOP_ORDER
 from deploy.local.parts import NotReady, Part
 from shared.process.retrying import Retry, error_of
 
 _POLL_SECONDS = 0.1
 _PROGRESS_SECONDS = 5.0
+_RARE_PROGRESS_SECONDS = 60.0
+_PATIENCE_SECONDS = 10.0
+"""For parts that have started, and wait for others. It begins again with each part that is ready."""
 _TAIL_LINES = 20
 _NOT_STARTED = "not started"
 Say = Callable[[str], None]
+OnReady = Callable[[dict[str, str]], Awaitable[None]]
+"""Is told what each part waits for that is not ready yet."""
 
 
 class LaunchError(CommandFailed):
@@ -54,9 +59,12 @@ class Supervisor:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._ready = {name: asyncio.Event() for name in parts}
         self._waits_for = dict.fromkeys(parts, _NOT_STARTED)
+        self._started: set[str] = set()
+        """The parts that only wait for others."""
+        self._last_news = 0.0
         self._restarts = dict.fromkeys(parts, 0)
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, stop: asyncio.Event, on_ready: OnReady) -> None:
         """Runs until `stop` is set. Raises LaunchError or SettingsError where the stack cannot run."""
         life = asyncio.create_task(self._live(on_ready))
         stopped = asyncio.create_task(stop.wait())
@@ -72,7 +80,7 @@ class Supervisor:
 
     # --- starting ---
 
-    async def _live(self, on_ready: Callable[[], Awaitable[None]]) -> None:
+    async def _live(self, on_ready: OnReady) -> None:
         async with asyncio.TaskGroup() as group:
             progress = group.create_task(self._report_progress())
             try:
@@ -81,12 +89,23 @@ class Supervisor:
                         present = [name for name in names if name in self._parts]
                         for name in present:
                             group.create_task(self._keep(self._parts[name], group))
-                        for name in present:
-                            await self._ready[name].wait()
+                        await self._until_ready(present)
             except TimeoutError:
-                raise self._not_ready_in_time() from None
+                if any(name not in SERVICES for name in self._unready()):
+                    raise self._not_ready_in_time() from None
+            await on_ready(self._unready())
+            for event in self._ready.values():
+                await event.wait()
             progress.cancel()
-            await on_ready()
+
+    async def _until_ready(self, names: Sequence[str]) -> None:
+        """Returns also where those that are not ready have long waited for what is outside."""
+        waiting = set(names)
+        while waiting:
+            if waiting <= self._started and time.monotonic() - self._last_news > _PATIENCE_SECONDS:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+            waiting = {name for name in names if not self._ready[name].is_set()}
 
     async def _keep(self, part: Part, group: asyncio.TaskGroup) -> None:
         """Starts the part again each time it dies. Raises LaunchError where that does not help."""
@@ -152,26 +171,35 @@ class Supervisor:
         """Waits until the part is ready, and says so."""
 
         def note(state: RetryCallState) -> None:
-            self._waits_for[part.name] = str(error_of(state))
+            error = error_of(state)
+            self._waits_for[part.name] = str(error)
+            if isinstance(error, NotReady) and error.has_started and part.name not in self._started:
+                self._started.add(part.name)
+                self._last_news = time.monotonic()
 
         await Retry(on=NotReady, wait=wait_fixed(_POLL_SECONDS), note=note)(part.probe)
         again = " again" if self._ready[part.name].is_set() else ""
         self._say(f"{part.name} is ready{again} ({time.monotonic() - born:.1f} s)")
         self._ready[part.name].set()
+        self._last_news = time.monotonic()
 
     async def _report_progress(self) -> None:
+        """More rarely once the panel has said it as well."""
         while True:
-            await asyncio.sleep(_PROGRESS_SECONDS)
+            seconds = _PROGRESS_SECONDS if self._state.ready_after_seconds is None else _RARE_PROGRESS_SECONDS
+            await asyncio.sleep(seconds)
             if unready := self._unready():
-                self._say(f"waiting for {', '.join(f'{name} ({reason})' for name, reason in unready)}")
+                self._say(
+                    f"waiting for {', '.join(f'{name} ({reason})' for name, reason in unready.items())}"
+                )
 
-    def _unready(self) -> list[tuple[str, str]]:
-        """(name, what it waits for) of each part that was started and is not ready."""
-        return [
-            (name, reason)
+    def _unready(self) -> dict[str, str]:
+        """What each part waits for that was started and is not ready."""
+        return {
+            name: reason
             for name, reason in self._waits_for.items()
             if reason != _NOT_STARTED and not self._ready[name].is_set()
-        ]
+        }
 
     # --- giving up ---
 
@@ -185,7 +213,7 @@ class Supervisor:
             )
 
     def _not_ready_in_time(self) -> LaunchError:
-        (name, reason), *others = self._unready()
+        (name, reason), *others = self._unready().items()
         message = (
             f"{name} is not ready after {self._startup_seconds:g} s ({reason})"
             + (f"; nor is {', '.join(other for other, _ in others)}" if others else "")

@@ -7,10 +7,12 @@ NATS: Final = "nats"
 NATS_NODES: Final = ("nats-1", "nats-2", "nats-3")
 """The servers of `pandora up --cluster`."""
 
+SERVICES: Final = ("indexer", "inference", "orchestrator", "gateway")
+"""One of them that is not ready does not stop the others."""
 START_ORDER: Final = (
     (NATS, *NATS_NODES),
     ("postgres", "qdrant"),
-    ("indexer", "inference", "orchestrator", "gateway"),
+    SERVICES,
 )
 """Each group waits until the one before it is ready. The parts of a group start together."""
 

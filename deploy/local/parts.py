@@ -12,6 +12,11 @@ _PROBE = aiohttp.ClientTimeout(total=5)
 class NotReady(Exception):
     """The part is not ready yet. The message says what it waits for."""
 
+    def __init__(self, reason: str, *, has_started: bool = False) -> None:
+        """`has_started`: it does its work as soon as what it needs of others is there."""
+        super().__init__(reason)
+        self.has_started = has_started
+
 
 class Listener(msgspec.Struct, frozen=True):
     """An address that a part listens on, with the setting that changes it."""
@@ -64,15 +69,16 @@ async def probe_http(url: str) -> None:
     except (aiohttp.ClientError, TimeoutError, OSError):
         raise NotReady("no answer yet") from None
     if status != 200:
-        raise NotReady(_reason(body) or f"answers with status {status}")
+        raise _not_ready(body, f"answers with status {status}")
 
 
-def _reason(body: bytes) -> str:
-    """Returns `bus: NATS is not connected; start: not finished` for the body of `/readyz`."""
-    from shared.process.health import Readiness  # takes half a second to import
+def _not_ready(body: bytes, otherwise: str) -> NotReady:
+    """Says `bus: NATS is not connected; start: not finished` for the body of `/readyz`."""
+    from shared.process.health import START, Readiness  # takes half a second to import
 
     try:
         report = msgspec.json.decode(body, type=Readiness)
     except msgspec.DecodeError:
-        return body[:200].decode(errors="replace").strip()
-    return "; ".join(f"{name}: {state}" for name, state in report.dependencies.items() if state != "ok")
+        return NotReady(body[:200].decode(errors="replace").strip() or otherwise)
+    states = [f"{name}: {state}" for name, state in report.dependencies.items() if state != "ok"]
+    return NotReady("; ".join(states) or otherwise, has_started=START not in report.dependencies)

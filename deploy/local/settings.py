@@ -20,7 +20,10 @@ class LocalSettings(CommonSettings):
         6222, ge=1, le=65535, description="port between embedded NATS servers (pandora up --cluster)"
     )
     startup_timeout_seconds: float = Field(
-        180.0, gt=0, le=3600, description="longest wait until every part is ready"
+        180.0,
+        gt=0,
+        le=3600,
+        description="longest wait until every part is ready, in seconds; services may be so later",
     )
     restart_limit: int = Field(
         5, ge=1, le=1000, description="deaths of one part within a minute that end the whole stack"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.run import supervisor
 from cli.run.processes import ProcessId
 from cli.run.restarts import Deaths
 from cli.run.run_folder import RunFolder, StackState
@@ -26,6 +27,10 @@ async def ready_at_once() -> None:
 
 async def never_ready() -> None:
     raise NotReady("the moon: not up")
+
+
+async def waits_for_others() -> None:
+    raise NotReady("the moon: not up", has_started=True)
 
 
 def part(
@@ -59,6 +64,7 @@ class Life:
         self.said: list[str] = []
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
+        self.unready: dict[str, str] = {}
         self._supervisor = Supervisor(
             {part.name: part for part in parts},
             self.folder,
@@ -70,7 +76,8 @@ class Life:
         )
 
     async def run(self) -> None:
-        async def on_ready() -> None:
+        async def on_ready(unready: dict[str, str]) -> None:
+            self.unready = unready
             self.ready.set()
 
         with self.folder.locked():
@@ -142,16 +149,48 @@ async def test_a_probe_that_finds_a_wrong_setting_ends_everything(tmp_path: Path
 
 
 async def test_what_is_not_ready_in_time_is_named_with_its_reason(tmp_path: Path) -> None:
-    slow = part("indexer", "print('thinking', flush=True); " + FOREVER, probe=never_ready)
+    slow = part("postgres", "print('thinking', flush=True); " + FOREVER, probe=never_ready)
     life = Life(tmp_path, slow, part("gateway", FOREVER), startup_seconds=0.8)
 
     with pytest.raises(
-        LaunchError, match=r"indexer is not ready after 0\.8 s \(the moon: not up\)"
+        LaunchError, match=r"postgres is not ready after 0\.8 s \(the moon: not up\)"
     ) as failure:
         await life.run()
 
     assert failure.value.tail == ["thinking"]
     assert life.lives() == []
+
+
+@pytest.mark.parametrize(
+    ("probe", "startup_seconds", "patience_seconds"),
+    [(waits_for_others, 60.0, 0.2), (never_ready, 0.8, 60.0)],
+)
+async def test_a_service_that_is_not_ready_does_not_stop_the_others(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    probe: Probe,
+    startup_seconds: float,
+    patience_seconds: float,
+) -> None:
+    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", patience_seconds)
+    is_up = asyncio.Event()
+
+    async def until_the_moon_is_up() -> None:
+        if not is_up.is_set():
+            await probe()
+
+    inference = part("inference", FOREVER, probe=until_the_moon_is_up)
+    life = Life(tmp_path, inference, part("gateway", FOREVER), startup_seconds=startup_seconds)
+    running = asyncio.create_task(life.run())
+    await life.ready.wait()
+
+    assert life.unready == {"inference": "the moon: not up"}
+    assert sorted(life.lives()) == ["gateway", "inference"]
+
+    is_up.set()
+    await until(lambda: "inference is ready" in life.said[-1])
+    life.stop.set()
+    await running
 
 
 async def test_a_server_of_ones_own_is_waited_for_before_anything_is_started(tmp_path: Path) -> None:
