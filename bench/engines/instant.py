@@ -47,6 +47,7 @@ class InstantEngine:
 
     name = "instant"
     context_tokens = 8192
+    holds_prefixes = False
     waiting = 0
 
     def __init__(self, reply: Reply = same_tokens, *, think_seconds: float = 0.0) -> None:

@@ -33,6 +33,7 @@ DESCRIPTION: Final = (
 _PARAMETERS: Final = {
     "turn_id": "The turn.",
     "engine": "INFERENCE_NAME of the workers.",
+    "worker": "The id of the inference worker.",
     "holder": "The id of the orchestrator that runs the turn.",
     "key": "The key, in URL-safe base64.",
 }

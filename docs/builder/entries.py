@@ -14,7 +14,7 @@ from shared.bus.durables import DURABLES
 from shared.bus.streams import STREAMS
 from shared.contract import subjects
 from shared.contract.events import LIVE_EVENTS, STORED_EVENTS
-from shared.contract.requests import Abort, Aborted, Request, reply_type
+from shared.contract.requests import Abort, Aborted, PrefixHeld, Request, reply_type
 
 Family = Literal["stored", "live", "request", "plain"]
 Struct = type[msgspec.Struct]
@@ -68,8 +68,9 @@ def requests() -> list[Entry]:
     kinds = sorted(Request.__subclasses__(), key=_place)
     entries = [_request(kind) for kind in kinds]
     abort = _entry(Abort, Abort.subject, "request", reply=Aborted, to_all=True)
+    held = _entry(PrefixHeld, PrefixHeld.subject, "request", to_all=True)
     last = max(index for index, entry in enumerate(entries) if entry.module == abort.module)
-    return [*entries[: last + 1], abort, *entries[last + 1 :]]
+    return [*entries[: last + 1], abort, held, *entries[last + 1 :]]
 
 
 def plain_subjects() -> list[Entry]:

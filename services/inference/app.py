@@ -28,14 +28,16 @@ async def serve(settings: InferenceSettings, health: Health) -> None:
         generations = Generations(
             engine,
             bus.connection,
+            name=settings.inference_name,
+            busy_from=settings.busy_generations,
             delta_interval=settings.delta_interval_milliseconds / 1000,
             sign_of_life_seconds=settings.sign_of_life_seconds,
         )
         # Without a queue group: every worker receives an abort, since only one of them has the generation.
         await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
-        await bus.serve(
-            f"Answers chats with the {engine.name} engine.", generations.endpoints(settings.inference_name)
-        )
+        for own in generations.own_endpoints():
+            await bus.listen(own.subject, own)
+        await bus.serve(f"Answers chats with the {engine.name} engine.", generations.endpoints())
         await health.run_until_stopped()
         await generations.stop(within=settings.stop_timeout_seconds / 2)
 

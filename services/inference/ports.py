@@ -36,6 +36,8 @@ class Engine(Protocol):
 
     name: str
     context_tokens: int
+    holds_prefixes: bool
+    """Another prompt that begins as this one did is answered sooner here than by another worker."""
 
     @property
     def waiting(self) -> int:

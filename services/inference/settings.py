@@ -40,6 +40,13 @@ class InferenceSettings(CommonSettings):
         2.0, gt=0, le=60, description="time between two signs of life while a generation runs, in seconds"
     )
 
+    busy_generations: int = Field(
+        8,
+        ge=0,
+        description="running generations from which on a worker leaves the turns of its sessions to others; "
+        "0: always",
+    )
+
     openai_base_url: str = Field(
         "http://127.0.0.1:8000/v1",
         pattern=r"^https?://",

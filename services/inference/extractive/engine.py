@@ -19,6 +19,7 @@ class ExtractiveEngine:
 
     name = "extractive"
     context_tokens = 8192
+    holds_prefixes = False
     """It could read more. This limit keeps requests as small as a model needs them."""
     waiting = 0
 

@@ -1,17 +1,20 @@
 """Answers `inference.*` on the bus: runs generations, counts tokens, and aborts generations on request."""
 
 import asyncio
+import contextlib
 import logging
 import re
 from typing import Final
 
 import msgspec
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from uuid_utils import uuid7
 
 from services.inference.generation.streaming import StreamedGeneration
 from services.inference.ports import Engine
-from shared.bus.endpoints import Endpoint, Send, endpoint, endpoints_of
+from shared.bus.endpoints import Endpoint, Send, endpoint, endpoint_of, endpoints_of
 from shared.contract.errors import Poison, Refused, Transient
 from shared.contract.events import decode, encode
 from shared.contract.requests import (
@@ -22,8 +25,12 @@ from shared.contract.requests import (
     CountTokens,
     Generate,
     Generated,
+    GenerateHere,
+    HasRoom,
     Models,
     ModelsReply,
+    PrefixHeld,
+    Room,
     StillGenerating,
     TokenCounts,
 )
@@ -41,8 +48,21 @@ class Generations:
     """The generations that run in this process, by request id."""
 
     def __init__(
-        self, engine: Engine, connection: Client, *, delta_interval: float, sign_of_life_seconds: float
+        self,
+        engine: Engine,
+        connection: Client,
+        *,
+        name: str = "",
+        busy_from: int = 8,
+        delta_interval: float,
+        sign_of_life_seconds: float,
     ) -> None:
+        """`name`: only requests to an engine of that name are answered. `busy_from`: BUSY_GENERATIONS."""
+        self.worker = f"{uuid7()}"
+        """The id of this worker, which it draws anew at each start."""
+        self._name = name
+        self._busy_from = busy_from
+        self._is_stopping = False
         self._engine = engine
         self._connection = connection
         self._delta_interval = delta_interval
@@ -52,9 +72,18 @@ class Generations:
         metrics.engine_running.set_function(lambda: len(self._running) - self._waiting())
         metrics.engine_waiting.set_function(self._waiting)
 
-    def endpoints(self, name: str = "") -> list[Endpoint]:
-        """An engine with a `name` answers only requests to that name."""
-        return [msgspec.structs.replace(one, at=one.request.address_at(name)) for one in endpoints_of(self)]
+    def endpoints(self) -> list[Endpoint]:
+        """What any worker of the name may answer."""
+        return [
+            msgspec.structs.replace(one, at=one.request.address_at(self._name)) for one in endpoints_of(self)
+        ]
+
+    def own_endpoints(self) -> list[Endpoint]:
+        """What this worker alone answers: for sessions whose prefix its engine holds."""
+        return [
+            endpoint_of(self.has_room, at=HasRoom.address_at(self.worker)),
+            endpoint_of(self.generate_here, at=GenerateHere.address_at(self.worker)),
+        ]
 
     @endpoint
     async def generate(self, request: Generate, send: Send[StillGenerating]) -> Generated:
@@ -67,10 +96,21 @@ class Generations:
         generation = StreamedGeneration(self._engine, request, self._connection, self._delta_interval)
         self._running[request.request_id] = generation
         try:
-            return await generation.run(send, self._sign_of_life_seconds)
+            answer = await generation.run(send, self._sign_of_life_seconds)
         finally:
             del self._running[request.request_id]
             generation.ended.set()
+        await self._tell_of_prefix(request)
+        return answer
+
+    async def has_room(self, request: HasRoom) -> Room:
+        for_turns = sum(one.phase != REFLECTING for one in self._running.values())
+        is_busy = for_turns >= self._busy_from or self._engine.waiting > 0
+        return Room(free=not is_busy and not self._is_stopping)
+
+    async def generate_here(self, request: GenerateHere, send: Send[StillGenerating]) -> Generated:
+        """As `generate`. A busy worker does not refuse it: the asking process has asked before."""
+        return await self.generate(request.request, send)
 
     @endpoint
     async def count_tokens(self, request: CountTokens) -> TokenCounts:
@@ -114,11 +154,20 @@ class Generations:
 
         The asking process sends it to another worker.
         """
+        self._is_stopping = True
         readings = [generation.reading for generation in self._running.values()]
         if readings:
             await asyncio.wait(readings, timeout=within)
         for generation in self._running.values():
             generation.give_up(Transient("this worker stops"))
+
+    async def _tell_of_prefix(self, request: Generate) -> None:
+        """Answers have the session's history in their prompt. Other prompts of a session share little."""
+        if request.role != "VOICE" or not self._engine.holds_prefixes:
+            return
+        held = PrefixHeld(worker=self.worker, engine=self._name, request_id=request.request_id)
+        with contextlib.suppress(nats.errors.Error):  # Without it the next turn asks any worker.
+            await self._connection.publish(PrefixHeld.subject, encode(held))
 
     def _make_way(self, request: Generate) -> None:
         """What no user waits for ends where a turn comes, and does not begin while there is one."""

@@ -40,6 +40,7 @@ class OpenAiEngine:
 
     name = "openai"
     waiting = 0
+    holds_prefixes = True
 
     def __init__(self, settings: InferenceSettings, http: aiohttp.ClientSession) -> None:
         self._settings = settings

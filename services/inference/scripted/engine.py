@@ -27,6 +27,7 @@ class ScriptedEngine:
 
     name = "scripted"
     context_tokens = 8192
+    holds_prefixes = True  # It takes the place of a model, also in this.
     waiting = 0
 
     def __init__(self, script: Script) -> None:

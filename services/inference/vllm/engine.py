@@ -28,6 +28,7 @@ class VllmEngine:
     """One model on this host's GPUs (or CPU). vLLM batches its generations together."""
 
     name = "vllm"
+    holds_prefixes = True
 
     def __init__(self, settings: InferenceSettings) -> None:
         self._settings = settings

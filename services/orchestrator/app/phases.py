@@ -9,6 +9,7 @@ from services.orchestrator.documents.reading import EndedTurns
 from services.orchestrator.documents.recent_turns import RecentTurns
 from services.orchestrator.images.pillow import PillowImages
 from services.orchestrator.phases.deps import Deps, Limits
+from services.orchestrator.phases.last_workers import LastWorkers
 from services.orchestrator.phases.nats import BusMemory, BusModel
 from services.orchestrator.recipes.recipe import ORDER
 from services.orchestrator.recipes.toml import RecipeFiles
@@ -44,10 +45,12 @@ async def toolbox(settings: OrchestratorSettings, bus: Bus, stores: Stores) -> A
         yield Toolbox([*brought, *own], sets=[servers])
 
 
-def phase_deps(settings: OrchestratorSettings, bus: Bus, stores: Stores, tools: Toolbox) -> Deps:
+def phase_deps(
+    settings: OrchestratorSettings, bus: Bus, stores: Stores, tools: Toolbox, workers: LastWorkers
+) -> Deps:
     return Deps(
         memory=BusMemory(bus),
-        model=BusModel(bus, silence_seconds=settings.engine_silence_seconds),
+        model=BusModel(bus, silence_seconds=settings.engine_silence_seconds, workers=workers),
         documents=stores.documents,
         recent=RecentTurns(stores.documents),
         images=PillowImages(stores.files),

@@ -21,6 +21,7 @@ from services.orchestrator.forgetting.nats import on_forgotten_turns
 from services.orchestrator.forgetting.unended_turns import UnendedTurns
 from services.orchestrator.images.uploads import Uploads
 from services.orchestrator.phases.deps import Deps
+from services.orchestrator.phases.last_workers import LastWorkers
 from services.orchestrator.queue.nats_dead_letters import BusDeadLetters
 from services.orchestrator.recipes.nats import BusSessionRecipes
 from services.orchestrator.recipes.sessions import Sessions
@@ -45,7 +46,9 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         await until_there("the streams", declaring(bus, settings, stores))
         _name_dependencies(health, bus)
         tools = await stack.enter_async_context(toolbox(settings, bus, stores))
-        deps = phase_deps(settings, bus, stores, tools)
+        workers = LastWorkers()
+        await workers.listen(bus)
+        deps = phase_deps(settings, bus, stores, tools, workers)
         start = await stack.enter_async_context(background())
         turns = await open_turns(bus, settings, stores, deps, start)
         archive = _archive(settings, stores, turns)

@@ -34,7 +34,9 @@ async def ask(
     **more: Any,
 ) -> Generated:
     """One question of a turn at a time; `more` are further fields of it. Raises Refused and Transient."""
-    generated = await deps.model.generate(_question(turn, phase, role, messages, more), phase.stop)
+    generated = await deps.model.generate(
+        _question(turn, phase, role, messages, more), phase.stop, continues=_continued(turn, role)
+    )
     phase.calls.append(derive(ModelCall, generated, role=role, is_retry=is_retry))
     return generated
 
@@ -71,6 +73,11 @@ async def ask_for(
         log.info("turn %d: %s said no %s", turn.turn_number, role, kind.__name__)
     phase.notes.append(f"{usual} gave no {kind.__name__} that can be read")
     return kind()
+
+
+def _continued(turn: Turn, role: RoleName) -> list[str]:
+    """Only VOICE has the session's answers in its prompt, from its beginning on."""
+    return [row.turn_id for row in turn.history or ()] if role == "VOICE" else []
 
 
 def _question(

@@ -8,15 +8,19 @@ from contextlib import aclosing
 import nats.errors
 import nats.js.errors
 
+from services.orchestrator.phases.last_workers import LastWorkers
 from services.orchestrator.phases.ports import StopSignal
+from shared.bus.asking import Unanswered
 from shared.bus.connection import Bus
-from shared.contract.errors import Transient
+from shared.contract.errors import Refused, Transient
 from shared.contract.events import encode
 from shared.contract.requests import (
     Abort,
     CountTokens,
     Generate,
     Generated,
+    GenerateHere,
+    HasRoom,
     Hit,
     ListTurns,
     Models,
@@ -28,6 +32,8 @@ from shared.contract.requests import (
 )
 
 _ABORT_SECONDS = 2.0
+_PREFERENCE_SECONDS = 0.05
+"""How long a worker that is preferred has to say that it has room."""
 
 
 class BusMemory:
@@ -49,15 +55,29 @@ class BusMemory:
 
 
 class BusModel:
-    """Model, and the reflector's Reader, at any inference worker."""
+    """Model, and the reflector's Reader, at any inference worker.
 
-    def __init__(self, bus: Bus, *, silence_seconds: float) -> None:
+    A prompt that continues another one goes to the worker that had that one, where it has room.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        silence_seconds: float,
+        workers: LastWorkers | None = None,
+        preference_seconds: float = _PREFERENCE_SECONDS,
+    ) -> None:
         self._bus = bus
         self._silence = silence_seconds
+        self._workers = workers or LastWorkers()
+        self._preference = preference_seconds
 
-    async def generate(self, request: Generate, stop: StopSignal | None = None) -> Generated:
+    async def generate(
+        self, request: Generate, stop: StopSignal | None = None, *, continues: Sequence[str] = ()
+    ) -> Generated:
         """Without `stop` it goes on to its end."""
-        following = asyncio.create_task(self._follow(request))
+        following = asyncio.create_task(self._answer_to(request, continues))
         try:
             if stop is not None:
                 await self._until_stopped(request, following, stop)
@@ -85,7 +105,22 @@ class BusModel:
         finally:
             told.cancel()
 
-    async def _follow(self, request: Generate) -> Generated:
+    async def _answer_to(self, request: Generate, continues: Sequence[str]) -> Generated:
+        worker = self._workers.of(request.engine, continues)
+        if worker is not None and await self._has_room(worker):
+            with contextlib.suppress(Unanswered):  # It ended a moment ago, and has not read the request.
+                return await self._follow(GenerateHere(worker=worker, request=request))
+        return await self._follow(request)
+
+    async def _has_room(self, worker: str) -> bool:
+        """Asked first, since a generation cannot be taken back: a worker that is slow to answer could begin
+        one that another worker has by then."""
+        try:
+            return (await self._bus.ask(HasRoom(worker=worker), timeout=self._preference)).free
+        except (Transient, Refused):
+            return False
+
+    async def _follow(self, request: Generate | GenerateHere) -> Generated:
         answers = self._bus.ask_and_follow(request, StillGenerating, silence_seconds=self._silence)
         async with aclosing(answers):
             async for answer in answers:

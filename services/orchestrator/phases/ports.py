@@ -38,10 +38,11 @@ class StopSignal(Protocol):
 class Model(Protocol):
     """Answers a prompt and streams the answer to the turn's subject by itself."""
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
+    async def generate(self, request: Generate, stop: StopSignal, *, continues: Sequence[str]) -> Generated:
         """Raises Refused where the request can never work, Transient where no engine is there.
 
-        Told to stop, it stops the engine and returns what there was.
+        Told to stop, it stops the engine and returns what there was. `continues`: ids of the turns whose
+        answers stand in the prompt, oldest first. An engine that gave them may answer sooner.
         """
         ...
 

@@ -133,6 +133,56 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     """Goes into each delta."""
 
 
+class PrefixHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """inference -> orchestrator: the engine of this worker has just read the prompt of an answer.
+
+    All orchestrators hear it. The session's next turn asks this worker first. Internal: it may change with
+    any version.
+    """
+
+    subject: ClassVar[str] = "inference.held"
+
+    worker: str
+    """The id that the worker drew at its start."""
+    engine: EngineName = ""
+    request_id: str
+    """As in `inference.generate`."""
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    free: bool
+    """False where the worker is busy (`BUSY_GENERATIONS`) or stops."""
+
+
+class HasRoom(Request[Room], frozen=True, kw_only=True):
+    """orchestrator -> inference: has this worker room for one more generation?
+
+    It begins nothing, so that a late answer does no harm. Internal: it may change with any version.
+    """
+
+    subject: ClassVar[str] = "inference.room"
+    last_part: ClassVar[str] = "worker"
+
+    worker: str
+    """The worker that is asked."""
+
+
+class GenerateHere(Request[Generated], frozen=True, kw_only=True):
+    """orchestrator -> inference: `inference.generate` for this worker, which holds the session's prefix.
+
+    Internal: it may change with any version.
+    """
+
+    subject: ClassVar[str] = "inference.here"
+    last_part: ClassVar[str] = "worker"
+    sign_of_life: ClassVar[type[msgspec.Struct]] = StillGenerating
+
+    worker: str
+    """The worker that is asked."""
+    request: Generate
+    """The request as any worker would get it."""
+
+
 class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     counts: list[int]
     """Of each text, in order."""

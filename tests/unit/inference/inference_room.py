@@ -11,10 +11,14 @@ from shared.contract.requests import Abort, Generate, Generated, Message, StillG
 TEXT = " ".join(f"word-{number}" for number in range(40))
 
 
-async def serve(bus: Bus, engine: Engine, name: str = "") -> Generations:
-    generations = Generations(engine, bus.connection, delta_interval=0.01, sign_of_life_seconds=0.1)
+async def serve(bus: Bus, engine: Engine, name: str = "", **more: Any) -> Generations:
+    generations = Generations(
+        engine, bus.connection, name=name, delta_interval=0.01, sign_of_life_seconds=0.1, **more
+    )
     await bus.connection.subscribe(Abort.subject, cb=generations.on_abort)
-    await bus.serve("a worker of the tests", generations.endpoints(name))
+    for own in generations.own_endpoints():
+        await bus.listen(own.subject, own)
+    await bus.serve("a worker of the tests", generations.endpoints())
     return generations
 
 

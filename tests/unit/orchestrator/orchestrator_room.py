@@ -72,11 +72,16 @@ class Parrot:
 
     def __init__(self, act: Callable[[Generate], Generated | None] = lambda request: None) -> None:
         self.asked: list[Generate] = []
+        self.continued: list[list[str]] = []
+        """Of each: the turns that it continues."""
         self.aborted: list[str] = []
         self._act = act
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
+    async def generate(
+        self, request: Generate, stop: StopSignal, *, continues: Sequence[str] = ()
+    ) -> Generated:
         self.asked.append(request)
+        self.continued.append(list(continues))
         await asyncio.sleep(0)
         return self._act(request) or generated(request)
 
@@ -94,7 +99,9 @@ class Talker(Parrot):
         super().__init__()
         self.talks = asyncio.Event()
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
+    async def generate(
+        self, request: Generate, stop: StopSignal, *, continues: Sequence[str] = ()
+    ) -> Generated:
         self.asked.append(request)
         self.talks.set()
         with stop.listened_to():

@@ -46,8 +46,10 @@ class Thinker(Parrot):
         pieces = [] if request.stream_to is None or not text else [len(text)]
         return generated(request, text=text, pieces=pieces)
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
-        generated = await super().generate(request, stop)
+    async def generate(
+        self, request: Generate, stop: StopSignal, *, continues: Sequence[str] = ()
+    ) -> Generated:
+        generated = await super().generate(request, stop, continues=continues)
         await self._send(request, generated)
         return generated
 
@@ -89,7 +91,9 @@ class Halting(Thinker):
         super().__init__(**thoughts)
         self._halt = halt
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
+    async def generate(
+        self, request: Generate, stop: StopSignal, *, continues: Sequence[str] = ()
+    ) -> Generated:
         self.asked.append(request)
         await self._halt.at(request.phase)
         generated = self._say(request)

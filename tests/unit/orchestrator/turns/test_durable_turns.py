@@ -1,7 +1,7 @@
 """Turns that change hands, are stopped, steered, refused: with two orchestrators that share their leases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -328,11 +328,13 @@ async def test_the_turns_of_a_user_are_listed_oldest_first(room: Room) -> None:
 class Interrupted(Talker):
     """Talks until it is told to stop, and answers at once from the second request on."""
 
-    async def generate(self, request: Generate, stop: StopSignal) -> Generated:
+    async def generate(
+        self, request: Generate, stop: StopSignal, *, continues: Sequence[str] = ()
+    ) -> Generated:
         if self.asked:
             self.asked.append(request)
             return generated(request)
-        return await super().generate(request, stop)
+        return await super().generate(request, stop, continues=continues)
 
 
 async def until(condition: Callable[[], bool]) -> None:
