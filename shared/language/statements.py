@@ -1,20 +1,30 @@
 """Reads what users state about themselves in plain English, by patterns: better to miss than to invent.
 
-First person, present, declarative. Nothing is read from a sentence that asks, supposes, denies (but for what
-the user dislikes), quotes or tells a story, and nothing from a message that hands over a text to work on.
+First person, present, declarative, and the user's own words (`own_words.py`). Nothing is read from a sentence
+that denies (but for what the user dislikes) or hedges, and nothing of a change that is not understood.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
+from unicodedata import normalize
 
 import msgspec
+import regex
 
 from shared.contract.memories import Maker, MemoryKind
-from shared.language.questions import ends_asking
-from shared.language.sentences import sentences
+from shared.language.own_words import Part, parts_of
+from shared.language.remembering import to_remember, without_lead_in
 from shared.language.statement_rules import RULES
-from shared.language.words import word_set
+from shared.language.statement_words import (
+    ACRONYM_PLACES,
+    ALLERGENS,
+    CUT_ABBREVIATIONS,
+    JOBS,
+    NO_EMPLOYER_SPARED,
+    NO_NAMES,
+    NO_THINGS,
+)
+from shared.language.words import plain_word, word_set, words_of
 
 SURE: Final = 1.0
 """The user asked to remember it."""
@@ -35,104 +45,89 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     made_by: Maker = "reflector"
 
 
-_CLAUSE = re.compile(
+_CLAUSE = regex.compile(
     r"\s*(?:[,;]\s*(?:and|but|so)?|\b(?:and|but|so)\b|\s[-\u2013\u2014]+)\s+"
     r"(?=(?:I|I['\u2019](?:m|ve)|i|i'm|my)\b)"
 )
-_LEAD_IN = re.compile(
-    r"(?:(?:hi|hey|hello|oh|well|ok|okay|yes|yeah|yep|also|and|so|actually|fyi|btw|by the way|"
-    r"just so you know|for the record|as you know|thanks|today|recently|last (?:week|month|year)|"
-    r"these days|nowadays|now)"
-    r"(?: there)?\s*[,:!.\u2013-]*\s+)+",
-    re.IGNORECASE,
+_NO_STATEMENT = regex.compile(
+    r"\b(?:used to|not|never|no longer|any ?more|nearly|almost|or|practically|basically|virtually|"
+    r"sometimes|half the|sort of|kind of|technically|officially|soon|tomorrow|temporarily|going to|gonna|"
+    r"only|on (?:weekends|weekdays)|next (?:week|month|year|summer|winter)|(?-i:will)|"
+    r"in (?:my|your|our|the|his|her) (?:head|mind|heart|imagination|soul|blood)|in spirit|at heart|some days|"
+    r"wanted|want|planning|plan to|like to think|supposed to|allowed to|asked to|pleased to|"
+    r"in (?:a|the|my) (?:past|future|book|movie|film|song|play|show|series|story))\b"
+    r"|n['\u2019]t\b|[?()]|\d+ (?:years|months) (?:old )?from now",
+    regex.IGNORECASE,
 )
-_REMEMBER = re.compile(
-    r"(?:please\s+|pls\s+|can you\s+)?"
-    r"(?:remember|don['\u2019]?t forget|keep in mind|note|make a note|bear in mind)"
-    r"(?:\s+that\s+|\s*:\s*|,?\s+(?=(?:I|I['\u2019]m|my)\s))(?P<what>.+)",
-    re.IGNORECASE,
+_SUBORDINATE = regex.compile(
+    r"(?:when(?:ever)?|while|(?:every|each|any|next|the first|the last|the next) \w+|as|after|before|once|"
+    r"since|until|"
+    r"although|though|even|because|by the time|in \d{4}|years? ago|back (?:in|when|then)|where|wherever|"
+    r"how|what|"
+    r"who|which|that|like|than|according)\b",
+    regex.IGNORECASE,
 )
-_RECALLS = re.compile(
-    r"(?:time|day|night|one|movie|film|song|place|guy|girl|when|how|what|where)\b|.*\b(?:told|mentioned)\b",
-    re.I,
+"""A sentence that begins so tells of another time, or of a habit."""
+_UNDERSTOOD_DENIALS = regex.compile(
+    r"\b(?:don['\u2019]?t like|do not like|can['\u2019]?t stand|cannot stand)\b", regex.IGNORECASE
 )
-_OTHERS_WORDS = re.compile(
-    r"\b(?:translate|proofread|paraphrase|rewrite|rephrase|summari[sz]e|role-?play|pretend|act as|"
-    r"fix (?:the|this|my)|correct (?:the|this|my)|(?:write|tell) (?:an?|me|us|the)\b|draft|compose|"
-    r"(?:continue|complete|finish) (?:the|this|my)|in the voice of|lyrics|once upon a time|"
-    r"(?:this|the following|a) (?:sentence|text|paragraph|story|poem|letter|email|dialogue)|"
-    r"for example|e\.g\.)",
-    re.IGNORECASE,
+_CHANGE = regex.compile(
+    r"\b(?:mov(?:e|ed|ing)|relocat\w+|left|leav(?:e|ing)|return(?:ed|ing)?|back|quit|resign\w*|fired|"
+    r"laid off|"
+    r"switch\w*|chang\w+|became|stopped|ended|formerly|previously|originally|then|later|afterwards|"
+    r"used to|no longer|any ?more|ex-\w+|old (?:job|place|flat|name|employer)|new (?:job|place|flat|name|"
+    r"employer))\b",
+    regex.IGNORECASE,
 )
-_NO_STATEMENT = re.compile(
-    r"\b(?:if|unless|would|wouldn['\u2019]t|might|maybe|perhaps|used to|not|never|no longer|any ?more|"
-    r"nearly|almost|suppose|supposing|imagine|assume|assuming|wish|hypothetical\w*|jok(?:e|ing)|kidding|lying|"
-    r"said|says|or|(?:in|of) (?:a|the|my) (?:story|dreams?|novel|movie|film|game|book|song|play))\b"
-    r"|n['\u2019]t\b|\?|^\s*[>\"'\u201c\u2018`|]|\b(?:January|July)\b\?",
-    re.IGNORECASE,
-)
-_UNDERSTOOD_DENIALS = re.compile(
-    r"\b(?:don['\u2019]?t like|do not like|can['\u2019]?t stand|cannot stand)\b", re.I
-)
-_NO_THING = re.compile(
-    r"(?:it|its|this|that|these|those|you|your|yours|him|her|his|them|they|their|us|me|how|when|what|where|who|"
-    r"why|whether|the|one|ones|all|both|either|neither|my|our|being|to|i|we|he|she|everything|nothing|"
-    r"something|anything)\b|.*\b(?:option|version|answer|choice|approach|suggestion|idea|it|this|that|you|today|"
-    r"tonight|now|here|there|more|less|better|i)\b",
-    re.IGNORECASE,
-)
-_NO_FAVOURITE = word_set("part thing things bit one ones aspect moment option line scene")
-_NO_NAME = word_set(
-    "I Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July "
-    "August September October November December Today Tomorrow Later Back Maybe Crazy Old Sir Not"
+_SETTLED = word_set("home employer occupation name diet")
+"""What is not read where the message also tells of a change that no pattern understands."""
+_NO_FAVOURITE = word_set(
+    "part thing things bit one ones aspect moment option line scene version answer idea so far"
 )
 
 
 def speaks_of_oneself(text: str) -> bool:
     """Whether there is an I, a my or a we in it. Only then is it worth a closer look."""
-    return re.search(r"\b(?:I|i|[Mm]y|[Mm]e|[Mm]ine|[Ww]e|[Oo]ur|[Rr]emember)\b", text) is not None
+    return regex.search(r"\b(?:I|i|[Mm]y|[Mm]e|[Mm]ine|[Ww]e|[Oo]ur|[Rr]emember)\b", text) is not None
 
 
 def read_statements(text: str) -> list[Understood]:
     """In the order of the text. An attribute that has one value may come several times."""
-    said = _short_sentences(text)
-    notes = [note for sentence in said for note in _asked_to_remember(sentence)]
-    if _OTHERS_WORDS.search(text):
-        return notes
-    if notes:
-        said = [sentence for sentence in said if not _REMEMBER.match(_without_lead_in(sentence))]
-    return [*notes, *(one for sentence in said for one in _stated(sentence))]
+    parts = [part for part in parts_of(text) if len(part.text) <= LONGEST_QUOTE]
+    notes = [note for part in parts for note in _asked_to_remember(part)]
+    said = [part.text for part in parts if part.why == "own" and not to_remember(part.text)]
+    read = [one for sentence in said for one in _stated(sentence)]
+    if _tells_of_a_change(said, read):
+        read = [one for one in read if one.attribute not in _SETTLED]
+    return [*notes, *read]
 
 
-def _short_sentences(text: str) -> list[str]:
-    return [sentence for sentence in sentences(text) if len(sentence) <= LONGEST_QUOTE]
-
-
-def _without_lead_in(sentence: str) -> str:
-    lead_in = _LEAD_IN.match(sentence)
-    return sentence[lead_in.end() :] if lead_in else sentence
-
-
-def _asked_to_remember(sentence: str) -> Iterator[Understood]:
-    match = _REMEMBER.match(_without_lead_in(sentence))
-    if match is None or ends_asking(sentence):
-        return
-    what = match["what"].strip()
-    if len(what.split()) < 2 or _RECALLS.match(what):
-        return
+def _asked_to_remember(part: Part) -> Iterator[Understood]:
+    what = to_remember(part.text) if part.why in ("own", "supposed") else ""
     stated = list(_stated(what))
     for one in stated:
-        yield msgspec.structs.replace(one, quote=sentence, confidence=SURE, made_by="user")
-    if not stated:
+        yield msgspec.structs.replace(one, quote=part.text, confidence=SURE, made_by="user")
+    if what and not stated:
         yield Understood(
-            text=_as_sentence(what), quote=sentence, kind="note", confidence=SURE, made_by="user"
+            text=_as_sentence(what), quote=part.text, kind="note", confidence=SURE, made_by="user"
         )
+
+
+def _tells_of_a_change(said: list[str], read: list[Understood]) -> bool:
+    """Besides what was read: "I moved to Lisbon. In March I moved back." """
+    rest = "\n".join(said)
+    for one in read:
+        rest = rest.replace(one.quote, " ", 1)
+    return _CHANGE.search(rest) is not None
 
 
 def _stated(sentence: str) -> Iterator[Understood]:
     if _NO_STATEMENT.search(_UNDERSTOOD_DENIALS.sub("", sentence)):
         return
-    for clause in _CLAUSE.split(_without_lead_in(sentence)):
+    told = without_lead_in(sentence)
+    if _SUBORDINATE.match(told):
+        return
+    for clause in _CLAUSE.split(told):
         yield from _read_clause(clause.strip())
 
 
@@ -142,35 +137,79 @@ def _read_clause(clause: str) -> Iterator[Understood]:
         if match is None:
             continue
         fields = match.groupdict()
-        of = (fields.get("of") or "").lower()
-        attribute = rule.attribute.format(of=of)
-        values = (
-            [fields["value"]]
-            if "value" in fields
-            else re.split(r",\s*(?:and\s+)?|\s+and\s+", fields["values"])
-        )
-        if _is_meant(rule.kind, attribute, of, values):
-            for value in values:
-                yield Understood(
-                    text=_text_of(attribute, value, clause),
-                    quote=clause,
-                    kind=rule.kind,
-                    attribute=attribute,
-                    value=value,
-                )
-            if attribute != "employer":  # One clause may hold the employer and the occupation.
-                return
+        attribute = rule.attribute.format(of=(fields.get("of") or "").lower())
+        values = [fields["value"]] if "value" in fields else _items(fields["values"])
+        changes_again = attribute in _SETTLED and _CHANGE.search(clause, match.end("value"))
+        if changes_again or not all(_is_meant(rule.kind, attribute, value) for value in values):
+            continue
+        for value in values:
+            yield Understood(
+                text=_text_of(attribute, value, clause),
+                quote=clause,
+                kind=rule.kind,
+                attribute=attribute,
+                value=normalize("NFC", value),
+            )
+        if attribute != "employer":  # One clause may hold the employer and the occupation.
+            return
 
 
-def _is_meant(kind: MemoryKind, attribute: str, of: str, values: list[str]) -> bool:
-    if kind == "preference" or attribute == "allergy":
-        return of not in _NO_FAVOURITE and not any(_NO_THING.match(value) for value in values)
-    return attribute == "birthday" or not any(value.split()[0] in _NO_NAME for value in values)
+def _items(values: str) -> list[str]:
+    return [str(item) for item in regex.split(r",\s*(?:and\s+)?|\s+and\s+", values)]
+
+
+def _is_meant(kind: MemoryKind, attribute: str, value: str) -> bool:
+    words = [plain_word(word) for word in words_of(value)]
+    if kind == "preference":
+        return _is_thing(attribute, words)
+    match attribute:
+        case "allergy":
+            return bool(words) and _singular(words[-1]) in ALLERGENS and not NO_THINGS.intersection(words)
+        case "occupation":
+            return words[-1] in JOBS
+        case "birthday" | "diet" | "intolerance":
+            return True
+        case _:
+            return _is_name(attribute, value)
+
+
+def _is_name(attribute: str, value: str) -> bool:
+    tokens = value.split()
+    known = NO_NAMES - NO_EMPLOYER_SPARED if attribute == "employer" else NO_NAMES
+    if tokens[-1].lower() in CUT_ABBREVIATIONS or known.intersection(
+        token.lower().rstrip(".") for token in tokens
+    ):
+        return False
+    if attribute == "employer":
+        return True
+    shouted = [token for token in tokens if len(token) > 1 and token.isupper() and "." not in token]
+    return all(token in ACRONYM_PLACES and attribute != "name" for token in shouted)
+
+
+def _is_thing(attribute: str, words: list[str]) -> bool:
+    """Whether it may be liked for good: "hiking", "strong coffee"; not "the second one", "red for the
+    button"."""
+    if attribute.startswith("favourite ") and _NO_FAVOURITE.intersection(attribute.split()):
+        return False
+    if attribute == "prefers":
+        return not NO_THINGS.difference({"to"}).intersection(words)
+    gerund = bool(words) and words[0].endswith("ing")
+    barred = NO_THINGS - word_set("in on with for at the my about from") if gerund else NO_THINGS
+    if attribute.startswith("favourite "):
+        barred = barred - word_set("the a my of in")
+    return not barred.intersection(words)
+
+
+def _singular(word: str) -> str:
+    for ending, single in (("ies", "y"), ("oes", "o"), ("ches", "ch"), ("shes", "sh"), ("s", "")):
+        if word.endswith(ending) and word.removesuffix(ending) + single in ALLERGENS:
+            return word.removesuffix(ending) + single
+    return word
 
 
 def _text_of(attribute: str, value: str, clause: str) -> str:
     """What is so from then on: a user who moved to Porto lives in Porto."""
-    return f"I live in {value}." if attribute == "home" else _as_sentence(clause)
+    return f"I live in {value.rstrip('.')}." if attribute == "home" else _as_sentence(clause)
 
 
 def _as_sentence(clause: str) -> str:

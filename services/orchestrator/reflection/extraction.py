@@ -2,7 +2,8 @@
 is one.
 
 Statements of an engine are only taken where they can be checked. Each needs a quote that is in the user's own
-message, letter by letter. Its attribute has to be in the list that the engine was given.
+words, letter by letter. What is quoted, pasted, played, supposed or taken back is none of them, as for the
+patterns. Its attribute has to be in the list that the engine was given.
 """
 
 import re
@@ -16,7 +17,7 @@ from shared.contract.derivation import derive
 from shared.contract.events import MemoryExtracted, TurnSaved
 from shared.contract.memories import MANY_AT_A_TIME, USER, MemoryKind, Statement
 from shared.contract.requests import REFLECTING, Generate, Message
-from shared.language.sentences import sentences
+from shared.language.own_words import own_stretches
 from shared.language.statements import Understood, read_statements
 
 _NAMESPACE: Final = UUID("b0c5e3b8-8a0f-4f3e-9d0a-2f7f6f6a3c55")
@@ -95,7 +96,8 @@ def by_engine(turn: TurnSaved, answer: str) -> list[MemoryExtracted]:
 
     What it says of other turns does not pass: it is not in this one's words.
     """
-    kept = [guess for guess in _guesses(answer) if _is_grounded(guess, turn.input)]
+    own = own_stretches(turn.input)
+    kept = [guess for guess in _guesses(answer) if _is_grounded(guess, own)]
     return _each_once(
         _extracted(
             turn,
@@ -143,19 +145,13 @@ def _guesses(answer: str) -> list[_Guess]:
     return found
 
 
-def _is_grounded(guess: _Guess, said: str) -> bool:
-    """Whether the quote is in the message and no question, has the value in it, and nothing is too long."""
+def _is_grounded(guess: _Guess, own: Sequence[str]) -> bool:
+    """Whether the quote is in the user's own words, has the value in it, and nothing is too long."""
     quote, value = guess.quote.strip(), guess.value.strip()
     fits = 0 < len(guess.text.strip()) <= 500 and len(value) <= 200 and len(guess.subject) <= 100
-    is_said = 3 <= len(quote) <= 500 and quote in said and "?" not in quote and "?" not in _rest(said, quote)
+    is_said = 3 <= len(quote) <= 500 and any(quote in stretch for stretch in own)
     words = re.findall(r"\w+", value.casefold())
     return fits and is_said and all(word in quote.casefold() for word in words)
-
-
-def _rest(said: str, quote: str) -> str:
-    """The rest of the quote's sentence."""
-    line = said[said.index(quote) + len(quote) :].partition("\n")[0]
-    return "" if quote[-1] in ".!" else next(sentences(line), "")
 
 
 def _listed(attribute: str) -> str:

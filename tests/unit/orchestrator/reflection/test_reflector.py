@@ -193,6 +193,29 @@ def test_what_was_asked_is_not_said() -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "> I live in Porto now",
+        "My sister wrote: \u201cI live in Porto now.\u201d",
+        "Hi all,\nI live in Porto now.\nBest, Tom",
+        "Imagine I am a Roman. I live in Porto now.",
+        "If all goes well I live in Porto now.",
+        "I live in Porto now. Just kidding!",
+    ],
+)
+def test_an_engine_reads_no_words_that_are_not_the_users_own(message: str) -> None:
+    guess = {
+        "text": "I live in Porto.",
+        "attribute": "home",
+        "value": "Porto",
+        "quote": "I live in Porto now",
+    }
+
+    assert by_engine(saved(7, message), json.dumps([guess])) == []
+    assert len(by_engine(saved(7, "Hi! I live in Porto now. Any tips?"), json.dumps([guess]))) == 1
+
+
+@pytest.mark.parametrize(
     "answer",
     ["", "No.", "[]", "[", "]", "[1, 2]", "{}", '[{"quote": "\ud800"}]', "[" * 100_000, "null", "]["],
 )
