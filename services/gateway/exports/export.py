@@ -1,7 +1,7 @@
 """An export: everything that is stored of a user, asked for page by page and packed as it comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, TypeVar
@@ -15,7 +15,7 @@ from services.gateway.exports.lists import Counts, Lists
 from services.gateway.exports.zip import Zip
 from services.gateway.files.names import ENDINGS
 from services.gateway.files.transfer import whole_file
-from shared.contract.events import encode
+from shared.contract.events import encode, encode_lines
 from shared.contract.requests import DocumentPiece, FileInfo, Request
 from shared.process.retrying import Retry
 from shared.process.version import VERSION
@@ -54,7 +54,7 @@ class Export:
         for name, pages in self._lists.all():
             self._zip.begin(f"{name}.ndjson", may_be_huge=True)
             async for page in pages:
-                yield await self._pack(_ndjson(page))
+                yield await self._pack(encode_lines(page))
         for info in self._lists.files:
             yield await self._pack_file(info)
         async with aclosing(TurnDocuments(self._patiently, self._user, turns, self._counts).read()) as found:
@@ -88,7 +88,3 @@ class Export:
                 self._counts.documents += 1
             packed.append(self._zip.write(piece.text.encode()))
         return b"".join(packed)
-
-
-def _ndjson(page: Iterable[msgspec.Struct]) -> bytes:
-    return b"".join(encode(one) + b"\n" for one in page)

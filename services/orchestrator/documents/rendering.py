@@ -9,7 +9,7 @@ from services.orchestrator.documents.sections import sections_of
 from services.orchestrator.turn.endings import last_event_of
 from services.orchestrator.turn.state import Turn
 from shared.contract.derivation import derive
-from shared.contract.events import AnyLiveEvent, OutputDelta, Queued, SourcesFound, encode
+from shared.contract.events import AnyLiveEvent, OutputDelta, Queued, SourcesFound, encode, encode_lines
 from shared.contract.requests import TurnRecord
 from shared.language.shortening import one_line
 
@@ -25,7 +25,7 @@ def documents_of(turn: Turn, record: TurnRecord, events: Sequence[AnyLiveEvent])
         RESPONSE: f"{record.output}\n",
         METADATA: _json(record),
         METRICS: _json(_metrics(turn, record)),
-        EVENTS: "".join(f"{encode(event).decode()}\n" for event in events),
+        EVENTS: encode_lines(events).decode(),
     }
 
 

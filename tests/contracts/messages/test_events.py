@@ -20,6 +20,7 @@ from shared.contract.events import (
     decode,
     decode_live,
     encode,
+    encode_lines,
     live_subject,
 )
 from shared.contract.requests import Generate, GetTurn, Request, Search, reply_type
@@ -138,6 +139,12 @@ def test_a_field_of_another_type_is_poison(name: str) -> None:
 def test_a_live_event_is_told_apart_by_its_type(event: Any) -> None:
     assert json.loads(encode(event))["type"] == event.type
     assert decode_live(encode(event)) == event
+
+
+def test_lines_hold_each_message_as_it_is_sent() -> None:
+    assert encode_lines(LIVE).splitlines() == [encode(event) for event in LIVE]
+    assert encode_lines(LIVE).endswith(b"\n")
+    assert encode_lines([]) == b""
 
 
 def test_a_live_event_of_no_known_type_is_poison() -> None:
