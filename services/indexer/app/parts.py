@@ -10,8 +10,10 @@ from services.indexer.app.stores import Stores
 from services.indexer.consistency.checking import Checking
 from services.indexer.consistency.mending import Mending
 from services.indexer.consistency.postgres import PostgresTurnsWithoutMessages
+from services.indexer.forgetting.arrivals import Arrivals
 from services.indexer.forgetting.late_events import LateEvents
-from services.indexer.forgetting.nats import erase_message
+from services.indexer.forgetting.nats import erase_message, erase_stored
+from services.indexer.forgetting.postgres.arrivals import PostgresArrivals
 from services.indexer.forgetting.postgres.debts import PostgresDebts
 from services.indexer.forgetting.postgres.erasure import PostgresErasure
 from services.indexer.forgetting.postgres.forgotten import PostgresForgotten
@@ -45,9 +47,11 @@ from services.indexer.settings import IndexerSettings
 from services.indexer.usage.observability import Observability
 from services.indexer.usage.postgres import PostgresObservability
 from shared.bus.connection import Bus
+from shared.bus.streams import MEMORIES, OUTCOMES, RESEARCH
 from shared.contract.requests import Kind
 from shared.language.stems import Stems
 
+_STREAMS = [str(stream.name) for stream in (OUTCOMES, MEMORIES, RESEARCH)]
 _ERASE_SECONDS = 3600.0
 _WATCH_SECONDS = 15.0
 _DAY_SECONDS = 24 * 3600.0
@@ -82,9 +86,10 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
     hits: dict[Kind, Hits] = {"turn": dated, "memory": memories, "research": page_reader}
     searching = Searching(messages, hits, generation, stems, sources)
     forgotten, debts = PostgresForgotten(database), PostgresDebts(database)
+    arrivals = Arrivals(PostgresArrivals(database, _STREAMS), partial(erase_stored, bus))
     erasure = PostgresErasure(settings.dsn, timeout=_ERASE_SECONDS)
     forgetting = Forgetting(
-        forgotten, debts, messages, writer, memories, page_writer, generation, erasure, stems
+        forgotten, debts, messages, writer, memories, page_writer, arrivals, generation, erasure, stems
     )
     reindexer, mending, checking = _upkeep(settings, stores, writer, memories, page_writer)
     export, every = MessageExport(PostgresMessagePages(database)), 60 * settings.index_mend_minutes
@@ -94,10 +99,10 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
         pages=page_writer,
         sources=sources,
         observability=observability,
-        late_events=LateEvents(forgotten, forgetting, partial(erase_message, bus)),
+        late_events=LateEvents(forgotten, arrivals, forgetting, partial(erase_message, bus)),
         answering=[
             *(ended_turns, listing, export, searching, memories, page_reader, sources, observability),
-            *(forgetting, Receipts(forgotten, debts), reindexer, checking, Readiness(stores)),
+            *(forgetting, Receipts(forgotten, debts), arrivals, reindexer, checking, Readiness(stores)),
         ],
         background=[
             partial(listing.watch_counts, _WATCH_SECONDS),
@@ -105,6 +110,7 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
             partial(mending.run, every),
             partial(PageExpiry(pages, page_writer).run, every),
             partial(observability.run_sweeps, _DAY_SECONDS),
+            partial(arrivals.run_sweeps, _DAY_SECONDS),
         ],
     )
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
+from services.indexer.forgetting.arrivals import Origin
 from services.indexer.forgetting.table import ForgottenTable
 from shared.bus.deliveries import Delivery, Handler
 from shared.bus.durables import INDEXER_TURN_SAVED, Durable
@@ -44,11 +45,22 @@ class Removal(Protocol):
     async def clear_answers(self, request: ClearAnswers) -> object: ...
 
 
-class LateEvents:
-    """Puts itself before the handlers of stored events."""
+class Noted(Protocol):
+    """Where the streams hold the events that come."""
 
-    def __init__(self, forgotten: ForgottenTable, removal: Removal, erase: Erase) -> None:
+    def expect(self, stream: str, delivery: Delivery, origin: Origin) -> None: ...
+
+    async def note(self) -> None:
+        """Writes down what is expected. Raises Transient."""
+        ...
+
+
+class LateEvents:
+    """Puts itself before the handlers of stored events. Notes each before it looks what is forgotten."""
+
+    def __init__(self, forgotten: ForgottenTable, arrivals: Noted, removal: Removal, erase: Erase) -> None:
         self._forgotten = forgotten
+        self._arrivals = arrivals
         self._removal = removal
         self._erase = erase
 
@@ -64,6 +76,8 @@ class LateEvents:
         """
 
         async def take(event: E, delivery: Delivery) -> Sequence[Event]:
+            self._arrivals.expect(durable.stream, delivery, _origin_of(event, delivery.stored_at))
+            await self._arrivals.note()
             if not await self.is_forgotten(event, delivery.stored_at):
                 follow_ups = await handle(event)
                 if undo is None or not await self.is_forgotten(event, delivery.stored_at):
@@ -78,14 +92,17 @@ class LateEvents:
         """`take_batch` returns nothing for a turn that is forgotten."""
 
         async def take(event: TurnSaved, delivery: Delivery) -> Sequence[Event]:
+            stream = INDEXER_TURN_SAVED.stream
+            self._arrivals.expect(stream, delivery, _origin_of(event, delivery.stored_at))
             if not (follow_ups := await take_batch(event, delivery)):
-                await self._erase(INDEXER_TURN_SAVED.stream, delivery.sequence)
+                await self._erase(stream, delivery.sequence)
             return follow_ups
 
         return take
 
     async def store_turns(self, events: Sequence[TurnSaved], store: Store) -> Sequence[Event]:
         """Stores those that are not forgotten, and removes those that were forgotten meanwhile."""
+        await self._arrivals.note()  # Those of the whole batch, and more that came meanwhile.
         wanted = await self._not_forgotten(events)
         follow_ups = await store(wanted) if wanted else []
         still_wanted = await self._not_forgotten(wanted)
@@ -122,24 +139,27 @@ class LateEvents:
         return [event for i, event in enumerate(events) if i not in covered]
 
     async def is_forgotten(self, event: MayBeForgotten, stored_at: datetime) -> bool:
-        return bool(await self._forgotten.covered([_origin_of(event, stored_at)]))
+        origin = _origin_of(event, stored_at)
+        said = (origin.user, origin.session_id, origin.turn_id, origin.began_at)
+        return bool(await self._forgotten.covered([said]))
 
 
-def _origin_of(event: MayBeForgotten, stored_at: datetime) -> tuple[str, str, str, datetime]:
-    """User, session, turn, and when it began. What belongs to no turn began when it was stored."""
+def _origin_of(event: MayBeForgotten | TurnSaved, stored_at: datetime) -> Origin:
     match event:
+        case TurnSaved():
+            return Origin(event.user, event.session_id, event.turn_id, event.requested_at)
         case TurnCancelled():
             began = event.requested_at or event.cancelled_at
-            return event.user, event.session_id, event.turn_id, began
+            return Origin(event.user, event.session_id, event.turn_id, began)
         case ResearchSaved():
             began = min(event.requested_at or event.fetched_at, stored_at)
-            return event.user, event.session_id or "", event.turn_id or "", began
+            return Origin(event.user, event.session_id or "", event.turn_id or "", began)
         case SourceObserved():
-            return event.user, "", event.turn_id or "", min(event.at, stored_at)
+            return Origin(event.user, "", event.turn_id or "", min(event.at, stored_at))
         case MemorySaved() | MemoryExtracted():
             statement = event.statement
             began = (statement.said_at if statement.turn_id else None) or stored_at
-            return event.user, statement.session_id, statement.turn_id or "", began
+            return Origin(event.user, statement.session_id, statement.turn_id or "", began, event.memory_id)
 
 
 def _order_about(event: Ended) -> ForgetRequested:

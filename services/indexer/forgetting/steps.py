@@ -52,6 +52,14 @@ class RemovablePages(Protocol):
         ...
 
 
+class StoredEvents(Protocol):
+    """Events in the streams of the bus. Each call returns how many were erased. Raises Transient."""
+
+    async def erase(self, order: ForgetRequested, memory_ids: Collection[str]) -> int: ...
+
+    async def erase_turns(self, user: str, turn_ids: Sequence[str]) -> int: ...
+
+
 class Erasure(Protocol):
     """Erases the bytes of deleted rows. Raises Transient."""
 
@@ -71,6 +79,7 @@ class Forgetting:
         writer: MessageWriter,
         memories: RemovableMemories,
         pages: RemovablePages,
+        events: StoredEvents,
         generation: Generation,
         erasure: Erasure,
         stems: Stems,
@@ -82,6 +91,7 @@ class Forgetting:
         self._writer = writer
         self._memories = memories
         self._pages = pages
+        self._events = events
         self._generation = generation
         self._erasure = erasure
         self._stems = stems
@@ -100,6 +110,10 @@ class Forgetting:
         points = await self._remove_points(order.user, removed)
         memory_ids = await self._memories.forget(order)
         pages = await self._pages.forget(order)
+        forgotten_ids = {*memory_ids, *await self._forgotten.sources(order.user)}
+        if order.scope == "memory":
+            forgotten_ids.add(order.target)
+        events = await self._events.erase(order, forgotten_ids)
         counts = {
             OWED_BY_TURNS: removed.turns + len(removed.messages),
             OWED_BY_MEMORIES: len(memory_ids),
@@ -115,14 +129,17 @@ class Forgetting:
                 StoreReceipt(store="memories", removed=len(memory_ids)),
                 StoreReceipt(store="research", removed=pages),
                 StoreReceipt(store="points", removed=points),
+                StoreReceipt(store="streams", removed=events),
             ],
-            memory_ids=sorted({*memory_ids, *await self._forgotten.sources(order.user)}),
+            memory_ids=sorted(forgotten_ids),
         )
 
     @endpoint
     async def clear_answers(self, request: ClearAnswers) -> AnswersCleared:
         removed = await self._forgotten.clear_answers(request.user, request.turn_ids)
         await self._remove_points(request.user, removed)
+        # After the note: what comes later clears itself, and comes here again.
+        await self._events.erase_turns(request.user, request.turn_ids)
         return AnswersCleared()
 
     async def _remove_points(self, user: str, removed: RemovedRows) -> int:

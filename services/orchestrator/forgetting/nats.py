@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,16 +15,31 @@ from services.orchestrator.forgetting.affected_turns import Forgotten
 from services.orchestrator.forgetting.nats_blocks import AWAY, NO_ANSWER, Blocks, answered
 from services.orchestrator.forgetting.stored_messages import is_forgotten
 from shared.bus.connection import Bus
+from shared.bus.durables import DURABLES
 from shared.bus.replay import Stored, replay
 from shared.bus.streams import DEAD, LIVE, MEMORIES, OUTCOMES, RESEARCH
 from shared.contract.errors import Poison, Transient
-from shared.contract.events import ForgetRequested, decode, encode, live_subject
-from shared.contract.requests import EraseRows, ForgetCached, ForgetRows, Request, StillForgetting
+from shared.contract.events import ForgetRequested, TurnIndexed, decode, encode, live_subject
+from shared.contract.requests import (
+    EraseRows,
+    ForgetCached,
+    ForgetRows,
+    KnownEvents,
+    Request,
+    StillForgetting,
+)
 
 R = TypeVar("R")
 _AT_ONCE = 16
 _SILENCE_SECONDS = 10.0
 _TURN_IDS_AT_ONCE = 1_000
+_LIVE_AT_ONCE = 100
+_STREAMS = (OUTCOMES, MEMORIES, RESEARCH, DEAD)
+_OF_THE_INDEXER = frozenset(
+    subject for durable in DURABLES if durable.name.startswith("indexer-") for subject in durable.subjects
+)
+"""It erases the messages on these that it knows: `index.known`."""
+_WITHOUT_WORDS = frozenset({TurnIndexed.subject})
 _NO_MESSAGE = (10037, 10043, 10057)
 """JetStream's error codes for a message that does not exist any more."""
 
@@ -71,18 +86,31 @@ class BusTraces:
             await answered(self._bus.connection.publish(some.address(), encode(some)))
 
     async def remove(self, order: ForgetRequested, forgotten: Forgotten, also: Sequence[str]) -> int:
+        known = (await self._bus.ask(KnownEvents(), timeout=_SILENCE_SECONDS)).since
         removed = 0
-        for stream in (OUTCOMES, MEMORIES, RESEARCH, DEAD):
-            for subject in stream.subjects or ():
-                async for page in replay(self._bus, str(stream.name), subject):
-                    found = [
-                        one for one in page if is_forgotten(one.body, _stored_at(one), order, forgotten, also)
-                    ]
-                    removed += await self._delete(str(stream.name), found)
-        for turn_id in await self._live_turns() & {*forgotten.turn_ids, *also}:
+        for stream, subject in _searched(order):
+            end = known.get(stream) if subject in _OF_THE_INDEXER else None
+            async for page in self._pages(stream, subject, end):
+                found = [
+                    one for one in page if is_forgotten(one.body, _stored_at(one), order, forgotten, also)
+                ]
+                removed += await self._delete(stream, found)
+        turn_ids = {*forgotten.turn_ids, *also}
+        if len(turn_ids) > _LIVE_AT_ONCE:
+            turn_ids &= await self._live_turns()
+        for turn_id in turn_ids:
             async for page in replay(self._bus, str(LIVE.name), live_subject(turn_id)):
                 removed += await self._delete(str(LIVE.name), page)
         return removed
+
+    async def _pages(self, stream: str, subject: str, end: int | None) -> AsyncIterator[list[Stored]]:
+        """Yields the messages before the number `end`; None: all."""
+        async with aclosing(replay(self._bus, stream, subject)) as pages:
+            async for page in pages:
+                if end is not None and page[-1].sequence >= end:
+                    yield [one for one in page if one.sequence < end]
+                    return
+                yield page
 
     async def erase(self) -> None:
         await self._blocks.erase()
@@ -101,6 +129,17 @@ class BusTraces:
 
         await asyncio.gather(*map(delete, stored))
         return len(stored)
+
+
+def _searched(order: ForgetRequested) -> Iterator[tuple[str, str]]:
+    """Yields streams and their subjects.
+
+    What has no words, only names, goes with a session or a user alone.
+    """
+    for stream in _STREAMS:
+        for subject in stream.subjects or ():
+            if subject not in _WITHOUT_WORDS or order.scope in ("session", "user"):
+                yield str(stream.name), subject
 
 
 def _stored_at(stored: Stored) -> datetime:

@@ -50,6 +50,8 @@ from shared.contract.requests.forgetting import (
     ForgetRows,
     GetReceipt,
     KeepReceipt,
+    KnownEvents,
+    KnownEventsReply,
     Receipt,
     ReceiptKept,
     ReceiptState,

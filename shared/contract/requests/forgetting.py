@@ -74,6 +74,23 @@ class Unerased(Request[UnerasedReply], frozen=True, kw_only=True):
     """The last `forget_id` of the page before."""
 
 
+class KnownEventsReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when the indexer knows where a stream holds which event."""
+
+    since: dict[str, int]
+    """By stream: each event that it took has this number or a higher one, or came before it knew. A stream
+    that is missing here has no known event."""
+
+
+class KnownEvents(Request[KnownEventsReply], frozen=True, kw_only=True):
+    """orchestrator -> indexer: which stored events do you erase from their streams by yourself?
+
+    All that you take, from these numbers on. Earlier ones have to be looked for.
+    """
+
+    subject: ClassVar[str] = "index.known"
+
+
 class GetReceipt(Request[Receipt], frozen=True, kw_only=True):
     """anyone -> indexer: how far a request to forget is. Refused with 404 until the work has begun."""
 

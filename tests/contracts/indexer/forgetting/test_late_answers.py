@@ -1,12 +1,15 @@
 """Turns that were being stored when they, or their answers, were forgotten, over a real PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from services.indexer.forgetting.arrivals import Arrivals
 from services.indexer.forgetting.debts import OWED_BY_TURNS
 from services.indexer.forgetting.late_events import LateEvents
+from services.indexer.forgetting.postgres.arrivals import PostgresArrivals
 from services.indexer.forgetting.postgres.debts import PostgresDebts
 from services.indexer.forgetting.postgres.forgotten import PostgresForgotten
 from services.indexer.messages.postgres.messages import PostgresMessageTable
@@ -27,6 +30,7 @@ class Rows:
 
     def __init__(self, database: Database) -> None:
         self.forgotten = PostgresForgotten(database)
+        self.arrivals = Arrivals(PostgresArrivals(database, ["OUTCOMES"]), none_stored)
         self.debts = PostgresDebts(database)
         self.messages = PostgresMessageTable(database)
         self.turns = PostgresTurnTable(database)
@@ -50,6 +54,10 @@ class Rows:
 
 async def never(stream: str, number: int) -> None:
     raise AssertionError("nothing is erased from a stream here")
+
+
+async def none_stored(stream: str, number: int, at: datetime) -> bool:
+    return False
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def forget(rows: Rows) -> Coroutine[Any, Any, object]:
 async def test_a_turn_that_comes_late_leaves_no_word_that_is_forgotten(
     rows: Rows, when: str, order: Callable[[Rows], Coroutine[Any, Any, object]], left: dict[str, str]
 ) -> None:
-    late = LateEvents(rows.forgotten, rows, never)
+    late = LateEvents(rows.forgotten, rows.arrivals, rows, never)
 
     async def store(events: Sequence[TurnSaved]) -> Sequence[Event]:
         if when == "meanwhile":

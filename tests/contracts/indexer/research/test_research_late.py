@@ -8,8 +8,9 @@ from typing import Any, cast
 import nats.js.errors
 import pytest
 
+from services.indexer.forgetting.arrivals import Arrival, Arrivals
 from services.indexer.forgetting.late_events import LateEvents
-from services.indexer.forgetting.nats import erase_message
+from services.indexer.forgetting.nats import erase_message, erase_stored
 from shared.bus.connection import Bus
 from shared.bus.deliveries import Consumer, consuming
 from shared.bus.durables import INDEXER_RESEARCH_SAVED, INDEXER_SOURCE_OBSERVED
@@ -18,6 +19,7 @@ from tests.servers.nats import bus_to
 from tests.unit.samples import AT, fetched
 
 PATIENCE = 30.0
+NOTE = "note [('RESEARCH', 1)]"
 
 
 class Room:
@@ -26,6 +28,9 @@ class Room:
     def __init__(self, *answers: bool) -> None:
         self._answers = list(answers)
         self.steps: list[str] = []
+
+    async def add(self, arrivals: Sequence[Arrival]) -> None:
+        self.steps.append(f"note {[(one.stream, one.sequence) for one in arrivals]}")
 
     async def covered(self, said: Sequence[object]) -> set[int]:
         self.steps.append("look")
@@ -49,7 +54,8 @@ class Room:
 async def handled(url: str, room: Room, event: Event, ended: Callable[[], bool]) -> list[str]:
     async with bus_to(url, "indexer") as own, asyncio.timeout(PATIENCE):
         await own.publish(event)
-        late = LateEvents(cast(Any, room), cast(Any, room), partial(erase_message, own))
+        arrivals = Arrivals(cast(Any, room), partial(erase_stored, own))
+        late = LateEvents(cast(Any, room), arrivals, cast(Any, room), partial(erase_message, own))
         pages = late.before(INDEXER_RESEARCH_SAVED, room.on_research_saved, undo=room.forget_page)
         sources = late.before(INDEXER_SOURCE_OBSERVED, room.on_source_observed)
         taking: list[Consumer[Any]] = [
@@ -73,9 +79,9 @@ async def is_stored(bus: Bus) -> bool:
 @pytest.mark.parametrize(
     ("answers", "steps", "stays"),
     [
-        ([False, False], ["look", "keep r1", "look"], True),
-        ([True], ["look"], False),
-        ([False, True], ["look", "keep r1", "look", "forget r1 of alice"], False),
+        ([False, False], [NOTE, "look", "keep r1", "look"], True),
+        ([True], [NOTE, "look"], False),
+        ([False, True], [NOTE, "look", "keep r1", "look", "forget r1 of alice"], False),
     ],
 )
 async def test_a_page_stays_unless_it_is_forgotten_before_or_meanwhile(
@@ -87,7 +93,9 @@ async def test_a_page_stays_unless_it_is_forgotten_before_or_meanwhile(
     assert await is_stored(bus) is stays
 
 
-@pytest.mark.parametrize(("forgotten", "steps"), [(False, ["look", "count o1"]), (True, ["look"])])
+@pytest.mark.parametrize(
+    ("forgotten", "steps"), [(False, [NOTE, "look", "count o1"]), (True, [NOTE, "look"])]
+)
 async def test_what_a_forgotten_turn_asked_is_not_counted_and_not_kept(
     url: str, bus: Bus, forgotten: bool, steps: list[str]
 ) -> None:
