@@ -19,7 +19,7 @@ from shared.contract.requests import Abort, Aborted, PrefixHeld, Request, reply_
 Family = Literal["stored", "live", "request", "plain"]
 Struct = type[msgspec.Struct]
 REQUEST_MODULES: Final = (
-    *("turns", "unended_turns", "documents", "sessions", "files", "search", "history", "messages"),
+    *("turns", "unended_turns", "documents", "sessions", "files", "search", "recall", "history", "messages"),
     *("memories", "research", "forgetting", "upkeep", "inference", "dead_letters"),
 )
 """In the order in which a reader meets them."""

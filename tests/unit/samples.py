@@ -5,6 +5,7 @@ from typing import Any
 
 from services.indexer.passages.message import StoredMessage
 from services.orchestrator.turn.state import Turn
+from shared.contract.derivation import derive
 from shared.contract.events import ResearchSaved, TurnRequested, TurnSaved
 from shared.contract.requests import Hit, Passage, TurnRecord, TurnRow
 
@@ -62,11 +63,16 @@ def imported_hit(message_id: str, text: str, **more: Any) -> Hit:
     return Hit(text=text, input=text, **fields)
 
 
+def imported_passage(message_id: str, text: str, **more: Any) -> Passage:
+    return derive(Passage, imported_hit(message_id, text, **more))
+
+
 def passage(number: int, said: str, answered: str = "", **more: Any) -> Passage:
     fields: dict[str, Any] = {
         "id": f"t{number}",
         "turn_id": f"t{number}",
         "turn_number": number,
+        "message_ids": [f"t{number}:user"],
         "session_id": "kitchen",
         "at": AT,
         "score": 0.5,

@@ -42,6 +42,7 @@ from services.indexer.research.writing import PageWriter
 from services.indexer.search.hits import Hits
 from services.indexer.search.outdated import DatedHits
 from services.indexer.search.postgres import PostgresMessageHits
+from services.indexer.search.recall import Recalling
 from services.indexer.search.steps import Searching
 from services.indexer.settings import IndexerSettings
 from services.indexer.usage.observability import Observability
@@ -101,8 +102,9 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
         observability=observability,
         late_events=LateEvents(forgotten, arrivals, forgetting, partial(erase_message, bus)),
         answering=[
-            *(ended_turns, listing, export, searching, memories, page_reader, sources, observability),
-            *(forgetting, Receipts(forgotten, debts), arrivals, reindexer, checking, Readiness(stores)),
+            *(ended_turns, listing, export, searching, Recalling(searching, turns), memories, page_reader),
+            *(sources, observability, forgetting, Receipts(forgotten, debts), arrivals),
+            *(reindexer, checking, Readiness(stores)),
         ],
         background=[
             partial(listing.watch_counts, _WATCH_SECONDS),

@@ -10,7 +10,7 @@ from services.orchestrator.turn.thoughts import Analysis
 
 
 async def analysis(turn: Turn, deps: Deps, phase: RunningPhase) -> Analysed:
-    search_early(turn, deps, phase)
+    search_early(turn, deps, phase, with_turns=False)
     turn = await with_history(turn, deps)
     found = await ask_for(turn, deps, phase, "REFLEX", analysis_messages(turn), Analysis)
     return Analysed(analysis=found, history=turn.history, memory_was_away=turn.memory_was_away)

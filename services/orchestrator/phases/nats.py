@@ -21,12 +21,11 @@ from shared.contract.requests import (
     Generated,
     GenerateHere,
     HasRoom,
-    Hit,
     ListTurns,
     Models,
     ModelsReply,
-    Neighbours,
-    Search,
+    Recall,
+    Recalled,
     StillGenerating,
     TurnRow,
 )
@@ -42,12 +41,8 @@ class BusMemory:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
-        request = Search(user=user, query=query, limit=limit, without_echoes=True, highlights=False)
-        return (await self._bus.ask(request)).hits
-
-    async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        return (await self._bus.ask(Neighbours(user=user, turn_ids=list(turn_ids)))).turns
+    async def recall(self, request: Recall) -> Recalled:
+        return await self._bus.ask(request)
 
     async def last_turns(self, user: str, session_id: str, *, limit: int) -> list[TurnRow]:
         reply = await self._bus.ask(ListTurns(user=user, session_id=session_id, limit=limit))

@@ -4,19 +4,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from shared.contract.requests import Generate, Generated, Hit, TurnRow
+from shared.contract.requests import Generate, Generated, Recall, Recalled, TurnRow
 
 
 class Memory(Protocol):
     """What earlier turns said. Raises Transient while it cannot be asked."""
 
-    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
-        """Best first, without earlier questions that know nothing of their own."""
-        ...
-
-    async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        """The turns right before and after these, in their own sessions."""
-        ...
+    async def recall(self, request: Recall) -> Recalled: ...
 
     async def last_turns(self, user: str, session_id: str, *, limit: int) -> list[TurnRow]:
         """The session's latest, oldest first."""

@@ -5,13 +5,11 @@ from itertools import chain
 
 from shared.contract.derivation import derive
 from shared.contract.events import Source
-from shared.contract.requests import Hit, Passage, TurnRow
+from shared.contract.requests import Passage, TurnRow
 from shared.language.shortening import shortened
 
 _CHARACTERS_A_TOKEN = 4
 """Of English prose with common tokenizers. The model's own tokenizer has the exact count."""
-_LEAST_SIMILARITY = 0.3
-"""MiniLM's neighbours below this cosine, without a shared word, were unrelated."""
 _QUOTE_CHARACTERS = 200
 
 
@@ -20,17 +18,16 @@ def estimated_tokens(passage: Passage) -> float:
 
 
 def choose_passages(
-    hits: Sequence[Hit],
+    found: Sequence[Passage],
     neighbours: Sequence[TurnRow],
     *,
     most: int,
     budget_tokens: int,
     tokens_of: Callable[[Passage], float] = estimated_tokens,
 ) -> list[Passage]:
-    """The relevant hits, then their neighbours, until the budget is spent."""
+    """What was found, then the neighbours of it, until the budget is spent."""
     chosen: list[Passage] = []
     left: float = budget_tokens
-    found = map(_passage, relevant_hits(hits))
     beside = (passage_of_row(row) for row in neighbours if not is_echo(row))
     taken: set[tuple[str, str, str]] = set()
     for passage in chain(found, beside):
@@ -44,25 +41,19 @@ def choose_passages(
     return chosen
 
 
-def left_out(hits: Sequence[Hit], chosen: Iterable[Passage]) -> list[Passage]:
-    """Relevant hits that were not chosen, best first."""
+def left_out(found: Sequence[Passage], chosen: Iterable[Passage]) -> list[Passage]:
+    """What was found and not chosen, best first."""
     taken = {passage.key for passage in chosen}
-    return [passage for passage in map(_passage, relevant_hits(hits)) if passage.key not in taken]
+    return [passage for passage in found if passage.key not in taken]
 
 
-def joined_hits(searches: Iterable[Sequence[Hit]]) -> list[Hit]:
+def joined(searches: Iterable[Sequence[Passage]]) -> list[Passage]:
     """Joins several searches. Each thing appears once, with its best score; best first."""
-    best: dict[tuple[str, str, str], Hit] = {}
-    for hit in (hit for hits in searches for hit in hits):
-        key = (hit.kind, hit.session_id, hit.id)
-        if key not in best or hit.score > best[key].score:
-            best[key] = hit
-    return sorted(best.values(), key=lambda hit: -hit.score)
-
-
-def relevant_hits(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits that have to do with the query, best first. A search always finds something nearest."""
-    return [hit for hit in hits if hit.words > 0 or hit.similarity >= _LEAST_SIMILARITY]
+    best: dict[tuple[str, str, str], Passage] = {}
+    for passage in chain.from_iterable(searches):
+        if passage.key not in best or passage.score > best[passage.key].score:
+            best[passage.key] = passage
+    return sorted(best.values(), key=lambda passage: -passage.score)
 
 
 def is_echo(row: TurnRow) -> bool:
@@ -74,10 +65,6 @@ def sources_of(passages: Sequence[Passage]) -> list[Source]:
     return [
         derive(Source, passage, quote=shortened(passage.input, _QUOTE_CHARACTERS)) for passage in passages
     ]
-
-
-def _passage(hit: Hit) -> Passage:
-    return derive(Passage, hit, input=hit.input or hit.text)
 
 
 def passage_of_row(row: TurnRow) -> Passage:

@@ -114,6 +114,7 @@ from shared.contract.requests.messages import (
     ListMessagesReply,
     MessageId,
 )
+from shared.contract.requests.recall import Recall, Recalled
 from shared.contract.requests.request import (
     MOST_HITS,
     QUEUE_LIMIT,

@@ -67,7 +67,7 @@ class NeighboursReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbours(Request[NeighboursReply], frozen=True, kw_only=True):
-    """orchestrator -> indexer: the turns right before and after these, in their own sessions."""
+    """anyone -> indexer: the turns right before and after these, in their own sessions."""
 
     subject: ClassVar[str] = "index.neighbours"
 

@@ -36,6 +36,7 @@ from shared.contract.events import (
 )
 from shared.contract.memories import Statement
 from shared.contract.requests import (
+    Passage,
     Receipt,
     StoreReceipt,
 )
@@ -265,4 +266,20 @@ LIVE: tuple[LiveEvent, ...] = (
         why="replaced",
         output="In Lis",
     ),
+)
+PASSAGE = Passage(
+    kind="memory",
+    id=EARLIER,
+    turn_id=EARLIER,
+    turn_number=7,
+    message_ids=[f"{EARLIER}:user"],
+    session_id="garden",
+    speaker="user",
+    at=AT,
+    score=0.75,
+    similarity=0.625,
+    input="My sister Mira lives in Lisbon.",
+    output="Noted.",
+    quoted=True,
+    outdated=["My sister Mira lives in Lisbon."],
 )

@@ -38,7 +38,6 @@ from shared.contract.requests import (
     Message,
     Models,
     ModelsReply,
-    Passage,
     PrefixHeld,
     Problem,
     Recipes,
@@ -67,10 +66,10 @@ from tests.contracts.messages.sampled_events import (
     ADDED,
     ANSWER,
     AT,
-    EARLIER,
     ID,
     LATER,
     LIVE,
+    PASSAGE,
     PHASE,
     SAID,
     SEEN,
@@ -79,22 +78,6 @@ from tests.contracts.messages.sampled_events import (
     USAGE,
 )
 
-PASSAGE = Passage(
-    kind="memory",
-    id=EARLIER,
-    turn_id=EARLIER,
-    turn_number=7,
-    message_ids=[f"{EARLIER}:user"],
-    session_id="garden",
-    speaker="user",
-    at=AT,
-    score=0.75,
-    similarity=0.625,
-    input="My sister Mira lives in Lisbon.",
-    output="Noted.",
-    quoted=True,
-    outdated=["My sister Mira lives in Lisbon."],
-)
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 RECORD = TurnRecord(
     turn_id=ID,

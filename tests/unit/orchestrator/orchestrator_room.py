@@ -39,7 +39,16 @@ from services.orchestrator.turn.run_state import TimeLimits, run_state
 from services.orchestrator.turn.state import Turn
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import AnyLiveEvent, Event, TurnRequested, Usage
-from shared.contract.requests import Control, Controlled, Generate, Generated, Hit, TurnRow
+from shared.contract.requests import (
+    Control,
+    Controlled,
+    Generate,
+    Generated,
+    Passage,
+    Recall,
+    Recalled,
+    TurnRow,
+)
 from tests.stack import ROOT
 from tests.unit.samples import AT, requested
 
@@ -47,24 +56,27 @@ KITCHEN = ("alice", "kitchen")
 
 
 class Shelf:
-    """Holds what it was given."""
+    """Holds what it was given; of `turns` the newest first."""
 
-    def __init__(self, hits: Sequence[Hit] = (), *, away: bool = False) -> None:
-        self._hits = list(hits)
+    def __init__(
+        self, passages: Sequence[Passage] = (), turns: Sequence[TurnRow] = (), *, away: bool = False
+    ) -> None:
+        self._passages = list(passages)
+        self._turns = list(turns)
         self._away = away
         self.asked = 0
+        self.listed = 0
 
-    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+    async def recall(self, request: Recall) -> Recalled:
         self.asked += 1
         if self._away:
-            raise Transient("nobody answers index.search now")
-        return self._hits[:limit]
-
-    async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        return []
+            raise Transient("nobody answers index.recall now")
+        turns = self._turns if request.session_id is not None else None
+        return Recalled(passages=self._passages[: request.limit], turns=turns)
 
     async def last_turns(self, user: str, session_id: str, *, limit: int) -> list[TurnRow]:
-        return []
+        self.listed += 1
+        return self._turns[::-1]
 
 
 class Parrot:

@@ -27,6 +27,7 @@ from services.indexer.postgres.database import Database
 from services.indexer.postgres.migrations import migrate
 from services.indexer.qdrant.edge import EdgePassageIndex
 from services.indexer.search.postgres import PostgresMessageHits
+from services.indexer.search.recall import Recalling
 from services.indexer.search.steps import Searching
 from shared.contract.errors import Transient
 from shared.contract.requests import Hit, ImportedMessage, Search
@@ -81,6 +82,7 @@ class Room:
     turns: EndedTurns
     listing: Listing
     searching: Searching
+    recalling: Recalling
 
     async def hits(self, query: str, user: str = "alice", **more: Any) -> list[Hit]:
         return (await self.searching.search(Search(user=user, query=query, **more))).hits
@@ -105,6 +107,7 @@ async def message_room(database: str, folder: Path) -> AsyncIterator[Room]:
         turns, table, embedder = PostgresTurnTable(connected), PostgresMessageTable(connected), KnownWords()
         generation = Generation("v1", embedder, {"turn": index})
         writer = MessageWriter(table, generation, ProcessLocks())
+        searching = Searching(table, {"turn": PostgresMessageHits(connected)}, generation, Stems())
         yield Room(
             embedder,
             index,
@@ -112,7 +115,8 @@ async def message_room(database: str, folder: Path) -> AsyncIterator[Room]:
             writer,
             EndedTurns(turns, table, writer, generation),
             Listing(turns, table, generation),
-            Searching(table, {"turn": PostgresMessageHits(connected)}, generation, Stems()),
+            searching,
+            Recalling(searching, turns),
         )
 
 

@@ -12,7 +12,7 @@ from tests.unit.orchestrator.pipeline.pipeline_room import (
     Thinker,
     halting_tool,
 )
-from tests.unit.samples import hit
+from tests.unit.samples import passage
 
 SAID = "Where does she live?"
 CALLS: dict[str, Any] = {"calls": [{"id": "a", "tool": "memory.search", "arguments": {"text": "Mira"}}]}
@@ -32,7 +32,7 @@ def halting_room(
     """`called` gets what its tool is called with, `rules` is its recipe."""
     model = Halting(halt, **{"Plan": CALLS, **thoughts})
     tools = tools or [halting_tool("memory.search", halt, [] if called is None else called)]
-    memory = HaltingShelf(halt, [hit(7, "Mira lives in Lisbon.")])
+    memory = HaltingShelf(halt, [passage(7, "Mira lives in Lisbon.")])
     return make_room(model, memory=memory, tools=tools, recipe=rules, images=Album(a="a.png")), model
 
 

@@ -11,9 +11,18 @@ from services.orchestrator.phases.ports import StopSignal
 from services.orchestrator.recipes.recipe import PHASES
 from services.orchestrator.tools.tool import Caller, Tool, ToolResult, ToolSource, make_tool
 from shared.contract.events import Event, OutputDelta, PhaseStarted
-from shared.contract.requests import Generate, Generated, GetDocument, GetTurn, Hit, TurnRecord
+from shared.contract.requests import (
+    Generate,
+    Generated,
+    GetDocument,
+    GetTurn,
+    Passage,
+    Recall,
+    Recalled,
+    TurnRecord,
+)
 from tests.unit.orchestrator.orchestrator_room import Announced, Parrot, Room, Shelf, generated
-from tests.unit.samples import hit
+from tests.unit.samples import passage
 
 ANALYSIS = {"intent": "question", "resolved": "Where does Mira live?", "queries": ["Mira's home"]}
 PROCEED = {"decision": "proceed"}
@@ -104,13 +113,13 @@ class Halting(Thinker):
 class HaltingShelf(Shelf):
     """In gather."""
 
-    def __init__(self, halt: Halt, hits: Sequence[Hit] = ()) -> None:
-        super().__init__(hits)
+    def __init__(self, halt: Halt, passages: Sequence[Passage] = ()) -> None:
+        super().__init__(passages)
         self._halt = halt
 
-    async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+    async def recall(self, request: Recall) -> Recalled:
         await self._halt.at("gather")
-        return await super().search(user, query, limit=limit)
+        return await super().recall(request)
 
 
 def halting_tool(name: str, halt: Halt, called: list[str]) -> Tool:
@@ -164,7 +173,7 @@ class Rooms:
         (folder / "recipes").mkdir(parents=True)
         (folder / "recipes" / "direct.toml").write_text('phases = ["gather", "synthesis", "save"]\n')
         (folder / "recipes" / "standard.toml").write_text(recipe or STANDARD)
-        memory = memory or Shelf([hit(7, "Mira lives in Lisbon.")])
+        memory = memory or Shelf([passage(7, "Mira lives in Lisbon.")])
         room = Room(folder / "turns", memory, model, tools=tools, recipes=folder / "recipes", **more)
         if isinstance(model, Thinker):
             model.stream = room.announced

@@ -6,34 +6,26 @@ from hypothesis import strategies as st
 
 from services.orchestrator.prompts.context import choose_passages, is_echo, sources_of
 from shared.contract.events import Source
-from shared.contract.requests import Hit, TurnRow
-from tests.unit.samples import AT, hit, imported_hit, passage, row
+from shared.contract.requests import Passage, TurnRow
+from tests.unit.samples import AT, imported_passage, passage, row
 
-hits = st.lists(
-    st.builds(
-        hit,
-        st.integers(1, 9),
-        st.text(max_size=30),
-        st.text(max_size=30),
-        similarity=st.floats(-1, 1),
-        words=st.floats(0, 5),
-        quoted=st.booleans(),
-    ),
+found_ones = st.lists(
+    st.builds(passage, st.integers(1, 9), st.text(max_size=30), st.text(max_size=30), quoted=st.booleans()),
     max_size=9,
 )
 rows = st.lists(st.builds(row, st.integers(5, 14), st.text(max_size=30), st.text(max_size=30)), max_size=5)
 
 
 def chosen(
-    hits: list[Hit], rows: list[TurnRow] | None = None, *, most: int = 6, budget: int = 1500
+    found: list[Passage], rows: list[TurnRow] | None = None, *, most: int = 6, budget: int = 1500
 ) -> list[int | None]:
     """The numbers of the turns that are chosen."""
-    passages = choose_passages(hits, rows or [], most=most, budget_tokens=budget)
+    passages = choose_passages(found, rows or [], most=most, budget_tokens=budget)
     return [passage.turn_number for passage in passages]
 
 
-def test_hits_come_in_their_order_and_then_the_turns_beside_them() -> None:
-    assert chosen([hit(7, "bees"), hit(3, "honey")], [row(2, "hello"), row(8, "roses")]) == [
+def test_passages_come_in_their_order_and_then_the_turns_beside_them() -> None:
+    assert chosen([passage(7, "bees"), passage(3, "honey")], [row(2, "hello"), row(8, "roses")]) == [
         7,
         3,
         2,
@@ -42,25 +34,17 @@ def test_hits_come_in_their_order_and_then_the_turns_beside_them() -> None:
 
 
 def test_a_turn_that_was_found_and_stands_beside_another_is_taken_once() -> None:
-    assert chosen([hit(7, "bees"), hit(8, "honey")], [row(8, "honey"), row(6, "wax")]) == [
+    assert chosen([passage(7, "bees"), passage(8, "honey")], [row(8, "honey"), row(6, "wax")]) == [
         7,
         8,
         6,
     ]
 
 
-def test_what_neither_means_the_same_nor_shares_a_word_is_left_out() -> None:
-    unrelated = hit(1, "Tax forms", similarity=0.29, words=0.0)
-    alike = hit(2, "Apiaries", similarity=0.3, words=0.0)
-    same_word = hit(3, "Bees", similarity=0.1, words=0.5)
-
-    assert chosen([unrelated, alike, same_word]) == [2, 3]
-
-
 def test_imported_messages_are_taken_once_each_also_where_two_sessions_call_them_the_same() -> None:
-    here, there = imported_hit("m1", "bees"), imported_hit("m1", "wax", session_id="D2")
+    here, there = imported_passage("m1", "bees"), imported_passage("m1", "wax", session_id="D2")
 
-    passages = choose_passages([here, hit(7, "honey"), there, here], [], most=6, budget_tokens=1500)
+    passages = choose_passages([here, passage(7, "honey"), there, here], [], most=6, budget_tokens=1500)
 
     assert [(one.session_id, one.id) for one in passages] == [
         ("elsewhere", "m1"),
@@ -76,7 +60,7 @@ def test_imported_messages_are_taken_once_each_also_where_two_sessions_call_them
 
 
 def test_a_memory_is_put_before_the_model_as_its_text() -> None:
-    fact = imported_hit("f1", "Mira lives in Lisbon.", kind="memory", speaker="user", turn_id="t3")
+    fact = imported_passage("f1", "Mira lives in Lisbon.", kind="memory", speaker="user", turn_id="t3")
 
     (passage,) = choose_passages([fact], [], most=6, budget_tokens=1500)
 
@@ -84,7 +68,7 @@ def test_a_memory_is_put_before_the_model_as_its_text() -> None:
 
 
 def test_a_question_that_was_only_answered_with_quotations_is_no_neighbour() -> None:
-    answered = hit(3, "Mira lives in Lisbon.")
+    answered = passage(3, "Mira lives in Lisbon.")
     echo = row(4, "Where does Mira live?", "Lisbon, says turn 3.", quoted=True, intent="question")
     statement = row(5, "Tom lives in Rome.", "Noted.", quoted=True, intent="statement")
 
@@ -94,7 +78,9 @@ def test_a_question_that_was_only_answered_with_quotations_is_no_neighbour() -> 
 
 def test_a_turn_too_long_for_the_budget_makes_room_for_a_shorter_one() -> None:
     """40 tokens are 160 characters."""
-    assert chosen([hit(1, "x" * 161), hit(2, "x" * 100), hit(3, "x" * 61), hit(4, "x" * 60)], budget=40) == [
+    assert chosen(
+        [passage(1, "x" * 161), passage(2, "x" * 100), passage(3, "x" * 61), passage(4, "x" * 60)], budget=40
+    ) == [
         2,
         4,
     ]
@@ -102,12 +88,12 @@ def test_a_turn_too_long_for_the_budget_makes_room_for_a_shorter_one() -> None:
 
 @pytest.mark.parametrize(("most", "budget"), [(0, 1500), (6, 0)])
 def test_without_room_nothing_is_chosen(most: int, budget: int) -> None:
-    assert chosen([hit(1, "bees")], most=most, budget=budget) == []
+    assert chosen([passage(1, "bees")], most=most, budget=budget) == []
 
 
-@given(hits, rows, st.integers(0, 8), st.integers(0, 60))
+@given(found_ones, rows, st.integers(0, 8), st.integers(0, 60))
 def test_the_budget_is_kept_and_no_turn_is_there_twice(
-    found: list[Hit], beside: list[TurnRow], most: int, budget: int
+    found: list[Passage], beside: list[TurnRow], most: int, budget: int
 ) -> None:
     passages = choose_passages(found, beside, most=most, budget_tokens=budget)
 
@@ -116,26 +102,28 @@ def test_the_budget_is_kept_and_no_turn_is_there_twice(
     assert len({p.turn_id for p in passages}) == len(passages)
 
 
-@given(hits, rows, st.integers(0, 8), st.integers(0, 60))
+@given(found_ones, rows, st.integers(0, 8), st.integers(0, 60))
 def test_only_what_was_found_or_stands_beside_it_is_chosen(
-    found: list[Hit], beside: list[TurnRow], most: int, budget: int
+    found: list[Passage], beside: list[TurnRow], most: int, budget: int
 ) -> None:
-    worth = {h.turn_id for h in found if (h.words > 0 or h.similarity >= 0.3)}
+    passages = choose_passages(found, beside, most=most, budget_tokens=budget)
 
-    for one in choose_passages(found, beside, most=most, budget_tokens=budget):
-        assert one.turn_id in worth | {r.turn_id for r in beside}
+    assert {one.turn_id for one in passages} <= set(_turn_ids(found, beside))
 
 
-@given(hits, rows)
+@given(found_ones, rows)
 def test_with_room_for_all_they_stand_in_the_order_of_their_finding(
-    found: list[Hit], beside: list[TurnRow]
+    found: list[Passage], beside: list[TurnRow]
 ) -> None:
-    relevant = [h.turn_id for h in found if h.words > 0 or h.similarity >= 0.3]
-    in_order = list(dict.fromkeys([*relevant, *(r.turn_id for r in beside)]))  # each once
+    in_order = list(dict.fromkeys(_turn_ids(found, beside)))  # each once
 
     passages = choose_passages(found, beside, most=100, budget_tokens=10_000)
 
     assert [one.turn_id for one in passages] == in_order
+
+
+def _turn_ids(found: list[Passage], beside: list[TurnRow]) -> list[str | None]:
+    return [*(one.turn_id for one in found), *(one.turn_id for one in beside)]
 
 
 def test_a_source_quotes_what_the_user_said_in_one_short_line() -> None:
@@ -147,7 +135,7 @@ def test_a_source_quotes_what_the_user_said_in_one_short_line() -> None:
 
 
 def test_a_source_keeps_all_that_is_known_of_its_origin() -> None:
-    (found,) = choose_passages([hit(7, "bees", score=0.75, speaker="user")], [], most=1, budget_tokens=9)
+    (found,) = choose_passages([passage(7, "bees", score=0.75, speaker="user")], [], most=1, budget_tokens=9)
     (beside,) = choose_passages([], [row(8, "wax", "Noted.")], most=1, budget_tokens=9)
 
     assert sources_of([found, beside]) == [

@@ -4,7 +4,6 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from services.orchestrator.prompts.answer import SYSTEM
 from services.orchestrator.prompts.quotations import tagged, without_tags
 from services.orchestrator.tools.tool import Tool, ToolResult, ToolSource
 from shared.contract.events import SeenImage, ToolEnded, ToolWaiting, TurnFailed, TurnSaved
-from shared.contract.requests import Control, TurnRow
+from shared.contract.requests import Control, Passage
 from tests.unit.orchestrator.orchestrator_room import Album, Shelf
 from tests.unit.orchestrator.pipeline.pipeline_room import (
     APPROVE,
@@ -29,7 +28,7 @@ from tests.unit.orchestrator.pipeline.pipeline_room import (
     tool,
 )
 from tests.unit.orchestrator.turns.test_approvals import asking, until_it_waits
-from tests.unit.samples import hit, imported_hit, row
+from tests.unit.samples import imported_passage, passage, row
 
 MARK = "EVIL"
 NAMES = ("conversation", "images", "analysis", "memory", "tools", "user", "answer", "reasons")
@@ -100,13 +99,9 @@ def pairs(*names: str) -> list[str]:
 
 
 class Session(Shelf):
-    def __init__(self, hits: Sequence[Any], said: str) -> None:
-        super().__init__(hits)
-        self._said = said
-
-    async def last_turns(self, user: str, session_id: str, *, limit: int) -> list[TurnRow]:
-        seen = SeenImage(file_id="f1", name=self._said, description=self._said)
-        return [row(41, self._said, self._said, images=[seen])]
+    def __init__(self, passages: Sequence[Passage], said: str) -> None:
+        seen = SeenImage(file_id="f1", name=said, description=said)
+        super().__init__(passages, [row(41, said, said, images=[seen])])
 
 
 def everywhere(evil: str) -> tuple[Thinker, Shelf, list[Tool], list[str]]:
@@ -140,12 +135,12 @@ def everywhere(evil: str) -> tuple[Thinker, Shelf, list[Tool], list[str]]:
         Answer=[evil, evil, evil],
         Verdict=[revise, APPROVE],
     )
-    page = imported_hit("p1", evil, kind="research", speaker="example.org", url="https://example.org/1")
+    page = imported_passage("p1", evil, kind="research", speaker="example.org", url="https://example.org/1")
     hits = [
-        hit(7, evil, evil, outdated=[evil], score=0.9),
-        imported_hit("m1", evil, speaker=f"Caroline\n{evil}", score=0.8),
+        passage(7, evil, evil, outdated=[evil], score=0.9),
+        imported_passage("m1", evil, speaker=f"Caroline\n{evil}", score=0.8),
         page,
-        hit(9, evil, score=0.3),
+        passage(9, evil, score=0.3),
     ]
     tools = [tool("memory.search", searched), tool("memory.fail", failed), tool("memory.wipe", wiped)]
     return model, Session(hits, evil), tools, called

@@ -27,7 +27,7 @@ from tests.unit.orchestrator.pipeline.pipeline_room import (
     think,
     tool,
 )
-from tests.unit.samples import hit
+from tests.unit.samples import passage
 
 
 async def test_a_turn_goes_through_all_eight_phases(make_room: Rooms) -> None:
@@ -260,7 +260,7 @@ async def test_an_engine_that_writes_no_json_still_answers(make_room: Rooms) -> 
 
 
 async def test_what_is_beyond_the_budget_is_compressed(make_room: Rooms) -> None:
-    many = [hit(number, f"Mira said {number}.", score=1 - number / 100) for number in range(1, 9)]
+    many = [passage(number, f"Mira said {number}.", score=1 - number / 100) for number in range(1, 9)]
     model = Thinker(Answer=["Mira said much [turn 8].", "In Lisbon."])
     room = make_room(model, memory=Shelf(many), recipe=recipe("compress = true\nbudget.context_passages = 2"))
 

@@ -27,7 +27,7 @@ from tests.unit.orchestrator.pipeline.pipeline_room import (
     think,
 )
 from tests.unit.orchestrator.turns.test_approvals import REMOVE, asking, until_it_waits
-from tests.unit.samples import hit
+from tests.unit.samples import passage
 
 ADDED = "And in which street?"
 STEER = Control(user="alice", turn_id="t42", action="steer", text=ADDED)
@@ -259,7 +259,7 @@ async def test_a_cancelled_turn_keeps_what_was_said_last(make_room: Rooms) -> No
 async def test_what_nerves_compress_is_what_bears_on_all_that_was_said(make_room: Rooms) -> None:
     halt = Halt("gate")
     model = Halting(halt)
-    many = [hit(number, f"Mira said {number}.", score=1 - number / 100) for number in range(1, 9)]
+    many = [passage(number, f"Mira said {number}.", score=1 - number / 100) for number in range(1, 9)]
     memory = HaltingShelf(halt, many)
     rules = recipe("compress = true\nbudget.context_passages = 2")
     room = make_room(model, memory=memory, recipe=rules, tools=[LOOKUP])

@@ -25,8 +25,9 @@ from shared.contract.requests import (
     Generate,
     Generated,
     GetTurn,
-    Hit,
     ListUnended,
+    Recall,
+    Recalled,
 )
 from tests.unit.orchestrator.orchestrator_room import Parrot, Room, Shelf, Talker, generated
 
@@ -263,10 +264,10 @@ async def test_a_turn_that_would_rather_not_wait_is_refused_while_its_session_is
 
 async def test_a_turn_is_steered_until_its_answer_begins(tmp_path: Path) -> None:
     class Slow(Shelf):
-        async def search(self, user: str, query: str, *, limit: int) -> list[Hit]:
+        async def recall(self, request: Recall) -> Recalled:
             looking.set()
             await go_on.wait()
-            return []
+            return Recalled()
 
     looking, go_on = asyncio.Event(), asyncio.Event()
     room = Room(tmp_path / "turns", Slow(), Talker())

@@ -11,7 +11,7 @@ from shared.contract.errors import Refused, Transient
 from shared.contract.events import SourcesFound, TurnCancelled, TurnFailed, TurnSaved
 from shared.contract.requests import Generate, Generated, GetDocument, GetTurn
 from tests.unit.orchestrator.orchestrator_room import Parrot, Room, Shelf, Talker, generated
-from tests.unit.samples import hit
+from tests.unit.samples import passage
 
 
 class Rooms:
@@ -108,7 +108,7 @@ async def test_a_turn_that_is_asked_for_again_is_not_answered_again(room: Room) 
 
 
 async def test_what_memory_found_is_put_before_the_model_and_named_as_the_source(rooms: Rooms) -> None:
-    room = rooms.room(Shelf([hit(3, "Mira lives in Lisbon.")]))
+    room = rooms.room(Shelf([passage(3, "Mira lives in Lisbon.")]))
 
     saved = await room.hand_in(7, "Where does Mira live?")
 
