@@ -29,15 +29,21 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The passages that were used; None where the engine cannot tell."""
     quoted: bool = False
     """True where the answer only repeats its sources."""
+    instead_of_text: str = ""
+    """What an answer without text has instead of it, in words; empty where the engine cannot tell."""
 
 
 class Engine(Protocol):
     """Answers chats, many at the same time. Closing the generator ends the generation at once."""
 
     name: str
-    context_tokens: int
     holds_prefixes: bool
     """Another prompt that begins as this one did is answered sooner here than by another worker."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Of the longest prompt with its answer."""
+        ...
 
     @property
     def waiting(self) -> int:

@@ -63,7 +63,10 @@ class InferenceSettings(CommonSettings):
         30.0, gt=0, le=3600, description="longest wait between two of its tokens, in seconds"
     )
     openai_retries: int = Field(
-        3, ge=0, le=20, description="further attempts while no token has come (connection errors, 429, 5xx)"
+        3,
+        ge=0,
+        le=20,
+        description="further attempts while no token has come; at most 2 of what may be charged for",
     )
     openai_context_tokens: int = Field(
         8192,

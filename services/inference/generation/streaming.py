@@ -10,8 +10,9 @@ from nats.errors import Error as NatsError
 
 from services.inference.generation.coalescing import Coalescer
 from services.inference.ports import Delta, Engine, Finished
+from services.inference.text.visible import is_visible
 from shared.bus.endpoints import Send
-from shared.contract.errors import Transient
+from shared.contract.errors import Refused, Transient
 from shared.contract.events import OutputDelta, Usage, encode
 from shared.contract.requests import Generate, Generated, StillGenerating
 from shared.process import metrics
@@ -115,7 +116,10 @@ class StreamedGeneration:
             await send(StillGenerating(output_tokens=self._tokens))
 
     async def _answer(self) -> Generated:
-        """Called when the reading is over. Raises what ended it. After an abort, returns the text so far."""
+        """Called when the reading is over. Raises what ended it, and Refused for an answer without text.
+
+        After an abort, returns the text so far.
+        """
         if self.reading.cancelled():
             if self._gave_up is not None:
                 raise self._gave_up
@@ -125,8 +129,11 @@ class StreamedGeneration:
         else:
             finished = self.reading.result()
         self._count(finished.usage)
+        text = "".join(self._text)
+        if finished.reason != "abort" and not is_visible(text):
+            raise Refused(502, _why_empty(finished))
         return Generated(
-            text="".join(self._text),
+            text=text,
             model=finished.model,
             finish_reason=finished.reason,
             usage=finished.usage,
@@ -153,3 +160,9 @@ class StreamedGeneration:
             return self._request.model or (await self._engine.models())[0]
         except Transient:
             return self._engine.name
+
+
+def _why_empty(finished: Finished) -> str:
+    why = finished.instead_of_text or "it ended without a word"
+    limit = " (max_tokens was reached)" if finished.reason == "length" else ""
+    return f"{finished.model} gave an empty answer: {why}{limit}"

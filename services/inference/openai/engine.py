@@ -2,37 +2,28 @@
 one."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
 
 import aiohttp
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
+from services.inference.openai.attempts import AnotherTry, Attempts
 from services.inference.openai.chat_request import Guiding, chat_body, refuses_guiding
-from services.inference.openai.chat_stream import ChatStream, StreamError, error_message
-from services.inference.openai.models import served_models
+from services.inference.openai.chat_stream import ChatStream, CutOff
+from services.inference.openai.events import NotAnAnswer
+from services.inference.openai.failures import failure_of, failure_of_status
+from services.inference.openai.models import ServerModels
+from services.inference.openai.server_errors import ServerError, reason_of, retry_after
 from services.inference.openai.tokens import ServerTokens
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
-from services.inference.text.thinking import ThoughtFilter
+from services.inference.text.thinking import NEVER_ANSWERED, ThoughtFilter
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import Usage, encode
 from shared.contract.requests import Generate, TokenCounts
-from shared.process.retrying import error_of
 
-_LATER = frozenset({408, 425, 429})
-_BAD_KEY = frozenset({401, 403})
-_LONGEST_PAUSE_SECONDS = 8.0
 _END_SECONDS = 0.05
-
-
-class _AnotherTry(Exception):
-    """The server failed before the first token, in a way that another try may not."""
-
-    def __init__(self, reason: str, after: float = 0.0) -> None:
-        super().__init__(reason)
-        self.after = after
 
 
 class OpenAiEngine:
@@ -47,7 +38,7 @@ class OpenAiEngine:
         self._url = settings.openai_base_url.rstrip("/")
         self._http = http
         self._tokens = ServerTokens(self._url, http, settings.request_timeout_seconds / 2)
-        self.context_tokens = settings.openai_context_tokens
+        self._models = ServerModels(self._url, http, settings)
 
     @classmethod
     @asynccontextmanager
@@ -62,61 +53,54 @@ class OpenAiEngine:
             yield cls(settings, http)
 
     async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(_AnotherTry),
-            stop=stop_after_attempt(1 + self._settings.openai_retries),
-            wait=_pause_seconds,
-            reraise=True,
-        )
-        try:
-            async for attempt in tries:
-                with attempt:
-                    async with aclosing(self._attempt(request)) as parts:
-                        async for part in parts:
-                            yield part
-                    return
-        except _AnotherTry as failure:
-            raise Transient(str(failure)) from failure
+        attempts = Attempts(self._settings.openai_retries)
+        while True:
+            try:
+                async with aclosing(self._attempt(request)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            except AnotherTry as failure:
+                pause = attempts.pause_after(failure)
+            await asyncio.sleep(pause)
 
     async def _attempt(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        """Makes one try. Raises _AnotherTry only while nothing was yielded."""
-        model = request.model or self._settings.model or await self._first_model()
+        """Makes one try. Raises AnotherTry only while nothing was yielded."""
+        model = request.model or await self._default_model()
         stream, thoughts = ChatStream(), ThoughtFilter()
         try:
             async with aclosing(self._guided_pieces(request, model, stream)) as pieces:
                 async for text in pieces:
                     yield Delta(thoughts.feed(text), 1)
-        except (aiohttp.ClientError, StreamError, TimeoutError) as error:
-            if not stream.ended:
-                raise self._failure(stream, error) from error
+        except (aiohttp.ClientError, ServerError, NotAnAnswer, CutOff, TimeoutError) as error:
+            if stream.end is None:
+                raise failure_of(error, self._url, stream.pieces) from error
         if rest := thoughts.end():
             yield Delta(rest, 0)
-        yield Finished(
-            reason=stream.reason or "stop",
+        yield self._finished(stream, model, is_thinking=thoughts.is_thinking)
+
+    def _finished(self, stream: ChatStream, model: str, *, is_thinking: bool) -> Finished:
+        if stream.end is None or stream.end == "filtered":
+            raise Refused(
+                502, f"the content filter of {self._url} ended the answer after {stream.pieces} tokens"
+            )
+        tokens = stream.tokens
+        return Finished(
+            reason=stream.end,
             model=model,
             usage=Usage(
-                input_tokens=stream.usage.prompt_tokens if stream.usage else 0,
-                output_tokens=stream.usage.completion_tokens if stream.usage else stream.pieces,
-                cached_tokens=stream.usage.cached_tokens if stream.usage else 0,
+                input_tokens=tokens.prompt or 0,
+                output_tokens=stream.pieces if tokens.completion is None else tokens.completion,
+                cached_tokens=tokens.cached or 0,
             ),
+            instead_of_text=NEVER_ANSWERED if is_thinking else stream.besides,
         )
 
-    def _failure(self, stream: ChatStream, error: Exception) -> Exception:
-        silent = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
-        if stream.pieces:
-            what = "fell silent" if silent else f"broke off ({error})"
-            return Refused(504 if silent else 502, f"{self._url} {what} after {stream.pieces} tokens")
-        if isinstance(error, StreamError) and 400 <= error.status < 500 and error.status not in _LATER:
-            return Refused(error.status, str(error))
-        if silent:  # Not tried again: a server that is this late is overloaded already.
-            return Transient(f"no first token from {self._url} in time", retry_in=5.0)
-        return _AnotherTry(f"{self._url} failed: {error or type(error).__name__}")
-
-    async def _first_model(self) -> str:
+    async def _default_model(self) -> str:
         try:
             return (await self.models())[0]
         except Transient as error:
-            raise _AnotherTry(str(error)) from error
+            raise AnotherTry(str(error), may_be_paid=False) from error
 
     async def _guided_pieces(
         self, request: Generate, model: str, stream: ChatStream
@@ -156,12 +140,12 @@ class OpenAiEngine:
                     yield text
                 if stream.events > events:  # A comment shows that the server lives, not that it generates.
                     deadline = clock() + self._silence_allowed(stream)
+            for text in stream.close():
+                yield text
             # A response that was read to its end leaves its connection for the next request.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_END_SECONDS):
                     await response.content.read()
-        if not stream.ended:
-            raise StreamError("the stream stopped without an end")
 
     def _silence_allowed(self, stream: ChatStream) -> float:
         if stream.pieces:
@@ -169,46 +153,24 @@ class OpenAiEngine:
         return self._settings.openai_first_token_timeout_seconds
 
     async def _raise_for(self, response: aiohttp.ClientResponse) -> None:
-        if response.status == 200:
+        # A redirect made another request of it: one without the prompt.
+        status = response.status if response.method == "POST" else response.history[0].status
+        if status == 200:
             return
-        reason = error_message(await response.content.read(16_384))
-        if response.status in _LATER or response.status >= 500:
-            raise _AnotherTry(f"{self._url} answers {response.status}: {reason}", _retry_after(response))
-        if response.status in _BAD_KEY:
-            # Not passed on as 401 or 403: the user would think that their own key is wrong.
-            raise Refused(502, f"the model server does not accept OPENAI_API_KEY: {reason}")
-        if response.status < 400:
-            raise Refused(502, f"{self._url} answers {response.status}; is OPENAI_BASE_URL right?")
-        raise Refused(response.status, reason, "model" if response.status == 404 else None)
+        reason = reason_of(await response.content.read(16_384))
+        after = retry_after(response.headers, datetime.now(UTC))
+        raise failure_of_status(status, reason, self._url, after)
 
     async def count_tokens(self, texts: Sequence[str], model: str | None) -> TokenCounts:
-        model = model or self._settings.model or (await self.models())[0]
-        return await self._tokens.count(texts, model)
+        return await self._tokens.count(texts, model or (await self.models())[0])
 
     async def models(self) -> list[str]:
-        """Raises Transient where the server does not list its models."""
-        timeout = self._settings.openai_connect_timeout_seconds
-        served = await served_models(self._url, self._http, timeout)
-        default = self._settings.model or (served[0].id if served else None)
-        if default is None:
-            raise Transient(f"{self._url} serves no model yet", retry_in=5.0)
-        for model in served:
-            if model.id == default and model.max_model_len is not None:
-                self.context_tokens = model.max_model_len
-        return [default, *(model.id for model in served if model.id != default)]
+        """MODEL alone where the server does not list its models. Raises Transient where that is not set."""
+        return await self._models.names()
+
+    @property
+    def context_tokens(self) -> int:
+        return self._models.context_tokens
 
     async def check(self) -> None:
-        await self.models()
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else 0.0
-
-
-def _pause_seconds(tries: RetryCallState) -> float:
-    """Doubles from half a second, less up to a half by jitter; longer where the server says `Retry-After`."""
-    failure = error_of(tries)
-    wanted = failure.after if isinstance(failure, _AnotherTry) else 0.0
-    jitter = random.uniform(0.5, 1.0)  # noqa: S311  # no secret
-    return min(max(0.25 * 2.0**tries.attempt_number * jitter, wanted), _LONGEST_PAUSE_SECONDS)
+        await self._models.check()

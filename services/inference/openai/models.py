@@ -1,12 +1,18 @@
-"""The list of models of an OpenAI-compatible server."""
+"""The models of an OpenAI-compatible server: MODEL, and the list that it may have at `/models`."""
 
 import asyncio
 
 import aiohttp
 import msgspec
 
-from services.inference.openai.chat_stream import error_message
+from services.inference.openai.events import shown
+from services.inference.openai.server_errors import reason_of
+from services.inference.settings import InferenceSettings
 from shared.contract.errors import Transient
+
+_NO_LIST = frozenset({403, 404, 405, 501})
+"""The server answers, and keeps no list, or not for this key. It may answer chats."""
+_SET_MODEL = "Set MODEL to the name of the model, or correct OPENAI_BASE_URL"
 
 
 class ServedModel(msgspec.Struct, frozen=True):
@@ -16,19 +22,70 @@ class ServedModel(msgspec.Struct, frozen=True):
 
 
 class _List(msgspec.Struct, frozen=True):
-    data: list[ServedModel]
+    data: list[ServedModel] | None
 
 
-async def served_models(url: str, http: aiohttp.ClientSession, timeout_seconds: float) -> list[ServedModel]:
-    """Raises Transient where the server does not list its models."""
-    try:
-        async with asyncio.timeout(timeout_seconds), http.get(f"{url}/models") as response:
-            body = await response.read()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Transient(f"{url} is not reachable: {error or type(error).__name__}") from error
-    if response.status != 200:
-        raise Transient(f"{url}/models answers {response.status}: {error_message(body)}")
-    try:
-        return msgspec.json.decode(body, type=_List).data
-    except msgspec.DecodeError as error:
-        raise Transient(f"{url}/models answers no list of models ({error})") from error
+class _NoList(Transient):
+    """The server is there, and does not say which models it has."""
+
+
+class ServerModels:
+    def __init__(self, url: str, http: aiohttp.ClientSession, settings: InferenceSettings) -> None:
+        self._url = url
+        self._http = http
+        self._default = settings.model
+        self._timeout_seconds = settings.openai_connect_timeout_seconds
+        self.context_tokens = settings.openai_context_tokens
+
+    async def names(self) -> list[str]:
+        """The default first. Raises Transient where MODEL is not set and the server names none."""
+        try:
+            served = await self._served()
+        except Transient:
+            if self._default is None:
+                raise
+            served = []
+        default = self._default or served[0].id
+        for model in served:
+            if model.id == default and model.max_model_len:
+                self.context_tokens = model.max_model_len
+        return [default, *(model.id for model in served if model.id != default)]
+
+    async def check(self) -> None:
+        """Raises Transient where no generation can start. It can without a list, where MODEL is set."""
+        try:
+            await self._served()
+        except _NoList:
+            if self._default is None:
+                raise
+
+    async def _served(self) -> list[ServedModel]:
+        """At least one. Raises Transient."""
+        status, body = await self._answer()
+        where = f"{self._url}/models"
+        if status != 200:
+            error = _NoList if status in _NO_LIST else Transient
+            raise error(f"{where} answers {status}: {reason_of(body).message}. {_SET_MODEL}", retry_in=5.0)
+        if body.lstrip().startswith(b"<"):
+            raise Transient(f"OPENAI_BASE_URL={self._url} is no model server: {where} answers {shown(body)}")
+        try:
+            found = msgspec.json.decode(body, type=_List | list[ServedModel] | None)
+        except msgspec.DecodeError as error:
+            raise _NoList(f"{where} answers no list of models ({error}). {_SET_MODEL}") from error
+        served = found.data if isinstance(found, _List) else found
+        if not served:
+            raise _NoList(f"{self._url} serves no model yet. {_SET_MODEL}", retry_in=5.0)
+        return served
+
+    async def _answer(self) -> tuple[int, bytes]:
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._http.get(f"{self._url}/models") as response,
+            ):
+                return response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Transient(
+                f"{self._url} is not reachable ({error or type(error).__name__}). "
+                "Start the model server, or correct OPENAI_BASE_URL"
+            ) from error

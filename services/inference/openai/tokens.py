@@ -7,7 +7,7 @@ from http import HTTPStatus
 import aiohttp
 import msgspec
 
-from services.inference.openai.chat_stream import error_message
+from services.inference.openai.server_errors import reason_of
 from services.inference.text.token_estimate import estimate_all
 from shared.contract.errors import Refused
 from shared.contract.events import encode
@@ -59,7 +59,7 @@ class ServerTokens:
             except msgspec.DecodeError as error:
                 raise _NotCounted from error
         if response.status in _NO_SUCH_PLACE:
-            reason = error_message(answer)
+            reason = reason_of(answer).message
             if "model" in reason:
                 raise Refused(404, reason, "model")
             self._may_count = False

@@ -4,6 +4,7 @@ from typing import Literal
 
 OPEN = "<think>"
 _CLOSE = "</think>"
+NEVER_ANSWERED = f"its thought never came to {_CLOSE}"
 
 
 class ThoughtFilter:
@@ -25,6 +26,11 @@ class ThoughtFilter:
         if self._at == "gap" and (said := self._unread.lstrip()):
             self._at, self._unread = "answer", said
         return self._release() if self._at == "answer" else ""
+
+    @property
+    def is_thinking(self) -> bool:
+        """The thought has not ended."""
+        return self._at == "thought"
 
     def end(self) -> str:
         """Returns text that waited because it could have been the beginning of a thought."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from services.inference.ports import Delta, Finished
 from services.inference.settings import InferenceSettings
-from services.inference.text.thinking import OPEN, ThoughtFilter
+from services.inference.text.thinking import NEVER_ANSWERED, OPEN, ThoughtFilter
 from services.inference.vllm.chat import prompt_of
 from services.inference.vllm.loading import EngineLoad, load
 from services.inference.vllm.sampling import sampling_of, stream_interval
@@ -17,7 +17,11 @@ from shared.contract.events import Usage
 from shared.contract.requests import Generate, TokenCounts
 
 log = logging.getLogger(__name__)
-_REASONS: dict[str | None, Literal["stop", "length", "abort"]] = {"length": "length", "abort": "abort"}
+_REASONS: dict[str | None, Literal["stop", "length", "abort"]] = {
+    "stop": "stop",
+    "length": "length",
+    "abort": "abort",
+}
 _TOKENS_OF_A_TAG = 12
 """Enough, also where the tokenizer spells the tag letter by letter and a line break follows it."""
 _SHUTDOWN_SECONDS = 5.0
@@ -104,11 +108,14 @@ class VllmEngine:
                     yield Delta(text, len(completion.token_ids))
         if thoughts is not None and (rest := thoughts.end()):
             yield Delta(rest, 0)
+        if reason not in _REASONS:
+            raise Refused(502, f"vLLM ended the answer with finish_reason {reason!r} after {tokens} tokens")
         yield Finished(
-            reason=_REASONS.get(reason, "stop"),
+            reason=_REASONS[reason],
             model=self._model,
             usage=Usage(input_tokens=prompt_tokens, output_tokens=tokens, cached_tokens=cached_tokens),
             queue_seconds=queue_seconds,
+            instead_of_text=NEVER_ANSWERED if thoughts is not None and thoughts.is_thinking else "",
         )
 
     def _thoughts_of(self, request: Generate, prompt: list[int]) -> ThoughtFilter | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.contracts.inference.raw_answers import RawAnswer
+
 MODEL = "parrot"
 
 
@@ -16,7 +18,7 @@ class ChatServer:
 
     Entries: an HTTP status to answer with, "drop" to close without an answer, "drop mid-stream" to close
     after two words, "error in stream", "refusal in stream", "silence" to say nothing more, "silence
-    mid-stream", and "think" to send what it thinks before it answers.
+    mid-stream", "think" to send what it thinks before it answers, and a RawAnswer.
     """
 
     def __init__(self) -> None:
@@ -27,7 +29,9 @@ class ChatServer:
         """Cached tokens of every prompt, as vLLM reports them with --enable-prompt-tokens-details."""
         self.tokenizes = True
         self.takes_schemas = True
-        self.script: list[int | str] = []
+        self.script: list[int | str | RawAnswer] = []
+        self.listing: RawAnswer | None = None
+        """What `/models` answers, where it is not the usual list."""
         self.answer: str | None = None
         """The answer to a prompt that asks for JSON."""
         self.bodies: list[dict[str, Any]] = []
@@ -37,7 +41,9 @@ class ChatServer:
         self.running = 0
         self.left_early = 0
 
-    async def models(self, request: web.Request) -> web.Response:
+    async def models(self, request: web.Request) -> web.StreamResponse:
+        if self.listing is not None:
+            return await self.listing.send(request)
         return web.json_response(
             {"object": "list", "data": [{"id": MODEL, "max_model_len": 4096}, {"id": "parrot-2"}]}
         )
@@ -58,6 +64,8 @@ class ChatServer:
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
         step = self.script.pop(0) if self.script else "well"
+        if isinstance(step, RawAnswer):
+            return await step.send(request)
         if isinstance(step, int):
             return web.json_response({"error": {"message": f"scripted {step}", "code": step}}, status=step)
         if body["model"] not in {MODEL, "parrot-2"}:

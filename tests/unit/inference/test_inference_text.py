@@ -1,6 +1,7 @@
 """How text leaves the worker and how a server's stream is read: the pure parts."""
 
 import json
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.inference.generation.coalescing import Coalescer
-from services.inference.openai.chat_stream import ChatStream, StreamError, error_message
+from services.inference.openai.chat_stream import ChatStream
+from services.inference.openai.server_errors import Reason, ServerError, reason_of, retry_after
+from services.inference.text.visible import is_visible
 from services.inference.vllm.sampling import stream_interval
 
 INTERVAL = 0.01
@@ -89,9 +92,8 @@ def test_it_does_not_matter_how_the_network_cuts_a_stream(words: list[str], cuts
 
     assert read == words
     assert stream.pieces == len(words)
-    assert stream.ended
     assert stream.done
-    assert stream.reason == "stop"
+    assert stream.end == "stop"
 
 
 @pytest.mark.parametrize(
@@ -99,11 +101,11 @@ def test_it_does_not_matter_how_the_network_cuts_a_stream(words: list[str], cuts
     [
         (b'data: {"error": {"message": "out of memory"}}\n', "out of memory"),
         (b'data: {"error": "out of memory"}\n', "out of memory"),
-        (b"data: <html>\n", "not a chat completion chunk"),
+        (b'data: {"object": "error", "message": "out of memory"}\n', "out of memory"),
     ],
 )
 def test_an_error_in_a_stream_is_said(line: bytes, message: str) -> None:
-    with pytest.raises(StreamError, match=message):
+    with pytest.raises(ServerError, match=message):
         list(ChatStream().feed(line))
 
 
@@ -113,9 +115,73 @@ def test_an_error_in_a_stream_is_said(line: bytes, message: str) -> None:
         (b'{"error": {"message": "too long", "type": "x"}}', "too long"),
         (b'{"error": "too long"}', "too long"),
         (b"404 page not found\n", "404 page not found"),
-        (b'{"detail": "Not Found"}', '{"detail": "Not Found"}'),
+        (b'{"detail": "Not Found"}', "Not Found"),
+        (b'[{"error": {"message": "too long"}}]', "too long"),
+        (b'{"object": "error", "message": "too long"}', "too long"),
+        (b'{"ok": false}', '{"ok": false}'),
         (b"", "no reason given"),
     ],
 )
 def test_a_refusal_is_read_in_each_usual_form(body: bytes, message: str) -> None:
-    assert error_message(body) == message
+    assert reason_of(body).message == message
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason("slow down", "429"), 429),
+        (Reason("slow down", "rate_limit_exceeded"), 429),
+        (Reason("busy", "overloaded_error"), 503),
+        (Reason("no", "invalid_request_error null"), 400),
+        (Reason("who knows", "server_error"), 500),
+        (Reason("who knows", "7"), 500),
+    ],
+)
+def test_the_status_of_an_error_is_read_from_its_codes(reason: Reason, status: int) -> None:
+    assert reason.status == status
+
+
+@pytest.mark.parametrize(
+    ("reason", "after", "is_used_up"),
+    [
+        (Reason("Please pay.", "insufficient_quota"), 0.0, True),
+        (Reason("Please pay.", "insufficient_quota"), 20.0, True),
+        (Reason("Please pay.", "billing_hard_limit_reached"), 0.0, True),
+        (Reason("You exceeded your current quota, please check your plan."), 0.0, True),
+        (Reason("You exceeded your current quota, please retry in 7 s."), 7.0, False),
+        (Reason("Your credit balance is too low."), 0.0, True),
+        (Reason("Rate limit reached for requests per minute.", "rate_limit_exceeded"), 0.0, False),
+    ],
+)
+def test_a_quota_that_is_used_up_is_told_from_a_limit_per_minute(
+    reason: Reason, after: float, is_used_up: bool
+) -> None:
+    assert reason.is_used_up(after) is is_used_up
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2.0),
+        ("2.5", 2.5),
+        (" 0.25 ", 0.25),
+        ("-3", 0.0),
+        ("nan", 0.0),
+        ("inf", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+        ("Tue, 01 Dec 2026 01:00:30 GMT", 30.0),
+        ("Tue, 01 Dec 2026 00:00:00 GMT", 0.0),
+        ("Tue, 01 Dec 2026 01:00:30 -0000", 0.0),
+    ],
+)
+def test_the_pause_that_a_server_asks_for_is_read_in_each_form(value: str, seconds: float) -> None:
+    assert retry_after({"Retry-After": value}, datetime(2026, 12, 1, 1, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "has_words"),
+    [("", False), (" \n\t", False), ("\u200b\ufeff", False), ("\u00a0", False), ("0", True), (" 好 ", True)],
+)
+def test_blanks_and_marks_without_a_shape_are_no_answer(text: str, has_words: bool) -> None:
+    assert is_visible(text) is has_words
