@@ -10,8 +10,11 @@ from cli.imports import commands as imports
 from cli.memory import commands as memory
 from cli.run import commands as run
 from cli.terminal.failure import CommandFailed
-from cli.terminal.output import print_error
+from cli.terminal.output import allow_any_encoding, print_error, print_note
 from cli.upkeep import commands as upkeep
+
+_WARNS = ("up", "status", "config")
+_BY_SETTINGS_ALONE = ("up", "config")
 
 app = typer.Typer(
     help="Pandora: a lasting assistant out of a stateless model server.",
@@ -19,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
 for commands in (run.app, ask.app, memory.app, upkeep.app, config.app):
     app.add_typer(commands)
 app.add_typer(memory.memories, name="memories")
@@ -27,16 +31,37 @@ app.add_typer(imports.app, name="import")
 app.add_typer(upkeep.dead, name="dead")
 
 
+@app.callback()
+def before_each(context: typer.Context) -> None:
+    command = context.invoked_subcommand
+    if command in _WARNS:
+        from cli.config.unread import unread_names  # takes half a second to import
+
+        for line in unread_names():
+            print_note(line)
+    if command not in _BY_SETTINGS_ALONE:
+        from cli.client.installation import adopt_addresses
+
+        adopt_addresses()
+
+
 def main() -> None:
     """Runs one command. An error that the user can correct is printed on stderr, without a traceback."""
+    allow_any_encoding()
     try:
         app()
     except CommandFailed as error:
         for line in (str(error), *error.tail):
             print_error(line)
         sys.exit(error.exit_status)
+    except UnicodeEncodeError as error:  # Of an argument whose bytes are no text.
+        print_error(
+            f"{error.object!r} is not UTF-8 and cannot be sent. "
+            "Set your terminal to UTF-8, such as LANG=C.UTF-8."
+        )
+        sys.exit(2)
     except Exception as error:
-        from shared.process.settings import SettingsError  # takes a quarter of a second to import
+        from shared.process.environment import SettingsError  # `--help` needs no settings
 
         if not isinstance(error, SettingsError):
             raise

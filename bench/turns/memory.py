@@ -143,7 +143,7 @@ class _Clients:
         for sample in self.samples:
             sizes = [kind[part] for kind in (sample.bytes, sample.private) for part in PARTS]
             rows.append([str(sample.turns), f"{sample.seconds:.1f}", *(f"{n / _MB:.1f}" for n in sizes)])
-        Path(path).write_text("".join(",".join(row) + "\n" for row in rows))
+        Path(path).write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _sessions(client: int) -> Iterator[str]:

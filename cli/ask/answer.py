@@ -1,5 +1,6 @@
 """`pandora ask`: the answer of a turn on the terminal as it comes, then its sources."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -29,7 +30,7 @@ async def ask_and_show(asked: Asked, images: Sequence[Path], *, as_json: bool) -
         approving = Approving(gateway, asked, print_note, confirm)
         write, note = (_ignored, _ignored) if as_json else (print_piece, print_note)
         async with aclosing(stream_turn(gateway, asked)) as events:
-            last = await show(events, write, note, approving.answer)
+            last = await show(noting_silence(events, note), write, note, approving.answer)
     if as_json:
         print_json(last)
     elif "session_id" not in asked.body:
@@ -38,6 +39,27 @@ async def ask_and_show(asked: Asked, images: Sequence[Path], *, as_json: bool) -
 
 def _ignored(text: str) -> None:
     """Of JSON the last event alone is printed."""
+
+
+async def noting_silence(
+    events: AsyncIterator[Event], note: Callable[[str], None], *, seconds: float = 10.0
+) -> AsyncIterator[Event]:
+    """Yields the events. Says once that nothing comes, and what the user can do."""
+    said = False
+    while True:
+        following = asyncio.ensure_future(anext(events, None))
+        try:
+            if not (await asyncio.wait({following}, timeout=seconds))[0] and not said:
+                note(
+                    f"Nothing came for {seconds:g} s. See `pandora status`. Ctrl-C leaves; the turn goes on."
+                )
+                said = True
+            event = await following
+        finally:
+            following.cancel()
+        if event is None:
+            return
+        yield event
 
 
 async def show(

@@ -1,7 +1,7 @@
 """The gateway over HTTP, with a key, and with errors that say what to do next."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -30,7 +30,11 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     total: float | None = None
 
 
-SHORT: Final = Patience(total=30.0)
+SHORT: Final = Patience(total=9.0)
+OF_GATEWAY: Final = "/healthz"
+OF_ORCHESTRATOR: Final = "/v1/queue?limit=1"
+OF_INDEXER: Final = "/v1/memories?limit=1"
+"""Short questions that each of them answers."""
 
 
 def silent_for(seconds: float) -> Patience:
@@ -121,7 +125,15 @@ async def gateway_at(url: str, key: str | None, patience: Patience = SHORT) -> A
 
 
 @asynccontextmanager
-async def own_gateway(patience: Patience = SHORT) -> AsyncIterator[Gateway]:
-    """Gives the gateway that the settings name. Raises SettingsError."""
+async def own_gateway(patience: Patience = SHORT, *, needs: Sequence[str] = ()) -> AsyncIterator[Gateway]:
+    """Gives the gateway that the settings name. Raises SettingsError.
+
+    Before a long answer, whose wait has no end, short questions show that all is there that it `needs`.
+    Raises GatewayError where one of them is not answered.
+    """
+    if patience.total is None:
+        for question in needs or [OF_GATEWAY]:
+            async with Gateway(gateway_url(), gateway_key(), SHORT).open("GET", question):
+                pass
     async with gateway_at(gateway_url(), gateway_key(), patience) as gateway:
         yield gateway

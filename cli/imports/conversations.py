@@ -11,7 +11,7 @@ from typing import IO
 
 import msgspec
 
-from cli.client.gateway import own_gateway
+from cli.client.gateway import OF_INDEXER, own_gateway
 from cli.imports.formats.recognition import Conversations, UnknownFormat, read_conversations
 from cli.imports.sending import SLOW, Answer, Importer, send_all
 from cli.terminal.failure import CommandFailed
@@ -50,7 +50,7 @@ def _send_all(found: Conversations, user: str | None, total: Answer, *, show: bo
 
 
 async def _send(found: Conversations, user: str | None, total: Answer, *, show: bool) -> None:
-    async with own_gateway(SLOW) as gateway:
+    async with own_gateway(SLOW, needs=[OF_INDEXER]) as gateway:
         with progress_bar("messages", show=show) as progress:
             task = progress.add_task("", total=found.total)
             importer = Importer(gateway, user)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from cli.client.gateway import Gateway, own_gateway, text_body
+from cli.client.gateway import OF_INDEXER, Gateway, own_gateway, text_body
 from cli.imports.sending import NDJSON, SLOW, Answer, BadLine, Importer, send_all
 from cli.memory.exports import read_manifest
 from cli.terminal.failure import CommandFailed
@@ -62,7 +62,7 @@ def import_export(file: Path, user: str | None) -> bool:
 async def _import(
     opened: zipfile.ZipFile, user: str | None, counts: dict[str, int], messages: Answer, memories: Memories
 ) -> None:
-    async with own_gateway(SLOW) as gateway:
+    async with own_gateway(SLOW, needs=[OF_INDEXER]) as gateway:
         with spinner("Importing") as say:
             with opened.open("messages.ndjson") as lines:
                 of_messages = f"of {counts['messages']:,} messages"

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from rich.filesize import decimal
 
-from cli.client.gateway import own_gateway, silent_for
+from cli.client.gateway import OF_ORCHESTRATOR, own_gateway, silent_for
 from cli.terminal.output import print_text
 from cli.terminal.progress import spinner
 
@@ -30,7 +30,7 @@ async def archive_turns(older_than_days: float | None, *, dry_run: bool) -> None
 async def _archive(query: dict[str, str]) -> tuple[int, int, int]:
     """Asks again until no turn is left. Returns the turns, and their bytes before and after."""
     turns = before = after = 0
-    async with own_gateway(_SLOW) as gateway:
+    async with own_gateway(_SLOW, needs=[OF_ORCHESTRATOR]) as gateway:
         with spinner("Archiving") as say:
             while True:
                 reply = await gateway.call("POST", f"/v1/admin/archive?{urlencode(query)}")

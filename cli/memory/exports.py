@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 from rich.filesize import decimal
 
-from cli.client.gateway import own_gateway, silent_for
+from cli.client.gateway import OF_INDEXER, OF_ORCHESTRATOR, own_gateway, silent_for
 from cli.terminal.failure import CommandFailed
 from cli.terminal.output import counted, print_text
 from cli.terminal.progress import spinner
@@ -64,7 +64,10 @@ def _export(file: Path, user: str | None) -> dict[str, Any]:
 async def _download(file: IO[bytes], user: str | None) -> None:
     path = f"/v1/users/{quote(user, safe='') if user else 'me'}/export"
     with spinner("Exporting") as say:
-        async with own_gateway(_SLOW) as gateway, gateway.open("GET", path) as response:
+        async with (
+            own_gateway(_SLOW, needs=[OF_ORCHESTRATOR, OF_INDEXER]) as gateway,
+            gateway.open("GET", path) as response,
+        ):
             async for chunk in response.pieces():
                 file.write(chunk)
                 say(decimal(file.tell()))

@@ -10,6 +10,7 @@ import time
 
 from cli.run.launcher import end_leftovers, open_folder
 from cli.run.panel import ready_panel
+from cli.run.processes import LOGGED
 from cli.run.run_folder import AlreadyRunning, RunFolder, StackState
 from cli.run.supervisor import LaunchError, stop_deadlines
 from cli.terminal.output import console, print_text
@@ -42,6 +43,7 @@ def start_in_background(folder: RunFolder, *options: str) -> StackState:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | LOGGED,
         )
     while launcher.poll() is None:
         state = folder.read_state()

@@ -15,9 +15,9 @@ from cli.run.run_folder import RunFolder, StackState
 from cli.run.supervisor import LaunchError, Supervisor
 from cli.terminal.output import console
 from deploy.local.nats import refuse_the_other_store
-from deploy.local.settings import StackSettings
+from deploy.local.settings import StackSettings, addresses_of
 from deploy.local.stack import declare_parts
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _LEFTOVER_SECONDS = 6.0
 
@@ -36,6 +36,7 @@ def launch(settings: StackSettings) -> int:
             launcher=born,
             started_at=datetime.fromtimestamp(born.created, UTC),
             cluster=settings.cluster,
+            addresses=addresses_of(settings),
         )
         supervisor = Supervisor(
             parts,

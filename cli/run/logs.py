@@ -11,7 +11,8 @@ import msgspec
 from cli.run.run_folder import RunFolder
 from cli.terminal.output import print_text
 from deploy.local.settings import LocalSettings
-from shared.process.settings import SettingsError, load
+from shared.process.environment import SettingsError
+from shared.process.settings import load
 
 _POLL_SECONDS = 0.2
 Write = Callable[[str, str], None]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import psutil
 
 from deploy.local.parts import Listener, Part
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 def check_ports(parts: Iterable[Part]) -> None:

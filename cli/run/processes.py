@@ -4,11 +4,13 @@ import contextlib
 import os
 import signal
 import time
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 import psutil
 
+LOGGED: Final = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+"""For a process that writes to a log: each line at once, in UTF-8 whatever the terminal has."""
 _CLOCK_SLACK_SECONDS = 2.0
 """The time of birth is counted from the boot time. That changes a little when the clock is set."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.client.installation import LOCK, STATE, holder_of
 from cli.run.processes import ProcessId
 from cli.terminal.failure import CommandFailed
 
@@ -49,6 +50,8 @@ class StackState(msgspec.Struct, kw_only=True):
     started_at: datetime
     cluster: bool = False
     """Started by `pandora up --cluster`."""
+    addresses: dict[str, str] = {}
+    """The settings that say where the parts listen, by name."""
     parts: dict[str, PartState] = {}
     ready_after_seconds: float | None = None
     unready: dict[str, str] = {}
@@ -61,14 +64,13 @@ class RunFolder:
     def __init__(self, data_dir: Path) -> None:
         self.data = data_dir.absolute()
         self.logs = self.data / "logs"
-        self._run = self.data / "run"
-        self._lock = self._run / "lock"
-        self._state = self._run / "stack.json"
+        self._lock = self.data / LOCK
+        self._state = self.data / STATE
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the lock while the block runs. Raises AlreadyRunning where another launcher has it."""
-        self._run.mkdir(parents=True, exist_ok=True)
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         descriptor = self._take_lock()
         try:
@@ -94,15 +96,7 @@ class RunFolder:
 
     def holder(self) -> int | None:
         """Returns the process id of the launcher that holds the lock, or None."""
-        try:
-            with self._lock.open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return int(file.read() or 0) or None
-                return None
-        except FileNotFoundError:
-            return None
+        return holder_of(self._lock)
 
     def read_state(self) -> StackState | None:
         """Returns the state as last written; its processes may be gone. None where it cannot be read."""

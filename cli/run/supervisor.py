@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import psutil
 from tenacity import RetryCallState, wait_fixed
 
-from cli.run.processes import ProcessId, describe_end, kill_group
+from cli.run.processes import LOGGED, ProcessId, describe_end, kill_group
 from cli.run.restarts import Deaths
 from cli.run.run_folder import PartState, RunFolder, StackState
 from cli.terminal.failure import CommandFailed
@@ -143,7 +143,7 @@ class Supervisor:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=part.folder,
-                    env=os.environ | {"PYTHONUNBUFFERED": "1"} | part.environment,
+                    env=os.environ | LOGGED | part.environment,
                     start_new_session=True,
                     user=part.user,
                     group=part.user,

@@ -4,7 +4,9 @@ Text may come from a model, a web page or another user. No control character of 
 """
 
 import json
+import sys
 from collections.abc import Collection
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +14,13 @@ from rich.table import Table
 # Texts are printed as they are: rich would read `[bold]` and `:bee:` in them as commands.
 console = Console(markup=False, emoji=False, highlight=False)
 errors = Console(markup=False, emoji=False, highlight=False, stderr=True)
+
+
+def allow_any_encoding() -> None:
+    """Shows `?` for what the terminal's encoding does not have, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def harmless(text: str) -> str:
@@ -34,7 +43,7 @@ def print_piece(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Prints indented JSON. What could control the terminal is kept as the escape that JSON has for it."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = json.dumps(value, ensure_ascii=not console.encoding.startswith("utf"), indent=2)
     shown = "".join(one if _is_shown(one) else json.dumps(one)[1:-1] for one in text)
     console.print(shown, soft_wrap=True)
 

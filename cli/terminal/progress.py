@@ -39,6 +39,6 @@ def progress_bar(unit: str, *, show: bool = True) -> Progress:
 def spinner(what: str) -> Iterator[Callable[[str], None]]:
     """Shows `what` and the time that has passed. It gives a function that adds how far it is."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(what)
         yield lambda far: progress.update(task, description=f"{what}: {far}")

@@ -15,7 +15,7 @@ from deploy.local.nats import as_cluster
 from deploy.local.parts import NotReady, Part
 from deploy.local.settings import StackSettings, load_stack
 from deploy.local.stack import declare_parts
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _SOON = Patience(total=5.0)
 

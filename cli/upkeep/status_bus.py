@@ -1,10 +1,14 @@
 """What `pandora status` asks over the bus: streams, queues, the engines, and how much is stored."""
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
+from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
+from cli.terminal.failure import CommandFailed
+from cli.upkeep.bus import bus_of
 from cli.upkeep.status_report import QueueStatus, Status, StreamStatus
 from deploy.local.settings import StackSettings
 from shared.bus.connection import Bus
@@ -13,17 +17,18 @@ from shared.bus.streams import STREAMS
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Count, Models, Reindexing, Request
 
+_SECONDS: Final = 6.0
+
 
 async def ask_the_bus(settings: StackSettings, status: Status) -> None:
-    async with Bus.connect("cli", settings.local.for_a_command()) as bus:
-        try:
+    """Fills in what is known within some seconds. The lines of the parts say why the rest is not."""
+    with suppress(CommandFailed, Transient, JetStreamError, NatsError, TimeoutError):
+        async with asyncio.timeout(_SECONDS), bus_of(settings.local) as bus:
             await bus.check()
             await _read_queues(bus, status)
-        except (Transient, JetStreamError, TimeoutError):
-            return  # The lines of the parts say why.
-        status.engine, status.counts, status.embedder = await asyncio.gather(
-            _ask(bus, Models()), _ask(bus, Count(estimate=True)), _ask(bus, Reindexing())
-        )
+            status.engine, status.counts, status.embedder = await asyncio.gather(
+                _ask(bus, Models()), _ask(bus, Count(estimate=True)), _ask(bus, Reindexing())
+            )
 
 
 async def _read_queues(bus: Bus, status: Status) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from deploy.local.order import NATS, NATS_NODES
 from deploy.local.parts import Listener, Part, probe_http
 from deploy.local.settings import LocalSettings, StackSettings
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _HOST = "127.0.0.1"
 

@@ -21,8 +21,9 @@ import asyncpg
 import psutil
 
 from deploy.local.parts import Listener, NotReady, Part
+from shared.process.environment import SettingsError
 from shared.process.programs import run_program
-from shared.process.settings import PostgresSettings, SettingsError
+from shared.process.settings import PostgresSettings
 
 VERSION = 18
 _SYSTEM_USER = "pgserver"

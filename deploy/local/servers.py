@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from deploy.local.parts import NotReady, Part, probe_http
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _CONNECT_SECONDS = 5.0
 _NATS_PORT = 4222

@@ -2,6 +2,7 @@
 
 import msgspec
 from pydantic import Field
+from pydantic_settings import BaseSettings
 
 from services.gateway.settings import GatewaySettings
 from services.indexer.settings import IndexerSettings
@@ -57,3 +58,21 @@ def load_stack() -> StackSettings:
         indexer=load(IndexerSettings),
         inference=load(InferenceSettings),
     )
+
+
+def addresses_of(settings: StackSettings) -> dict[str, str]:
+    """Returns by name the settings that say where the parts listen; none of them holds a password."""
+    parts: tuple[BaseSettings, ...] = (
+        settings.local,
+        settings.postgres,
+        settings.gateway,
+        settings.orchestrator,
+        settings.indexer,
+        settings.inference,
+    )
+    return {
+        field.upper(): str(getattr(part, field))
+        for part in parts
+        for field in type(part).model_fields
+        if field.endswith(("_host", "_port"))
+    }

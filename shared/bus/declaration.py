@@ -16,7 +16,7 @@ from shared.bus.durables import DURABLES, Durable
 from shared.bus.streams import STREAMS, TURNS
 from shared.contract.errors import Transient
 from shared.contract.requests import QUEUE_LIMIT
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _NAME_IN_USE: Final = 10058
 _NO_CLUSTER: Final = 10074

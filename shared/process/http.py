@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 class _Server(uvicorn.Server):

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import uvloop
 
+from shared.process.environment import SettingsError
 from shared.process.health import Health
 from shared.process.logs import configure_logs
-from shared.process.settings import CommonSettings, SettingsError, load
+from shared.process.settings import CommonSettings, load
 from shared.process.tracing import configure_tracing
 
 log = logging.getLogger(__name__)

@@ -9,26 +9,25 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.process.environment import ENV_FILE
-
-
-class SettingsError(Exception):
-    """A setting has a wrong value. The message is one line: its name, its value, and what is allowed."""
+from shared.process.environment import DATA_DIR, ENV_ENCODING, ENV_FILE, SettingsError, in_env_file
 
 
 class CommonSettings(BaseSettings):
     """The settings that every process has: bus, data folder, logs."""
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, extra="ignore", env_ignore_empty=True, validate_default=True
+        env_file=ENV_FILE,
+        env_file_encoding=ENV_ENCODING,
+        extra="ignore",
+        env_ignore_empty=True,
+        validate_default=True,
     )
 
-    pandora_data_dir: Path = Field(Path(".pandora"), description="folder of all data, logs and documents")
+    pandora_data_dir: Path = Field(Path(DATA_DIR), description="folder of all data, logs and documents")
     nats_url: str | None = Field(
         None, pattern=r"^(nats|tls|ws|wss)://", description="a NATS server; unset: the embedded one"
     )
@@ -98,6 +97,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 def load(kind: type[S]) -> S:
     """Raises SettingsError with one line for the first wrong setting."""
+    in_env_file()  # It says in one line why the file cannot be read.
     try:
         return kind()
     except ValidationError as error:
@@ -120,7 +120,7 @@ def _is_secret_name(name: str) -> bool:
 
 def describe(settings: BaseSettings) -> list[tuple[str, str, str]]:
     """Returns (name, value, origin) of every setting, for people. Secrets are hidden."""
-    in_file = {name.upper(): value for name, value in dotenv_values(ENV_FILE).items() if value}
+    in_file = in_env_file()
     in_environment = {name.upper(): value for name, value in os.environ.items() if value}
     rows = []
     for field in type(settings).model_fields:

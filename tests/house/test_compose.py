@@ -73,7 +73,8 @@ def test_a_nats_configuration_is_valid_and_quotes_its_durations(file: Path) -> N
 
     assert checked.returncode == 0, checked.stderr
     # A bare `2m` is two million of something, without a word.
-    assert re.findall(r"^[^#\n]*:\s*\d+(?:ms|s|m|h)\s*$", file.read_text(), re.MULTILINE) == []
+    text = file.read_text(encoding="utf-8")
+    assert re.findall(r"^[^#\n]*:\s*\d+(?:ms|s|m|h)\s*$", text, re.MULTILINE) == []
 
 
 def test_each_server_of_the_cluster_has_a_name_that_the_routes_know() -> None:

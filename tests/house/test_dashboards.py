@@ -23,7 +23,7 @@ def test_the_dashboards_are_what_their_python_says() -> None:
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_the_panels_of_a_dashboard_have_their_own_ids_titles_and_places(path: Path) -> None:
-    panels = json.loads(path.read_text())["panels"]
+    panels = json.loads(path.read_text(encoding="utf-8"))["panels"]
     cells = [cell for panel in panels for cell in _cells(panel["gridPos"])]
 
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -38,7 +38,7 @@ def test_a_dashboard_names_only_metrics_and_labels_that_exist(path: Path) -> Non
     """`or vector(0)` would hide a wrong name from every other test."""
     known = {name: set(labels) for name, labels in _metrics()}
     wrong = []
-    for panel in json.loads(path.read_text())["panels"]:
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
         for target in panel.get("targets", []):
             for name, selector in re.findall(r"(pandora_\w+)(?:\{([^}]*)\})?", target["expr"]):
                 family = re.sub(r"_(bucket|sum|count)$", "", name)

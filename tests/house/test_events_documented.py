@@ -43,7 +43,7 @@ def _messages() -> list[Struct]:
 
 @pytest.mark.parametrize(("path", "text"), list(files()), ids=lambda value: getattr(value, "name", ""))
 def test_a_page_that_is_made_from_the_code_is_in_step_with_it(path: Path, text: str) -> None:
-    assert path.read_text() == text, "run `make docs`"
+    assert path.read_text(encoding="utf-8") == text, "run `make docs`"
 
 
 @pytest.mark.parametrize("kind", _messages())

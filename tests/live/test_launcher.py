@@ -16,7 +16,8 @@ import pytest
 
 from cli.run.run_folder import RunFolder
 from deploy.local.postgres import EmbeddedPostgres
-from shared.process.settings import PostgresSettings, SettingsError, load
+from shared.process.environment import SettingsError
+from shared.process.settings import PostgresSettings, load
 from tests.servers.postgres import PostgresServer
 from tests.stack import ROOT, Stack
 
@@ -133,6 +134,12 @@ async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> N
     assert status["engine"]["engine"] == "extractive"
     assert status["counts"]["rows"] == 0
     assert {queue["waiting"] for queue in status["queues"]} == {0}
+
+    # Who knows its data folder alone finds its ports.
+    without_ports = {name: "" for name in own.environment if name.endswith("_PORT")}
+    found = await asyncio.to_thread(run_pandora, own, "status", "--json", **without_ports)
+    assert json.loads(found.stdout)["ready"], found.stdout
+
     second = await asyncio.to_thread(run_pandora, own, "up")
     assert second.returncode == 1
     assert f"Pandora is already running in {own.data_dir} (process {launcher})" in second.stderr

@@ -21,7 +21,7 @@ async def write(note: Note, caller: Caller) -> str:
 
 
 def _append(text: str) -> None:
-    with Path("notes.txt").open("a") as notes:
+    with Path("notes.txt").open("a", encoding="utf-8") as notes:
         notes.write(f"{text}\n")
 
 

@@ -18,8 +18,8 @@ from services.indexer.postgres.migrations import migrate
 from services.indexer.qdrant.collections import NAMES, EdgeCollections
 from services.indexer.settings import IndexerSettings
 from shared.contract.errors import Transient
+from shared.process.environment import SettingsError
 from shared.process.retrying import until_there
-from shared.process.settings import SettingsError
 
 
 class Stores(msgspec.Struct, frozen=True, kw_only=True):

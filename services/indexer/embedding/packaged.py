@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from services.indexer.embedding.model import PACKAGED_MODEL
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def _folder_name(source: Path) -> str:
 def _processor() -> str:
     """Whatever the speed of a number format depends on."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.platform()
     return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))

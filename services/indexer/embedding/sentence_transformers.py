@@ -9,7 +9,7 @@ import numpy
 from services.indexer.embedding.model import PACKAGED_MODEL
 from services.indexer.embedding.packaged import packaged_folder
 from services.indexer.passages.passage import Vectors
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 class SentenceTransformerModel:

@@ -11,7 +11,7 @@ from services.indexer.generations.table import (
     live_and_building,
     row_in_state,
 )
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 log = logging.getLogger(__name__)
 

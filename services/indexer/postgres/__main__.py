@@ -9,18 +9,21 @@ import sys
 import asyncpg
 
 from services.indexer.postgres.migrations import migrate
-from shared.process.settings import PostgresSettings, SettingsError, load
+from shared.process.environment import SettingsError
+from shared.process.settings import PostgresSettings, load
+
+_LOCK_SECONDS = 4.0
 
 
 def main() -> int:
     try:
-        applied = asyncio.run(migrate(load(PostgresSettings).dsn))
+        applied = asyncio.run(migrate(load(PostgresSettings).dsn, lock_seconds=_LOCK_SECONDS))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         sys.stderr.write(
-            f"The database was not brought to this version: {error or 'no answer in time'}. "
+            f"The database was not brought to this version: {str(error) or 'no answer in time'}. "
             "Start Pandora with `pandora up`, or set DATABASE_URL.\n"
         )
         return 1

@@ -9,18 +9,22 @@ from pathlib import Path
 
 import asyncpg
 
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 7_263_481_905
 """Of an advisory lock. Any number that no other program uses in this database."""
+_CONNECT_SECONDS = 5.0
 
 
-async def migrate(dsn: str, folder: Path = FOLDER) -> list[str]:
-    """Returns the names of those applied now. Raises SettingsError where an applied file has changed."""
-    connection = await asyncpg.connect(dsn)
+async def migrate(dsn: str, folder: Path = FOLDER, *, lock_seconds: float | None = None) -> list[str]:
+    """Returns the names of those applied now. Raises SettingsError where an applied file has changed.
+
+    `lock_seconds`: the longest wait for another process that does the same; None: as long as that takes.
+    """
+    connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=lock_seconds)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS public.pandora_migrations"
             " (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())"
@@ -36,7 +40,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 async def _apply(connection: asyncpg.Connection, path: Path, known: dict[str, str]) -> bool:
-    sql = path.read_text()  # noqa: ASYNC240 - a small file, once at the start
+    sql = path.read_text("utf-8")  # noqa: ASYNC240 - a small file, once at the start
     digest = hashlib.sha256(sql.encode()).hexdigest()
     if path.stem in known:
         if known[path.stem] != digest:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 Indexes = dict[str, "edge.PayloadSchemaParams"]
 """By field of the payload."""

@@ -14,7 +14,7 @@ from services.inference.text.token_estimate import estimate_all
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import Usage, encode
 from shared.contract.requests import Generate, TokenCounts
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 STANDARD: Final = Path(__file__).parent / "standard.toml"
 GARBAGE: Final = "}{ this is no answer ]["

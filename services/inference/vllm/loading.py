@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from services.inference.settings import InferenceSettings
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from shared.process.threads import in_daemon_thread
 
 T = TypeVar("T")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import nats.errors
-import nats.js.errors
 
 from services.orchestrator.phases.last_workers import LastWorkers
 from services.orchestrator.phases.ports import StopSignal

@@ -11,7 +11,7 @@ import msgspec
 
 from services.orchestrator.recipes.recipe import Chosen, Recipe, Roles, wrong_with
 from services.orchestrator.recipes.toml_errors import decode_toml, line_of
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from services.orchestrator.recipes.recipe import ORDER, PHASES, ROLES
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 T = TypeVar("T")
 _PATH = re.compile(r" - at (?:`key` in )?`\$(.*)`$")

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Final, get_args
 
 from services.orchestrator.tools.tool import NAME_PATTERN, Permission, Tool, ToolLimits
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _ADVICE: Final = "docs/tools.md has one to begin with"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from services.orchestrator.tools.tool import Permission
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _BUILT_IN: Final = frozenset({"clock", "calculator", "memory", "turns", "content", "files", "research"})
 

@@ -10,7 +10,7 @@ from services.orchestrator.tools.results import Outcome, unknown_tool
 from services.orchestrator.tools.runner import ToolRunner
 from services.orchestrator.tools.tool import NAME_PATTERN, Caller, Tool, ToolResult
 from shared.process import metrics
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 _UNKNOWN: Final = "(unknown)"
 """A label that no tool can have. Names that a model invents must not become labels."""

@@ -12,7 +12,7 @@ from shared.bus.declaration import declare_streams, wait_for_streams
 from shared.bus.durables import DURABLES, INDEXER_TURN_SAVED
 from shared.bus.streams import STREAMS, TURNS
 from shared.contract.errors import Refused, Transient
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.servers.nats import bus_to
 from tests.unit.samples import requested, saved
 

@@ -258,6 +258,6 @@ async def test_at_the_end_nothing_of_it_runs_any_more() -> None:
 def is_alive(process: int) -> bool:
     """A zombie is none."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
         return False

@@ -40,7 +40,7 @@ page_by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.
 
 @page_by_page
 def test_every_link_and_path_leads_somewhere(page: Path) -> None:
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
 
     linked = [page.parent / link for link in _LINK.findall(text)]
     named = [ROOT / path.rstrip(".") for path in _PATH.findall(text)]
@@ -53,7 +53,7 @@ def test_every_name_is_in_the_file_of_its_row(page: Path) -> None:
     """`shared/bus/connection.py` `Bus.publish`: the file defines what the page says that it does."""
     missing = [
         f"{file}: {name}"
-        for file, name in _NAME_IN_FILE.findall(page.read_text())
+        for file, name in _NAME_IN_FILE.findall(page.read_text(encoding="utf-8"))
         if not _defines((ROOT / file.removeprefix("../")).read_text(), name.rpartition(".")[2])
     ]
 
@@ -149,7 +149,7 @@ def _program(name: str) -> str:
 
 def _code_of(page: Path) -> Iterator[str]:
     """What stands in fences and between backticks, but for JSON: that is data."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     yield from (code for language, code in _FENCE.findall(text) if language != "json")
     yield from re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))
 

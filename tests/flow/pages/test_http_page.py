@@ -84,7 +84,7 @@ async def test_what_is_exported_is_imported(stack: Stack, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_script_is_run_here(name: str) -> None:
-    assert f'"{name}"' in Path(__file__).read_text()
+    assert f'"{name}"' in Path(__file__).read_text(encoding="utf-8")
 
 
 async def test_a_newer_memory_supersedes(stack: Stack, tmp_path: Path) -> None:

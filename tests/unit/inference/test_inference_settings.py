@@ -3,7 +3,8 @@
 import pytest
 
 from services.inference.settings import InferenceSettings
-from shared.process.settings import SettingsError, load
+from shared.process.environment import SettingsError
+from shared.process.settings import load
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from services.inference.scripted.engine import ScriptedEngine
 from services.inference.scripted.script import parse_script
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Generate, Message, Passage
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 MIRA = Passage(turn_number=12, score=1.0, similarity=0.8, input="My sister Mira lives in Lisbon.")

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from shared.contract.errors import Transient
+from shared.process.environment import SettingsError
 from shared.process.health import Health, health_app, with_health
 from shared.process.http import serve_http
-from shared.process.settings import SettingsError
 
 
 async def well() -> None: ...

@@ -8,8 +8,8 @@ import pytest
 from tenacity import RetryCallState, stop_after_attempt, wait_fixed, wait_none
 
 from shared.contract.errors import Refused, Transient
+from shared.process.environment import SettingsError
 from shared.process.retrying import Retry, error_of, until_there, wait_as_asked
-from shared.process.settings import SettingsError
 
 AT_ONCE = Retry(wait=wait_none())
 

@@ -8,7 +8,8 @@ from pydantic_settings import BaseSettings
 from services.gateway.settings import GatewaySettings
 from services.indexer.settings import IndexerSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.process.settings import CommonSettings, PostgresSettings, SettingsError, describe, load
+from shared.process.environment import SettingsError
+from shared.process.settings import CommonSettings, PostgresSettings, describe, load
 
 
 @pytest.fixture(autouse=True)

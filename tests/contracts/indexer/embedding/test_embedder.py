@@ -13,7 +13,7 @@ from services.indexer.app.embedding import opened_embedder
 from services.indexer.embedding.batching import BatchingEmbedder
 from services.indexer.embedding.model import PACKAGED_MODEL
 from services.indexer.settings import IndexerSettings
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 BEES = "My sister Mira keeps bees."
 

@@ -16,7 +16,7 @@ from services.indexer.embedding.model import PACKAGED_MODEL
 from services.indexer.embedding.packaged import converted_folder
 from services.indexer.embedding.sentence_transformers import SentenceTransformerModel
 from services.indexer.settings import IndexerSettings
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 TEXTS = [
     *islice(sentences(seed=1), 60),

@@ -54,7 +54,7 @@ from shared.contract.requests import (
     Search,
 )
 from shared.language.stems import Stems
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.unit.samples import AT, message
 
 WORDS = ("bees", "roses", "tax", "lisbon", "honey", "mira", "sun")

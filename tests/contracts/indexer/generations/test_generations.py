@@ -10,7 +10,7 @@ from services.indexer.passages.index import Selection
 from shared.contract.errors import Refused
 from shared.contract.memories import Statement
 from shared.contract.requests import DeleteMemories, Reindex, SaveMemory
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.contracts.indexer.generations.generations_room import KINDS, TEXTS, Installation, is_right, tell
 from tests.unit.samples import AT, message
 

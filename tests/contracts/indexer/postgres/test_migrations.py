@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.indexer.postgres.migrations import FOLDER, migrate
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 @pytest.fixture

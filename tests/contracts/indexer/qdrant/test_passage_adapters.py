@@ -16,7 +16,7 @@ from services.indexer.qdrant.candidates import LISTS
 from services.indexer.qdrant.edge import EdgePassageIndex
 from services.indexer.qdrant.server import ServerPassageIndex
 from shared.contract.errors import Transient
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.contracts.indexer.qdrant.passage_room import (
     BEES,
     DAY,

@@ -58,6 +58,9 @@ class Served:
         del self.files[request.match_info["file_id"]]
         return web.json_response({"deleted": True})
 
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok")
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.turns.append((await request.json())["input"])
         return web.Response(text=SAVED, content_type="text/event-stream")
@@ -67,6 +70,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     gateway = Served()
     app = web.Application(client_max_size=LIMIT * 100)
+    app.router.add_get("/healthz", gateway.live)
     app.router.add_post("/v1/files", gateway.take)
     app.router.add_delete("/v1/files/{file_id}", gateway.delete)
     app.router.add_post("/v1/turns", gateway.answer)

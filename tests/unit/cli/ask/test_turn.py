@@ -1,11 +1,12 @@
 """`pandora ask` against a small real server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
 
-from cli.ask.answer import format_sources, show
+from cli.ask.answer import format_sources, noting_silence, show
 from cli.ask.turn import Asked, Event, how_to_find, read_events, stream_turn
 from cli.client.gateway import Gateway, gateway_at
 from cli.terminal.failure import CommandFailed
@@ -211,3 +212,17 @@ async def test_the_result_of_a_call_that_waited_is_said(
     await show(events(), ignored, noted.append, answered)
 
     assert noted == ["notes.add ...", *notes]
+
+
+async def test_a_silence_is_noted_once_and_ends_nothing() -> None:
+    async def events() -> AsyncIterator[Event]:
+        for number in range(3):
+            await asyncio.sleep(0.05)
+            yield {"index": number}
+
+    notes: list[str] = []
+
+    seen = [event["index"] async for event in noting_silence(events(), notes.append, seconds=0.01)]
+
+    assert seen == [0, 1, 2]
+    assert notes == ["Nothing came for 0.01 s. See `pandora status`. Ctrl-C leaves; the turn goes on."]

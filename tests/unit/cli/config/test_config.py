@@ -8,6 +8,9 @@ from typer.testing import CliRunner
 from cli.client.address import gateway_url
 from cli.config.settings import describe_all
 from cli.main import app
+from services.gateway.settings import GatewaySettings
+from shared.process.environment import SettingsError
+from shared.process.settings import CommonSettings, load
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +56,49 @@ def test_the_gateway_is_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setenv("PANDORA_URL", "https://pandora.example/")
     assert gateway_url() == "https://pandora.example"
+
+
+def test_a_name_that_nothing_reads_is_told_with_the_nearest_that_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "INFRENCE_PORT=1\nQWERTYUIOP=2\ngateway_port=9001\nGRAFANA_PORT=3001\n", encoding="utf-8"
+    )
+
+    result = CliRunner().invoke(app, ["config"])
+
+    assert [line for line in result.stderr.splitlines() if line] == [
+        "INFRENCE_PORT in .env is no setting, and nothing reads it. Did you mean INFERENCE_PORT?",
+        "QWERTYUIOP in .env is no setting, and nothing reads it. `pandora config` shows what there is.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("LOG_LEVEL=DEBUG\n".encode("utf-16"), "is not UTF-8; it may be UTF-16 or Latin-1. Save it as UTF-8"),
+        ("LOG_LEVEL=DEBUG\n".encode("utf-16-le"), "is not UTF-8"),
+        ("POSTGRES_PASSWORD=café\n".encode("latin-1"), "is not UTF-8"),
+        (None, "cannot be read: Is a directory. Make it a file"),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_is_told_in_one_line(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    if content is None:
+        (tmp_path / ".env").mkdir()
+    else:
+        (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(SettingsError, match=says) as refused:
+        load(CommonSettings)
+
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path / ".env") in str(refused.value)
+    with pytest.raises(SettingsError, match=says):
+        gateway_url()
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GATEWAY_PORT=9001\n", encoding="utf-8-sig")
+
+    assert load(GatewaySettings).gateway_port == 9001
+    assert gateway_url() == "http://127.0.0.1:9001"

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.run.logs import Reader
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 def test_an_unknown_log_is_refused_with_the_names_that_there_are() -> None:

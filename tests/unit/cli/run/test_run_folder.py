@@ -16,7 +16,7 @@ from cli.run.ports import check_ports
 from cli.run.processes import ProcessId, end
 from cli.run.run_folder import AlreadyRunning, PartState, RunFolder, StackState
 from deploy.local.parts import Listener, Part
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 
 @pytest.fixture

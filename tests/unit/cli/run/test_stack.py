@@ -14,8 +14,8 @@ from deploy.local.parts import Listener, NotReady, Part
 from deploy.local.servers import nats_server, postgres_server, qdrant_server
 from deploy.local.settings import LocalSettings, load_stack
 from deploy.local.stack import declare_parts
-from shared.process.environment import reachable
-from shared.process.settings import SettingsError, load
+from shared.process.environment import SettingsError, reachable
+from shared.process.settings import load
 
 SERVICES = {"indexer", "inference", "orchestrator", "gateway"}
 

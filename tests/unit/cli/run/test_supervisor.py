@@ -15,7 +15,7 @@ from cli.run.restarts import Deaths
 from cli.run.run_folder import RunFolder, StackState
 from cli.run.supervisor import LaunchError, Supervisor, stop_deadlines
 from deploy.local.parts import Listener, NotReady, Part
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 FOREVER = "import time; time.sleep(60)"
 Probe = Callable[[], Awaitable[None]]

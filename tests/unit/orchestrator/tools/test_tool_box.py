@@ -20,7 +20,7 @@ from services.orchestrator.tools.tool import (
     schema_of,
 )
 from services.orchestrator.tools.toolbox import Toolbox
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.unit.orchestrator.tools.tool_box_room import CALLER, ECHO, Echoed, echo, ran
 
 # --- finding and describing ---

@@ -8,7 +8,7 @@ from services.orchestrator.tools.custom import custom_tools
 from services.orchestrator.tools.mcp_servers import McpServer, read_mcp_servers
 from services.orchestrator.tools.tool import Caller
 from services.orchestrator.tools.toolbox import Toolbox
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 
 CALLER = Caller(user="mira", session_id="s1", turn_id="t1", turn_number=1)
 PAGE = Path(__file__).parents[4] / "docs" / "tools.md"

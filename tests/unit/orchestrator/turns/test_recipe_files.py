@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.orchestrator.recipes.toml import RecipeFiles
-from shared.process.settings import SettingsError
+from shared.process.environment import SettingsError
 from tests.stack import ROOT
 
 PLAIN = 'phases = ["gather", "synthesis", "save"]\n'
