@@ -13,7 +13,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench.index import importing, indexing, reindex, search
+from bench.index import forgetting, importing, indexing, locks, reindex, search
 from bench.running.against import Measure, compare, table_of_ratios
 from bench.running.code import Code, code_at
 from bench.running.figures import Figure, table, write_results
@@ -29,6 +29,8 @@ MEASURES: dict[str, Measure] = {
     "importing": importing.measure,
     "reindex": reindex.measure,
     "search": search.measure,
+    "forgetting": forgetting.measure,
+    "erasing": locks.measure,
     "phases": phases.measure,
     "cancel": cancel.measure,
     "resume": resume.measure,

@@ -1,86 +1,182 @@
-"""python -m bench.index.forgetting [MESSAGES] [TURNS]: how long it takes to forget all of a user.
+"""To forget one turn in stores of 1,000, 100,000 and 1,000,000 messages of users with 100 each.
 
-In a stack of its own, where two users have as much, and one is forgotten. Times are from the DELETE on: until
-its answer, until the receipt says `erased`, and until no file of the data folder holds the user's word.
+From `forget.requested` until the receipt says `forgotten`, and searches before and meanwhile. Installations
+stand side by side and are asked in turn, so what slows the machine down slows all of them. The largest has
+points for its first 100,000 messages only: to write 1,000,000 takes half an hour.
 """
 
 import asyncio
-import json
-import sys
-import time
-from typing import Any
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from itertools import islice
+from statistics import median
+from time import perf_counter
 
-from tests.stack import Stack
+import msgspec
+from uuid_utils import uuid7
 
-_WORDS = [
-    "garden",
-    "river",
-    "market",
-    "winter",
-    "candle",
-    "bridge",
-    "orchard",
-    "lantern",
-    "meadow",
-    "harbour",
-]
+from bench.index.forgettable import copy_rows, fill_stream, turns_to_forget, write_documents
+from bench.index.stored import Said, fill
+from bench.running.figures import Figure, percentile, plain, shown
+from bench.running.run import Run
+from bench.running.sentences import questions
+from shared.bus.connection import Bus
+from shared.bus.declaration import declare_streams
+from shared.contract.errors import Refused
+from shared.contract.events import ForgetRequested, TurnSaved
+from shared.contract.requests import GetReceipt, Search
+
+GOAL_GROWTH = 1.5
+GOAL_MEANWHILE = 2.0
+_MADE_UP = "bench.index.made_up"
+_FORGETTING_USERS = 10
+_LOOK_SECONDS = 0.005
+_OPTIMIZE_SECONDS = 60.0
+_WARM = 20
+_EACH = 100
 
 
-async def fill(stack: Stack, user: str, word: str, messages: int, turns: int) -> None:
-    for begin in range(0, messages, 1_000):
-        lines = [
-            {
-                "session_id": f"s{number // 50}",
-                "message_id": str(number),
-                "speaker": user,
-                "text": f"{word} {number} {' '.join(_WORDS[number % 10 :])} {' '.join(_WORDS)}",
-                "at": "2023-05-08T12:00:00Z",
-            }
-            for number in range(begin, min(begin + 1_000, messages))
+class Size(msgspec.Struct, frozen=True):
+    said: Said
+    """With points."""
+    copies: int = 0
+    """So many times as many rows again, without points."""
+
+
+SIZES = {
+    "1k": Size(Said(10, _EACH)),
+    "100k": Size(Said(1_000, _EACH)),
+    "1m": Size(Said(1_000, _EACH), copies=9),
+}
+_QUICK = {"1k": Size(Said(10, _EACH)), "20k": Size(Said(50, _EACH), copies=3)}
+
+
+class Times(msgspec.Struct, frozen=True):
+    """Seconds of each."""
+
+    forgotten: list[float] = []
+    before: list[float] = []
+    meanwhile: list[float] = []
+
+
+class Side:
+    """One installation: turns that are there to be forgotten, and searches of users that keep theirs."""
+
+    def __init__(self, bus: Bus, said: Said, turns: Sequence[TurnSaved]) -> None:
+        self.times = Times()
+        self._bus = bus
+        self._users = said.names()
+        self._turns = random.Random(5).sample(list(turns), len(turns))
+
+    async def search(self, question: str) -> float:
+        user = random.Random(question).choice(self._users)
+        start = perf_counter()
+        await self._bus.ask(Search(user=user, query=question))
+        return perf_counter() - start
+
+    async def forget(self) -> float:
+        """Seconds until no reader finds one more turn."""
+        turn, start = self._turns.pop(), perf_counter()
+        order = ForgetRequested(
+            forget_id=str(uuid7()),
+            user=turn.user,
+            scope="turn",
+            target=turn.turn_id,
+            requested_at=datetime.now(UTC),
+        )
+        await self._bus.publish(order)
+        asked = GetReceipt(user=order.user, forget_id=order.forget_id)
+        while True:
+            with suppress(Refused):
+                if (receipt := await self._bus.ask(asked)).state != "pending":
+                    assert {one.store: one.removed for one in receipt.stores}["turns"] == 1, receipt
+                    return perf_counter() - start
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def measure(run: Run) -> list[Figure]:
+    sizes, rounds, forgets = (_QUICK, 2, 6) if run.quick else (SIZES, 3, 8)
+    async with AsyncExitStack() as stack:
+        sides = {
+            name: await stack.enter_async_context(_filled(run, name, size)) for name, size in sizes.items()
+        }
+        new = questions(seed=9)
+        for _ in range(rounds):
+            for side in sides.values():
+                await _round(side, list(islice(new, 100)), list(islice(new, 1_000)), forgets)
+    return figures_of({name: side.times for name, side in sides.items()})
+
+
+async def _round(side: Side, before: Sequence[str], meanwhile: Sequence[str], forgets: int) -> None:
+    for question in before:
+        side.times.before.append(await side.search(question))
+    done = asyncio.Event()
+
+    async def keep_asking() -> None:
+        for question in meanwhile:
+            if done.is_set():
+                return
+            side.times.meanwhile.append(await side.search(question))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keep_asking())
+        for _ in range(forgets):
+            side.times.forgotten.append(await side.forget())
+        done.set()
+
+
+def figures_of(sides: Mapping[str, Times]) -> list[Figure]:
+    """The first is the smallest."""
+    least = median(next(iter(sides.values())).forgotten)
+    figures: list[Figure] = []
+    for name, times in sides.items():
+        figures += [
+            plain(f"forgetting.p50_{name}", 1000 * median(times.forgotten), "ms"),
+            plain(
+                f"forgetting.growth_{name}",
+                median(times.forgotten) / least,
+                "x",
+                goal=GOAL_GROWTH,
+                ours=f"{shown(1000 * median(times.forgotten))} ms",
+                against=f"{shown(1000 * least)} ms",
+            ),
+            *(_meanwhile(name, times, share) for share in (0.5, 0.99)),
         ]
-        body = "\n".join(map(json.dumps, lines)).encode()
-        status, answer = await stack.call("POST", "/v1/imports", body, user=user)
-        assert status == 200, answer
-    for number in range(turns):
-        await stack.tell(f"{word} is what I said in turn {number}.", session_id=f"t{number % 5}", user=user)
+    return figures
 
 
-def holds(stack: Stack, word: str) -> bool:
-    files = [path for path in stack.data_dir.rglob("*") if path.is_file()]
-    for path in files:
-        try:
-            if word.encode() in path.read_bytes():
-                return True
-        except OSError:
-            continue
-    return False
+def _meanwhile(name: str, times: Times, share: float) -> Figure:
+    before, meanwhile = percentile(times.before, share), percentile(times.meanwhile, share)
+    return plain(
+        f"forgetting.search_meanwhile_p{round(100 * share)}_{name}",
+        meanwhile / before,
+        "x",
+        goal=GOAL_MEANWHILE if share > 0.5 else None,
+        ours=f"{shown(1000 * meanwhile)} ms of {len(times.meanwhile)}",
+        against=f"{shown(1000 * before)} ms before",
+    )
 
 
-async def measure(messages: int, turns: int) -> None:
-    stack = Stack({})
-    await asyncio.to_thread(stack.start)
-    try:
-        await fill(stack, "bob", "Quillfeather", messages, turns)
-        await fill(stack, "alice", "walnuttree", messages, turns)
-        begun = time.monotonic()
-        receipt: dict[str, Any]
-        _, receipt = await stack.call("DELETE", "/v1/users/me/data?now=true", user="bob")
-        path = f"/v1/users/me/forgets/{receipt['forget_id']}"
-        print(f"answered after {time.monotonic() - begun:.1f} s: {receipt['state']}")
-        for state in ("forgotten", "erased"):
-            while receipt["state"] not in (state, "erased"):
-                await asyncio.sleep(0.1)
-                _, receipt = await stack.call("GET", path, user="bob")
-            print(f"{state} after {time.monotonic() - begun:.1f} s")
-        while holds(stack, "Quillfeather"):  # noqa: ASYNC110 - files tell nobody
-            await asyncio.sleep(0.5)
-        print(f"in no file after {time.monotonic() - begun:.1f} s")
-        print({store["store"]: store["removed"] for store in receipt["stores"]})
-    finally:
-        await asyncio.to_thread(stack.stop)
-        stack.remove()
-
-
-if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    asyncio.run(measure(*(given + [5_000, 50][len(given) :])))
+@asynccontextmanager
+async def _filled(run: Run, name: str, size: Size) -> AsyncIterator[Side]:
+    installation = run.installation(name, REFLECTOR="off")
+    dsn = installation.settings.indexer.dsn
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(installation.running("nats", "postgres"))
+        await fill(installation, size.said, optimize_seconds=_OPTIMIZE_SECONDS)
+        await copy_rows(dsn, size.said, size.copies)
+        settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
+        bus = await stack.enter_async_context(Bus.connect("bench", settings))
+        await declare_streams(bus.jetstream, first_turn_number=1 + size.said.messages * (size.copies + 1))
+        await fill_stream(bus, dsn)
+        turns = await turns_to_forget(dsn, size.said.names()[:_FORGETTING_USERS])
+        await write_documents(installation, turns)
+        instead = {"indexer": _MADE_UP} if installation.has(_MADE_UP) else {}
+        await stack.enter_async_context(installation.running("indexer", "orchestrator", **instead))
+        side = Side(bus, size.said, turns)
+        for question in islice(questions(seed=8), _WARM):
+            await side.search(question)
+        await side.forget()
+        yield side
