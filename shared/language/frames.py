@@ -56,6 +56,7 @@ PASTED: Final = _any(
     r"^ ?(?:[\[(]?\d{1,4}[:./-]\d{2}[^\n\]:]{0,16}[\])]?[\s,-]*)?"
     rf"(?!{_LABEL}\s*:)(?-i:[\p{{Lu}}\p{{Lo}}@])[\p{{L}}\p{{M}}\d_.'()& -]{{0,40}}\s?:(?=\s)",
     r"^ ?[\[(]\d{1,4}[:./-]\d{2}",
+    r"^(?-i:[\p{Lu}\p{Lo}])[^\n:.!?]{0,40}\b\d{1,2}[:.]\d{2}(?: ?[ap]\.?m\.?)?\s*$(?=\s*\S)",
     r"^ ?<[^>\n]{1,40}>\s",
     r"</?(?:p|b|i|br|div|span|a|li|ul|td|tr|h\d|html|body)\b[^>]*>",
     r"^ ?[{}\[\]|]",
@@ -71,10 +72,12 @@ REPORTED: Final = _any(
     r"\b(?:according to|sent me|heard (?:from|someone|somebody|a|my|him|her)|(?:was|is|were|are|goes|"
     r"went) like)\b",
     r"\b(?:his|her|their|whose|exact) (?:exact |very |own )?words\b",
+    r"\b(?:called|phoned|rang|speaks|spoke|signed|answers|recites|recited)[.,:!]",
     # Something is introduced, and stands on the next lines.
     rf"(?<!^ ?{_LABEL}\s*):\s*\n\s*\S",
     # An attribution at the end: "- Marcus Aurelius".
-    r"(?:\n|[.!\u2026]\s*)[-\u2013\u2014~]{1,2}\s*(?-i:\p{Lu})[\p{L}\p{M}.'-]*(?: [\p{L}\p{M}.'-]+){0,3}\s*$",
+    r"(?:\n|[.!\u2026]\s*)[-\u2013\u2014~]{1,2}\s*(?!I\b)(?-i:\p{Lu})[\p{L}\p{M}.'-]*"
+    r"(?: [\p{L}\p{M}.'-]+){0,3}\s*$",
     r"^ ?[\u2013\u2014]\s*\p{L}",
 )
 PLAYED: Final = _any(
@@ -92,7 +95,8 @@ PLAYED: Final = _any(
     r"monologue|sketch|once upon|lyrics?|rap|verse|chorus|haiku|limerick|fairy ?tales?|fable|legend|myth|"
     r"two truths|truth or|never have i ever|charades|riddle|guess who|game|gaming|quest|level \d+|"
     r"chapter \d*|scene \d*|my (?:dream|dreams|nightmare)|dream(?:ed|t|ing|s)?|"
-    r"you(?:['\u2019]re| are) (?:a|an|now|my|the)\b|you be|i['\u2019]?ll be|i (?:play|will play|will be|"
+    r"you(?:['\u2019]re| are) (?:(?:a|an|now|my|the)\b|(?-i:\p{Lu}\w*))|you be|i['\u2019]?ll be|i (?:play|"
+    r"will play|will be|"
     r"am playing)\b|"
     r"be my|suppose (?:i|that|we|you|for)|supposing|say i(?:['\u2019]m| am| live| work| was)\b|user story|"
     r"as an? (?:user|customer|player|admin)\b,?|punch ?line|knock,? knock|satire|parody|meme|"
@@ -100,13 +104,14 @@ PLAYED: Final = _any(
     r"(?<![*\w])\*[^*\n]{2,60}\*(?!\*)",
 )
 HANDED_OVER: Final = _any(
-    r"\b(?:translat\w+|proof-?read\w*|paraphras\w+|re-?writ\w+|re-?phras\w+|summari[sz]\w+|polish (?:this|"
+    r"\b(?:translat(?:e|es|ed|ing|ions?)|proof-?read\w*|paraphras\w+|re-?writ\w+|re-?phras\w+|"
+    r"summari[sz]\w+|polish (?:this|"
     r"my|the|it)|"
     r"(?:improve|shorten|edit|fix|correct|check|grade|rate|review|analy[sz]e|read|look at|see|judge|"
     r"classify|parse|"
     r"tag|format|convert|extend|continue|complete|finish|explain|quote|repeat|reply to|respond to|answer) "
     r"(?:the|this|that|these|my|following|below|after me)|"
-    r"(?:write|tell|read|sing|give) (?:an?|me|us|the)|draft|compose|"
+    r"(?<!\bI )(?:write|tell|read|sing|give) (?:an?|me|us|the)|draft|compose|"
     r"what (?:do|would|did) you (?:think|make|say) (?:of|about|to) (?:this|that|it|the|my|these)|"
     r"(?:how|what) (?:does|do) (?:this|that|it|these) (?:sound|look|read|mean)|thoughts on|feedback|"
     r"opinions? on|"
@@ -146,7 +151,7 @@ JOKE: Final = _any(
     r"(?<!\w)/(?:s|j|jk|sarc)\b",
     r"[\U0001F602\U0001F923\U0001F609\U0001F643\U0001F61C\U0001F61D\U0001F92A\U0001F606\U0001F605]|"
     r"[;:]-?[pP)](?!\w)|\bxd\b",
-    r"(?-i:\bNOT\b)[.!]*\s*$",
+    r"(?:^|[.!,\u2026] ?)not[.!]*\s*$",
 )
 CORRECTED: Final = _any(
     r"\b(?:no,? wait|wait,? no|hold on|scratch that|strike that|i mean|i meant|meant to (?:say|write)|"
@@ -171,3 +176,30 @@ SUPPOSES_ON: Final = _any(
     r"had i|say,? )\b"
 )
 """What follows such a sentence may be said under its condition."""
+
+_PERSON = (
+    r"(?:wife|husband|partner|girlfriend|boyfriend|fianc\u00e9e?|mother|mum|mom|father|dad|parents?|boss|"
+    r"manager|"
+    r"sister|brother|son|daughter|child|kids?|baby|friend|colleague|neighbou?r|grand\w+|gran|aunt|uncle|"
+    r"cousin|"
+    r"teacher|doctor|landlord|flatmate|roommate|ex|team|family|client|customer|guide)"
+)
+_IS = r"(?:is|are|was|were|has|have|had|['\u2019]s|does|loves|likes|hates|lives|works|and I)"
+OWN_VOICE: Final = _any(
+    r"(?<!\w)(?:I|we)(?:['\u2019]\w+)?(?!\w)",
+    rf"\A ?(?:my|our) (?!(?:\w+ )?{_PERSON}s? (?!{_IS}\b)).*?(?:\b(?:{_IS}|\w+ed|\w{{3,}}s|died|broke|"
+    rf"got)\b|['\u2019]s )",
+    r"\A ?(?:hi|hello|hey|hiya|howdy|thanks|thank you|ok|okay|cool|great|nice|sorry|wow|yes|yeah|yep|no|"
+    r"sure|oh|so|"
+    r"good (?:morning|afternoon|evening|day)|please|cheers|perfect|awesome|right|well|hmm+|anyway|"
+    r"by the way|fun fact|"
+    r"next (?:topic|question)|new (?:topic|question)|quick question|welcome|hooray|finally|btw|fyi|ps|"
+    r"update|about me)\b"
+    r"(?:[ ,:]*[^\s,:]+){0,4}[\s,:]*\Z",
+    r"\A\P{L}*\Z",
+)
+"""In the user's own voice, or a greeting. What follows anything else may be the words of others."""
+ASKS_ABOUT_A_TEXT: Final = _any(
+    r"\b(?:this|that|these|those|it|answer|reply|respond|say|sounds?|writ\w+|words?|formal|better|turn|"
+    r"make|mean)\b"
+)

@@ -1,8 +1,9 @@
 """Whose words: cuts a message into its sentences, and says of each why it counts as the user's own, or not.
 
 What the user plainly says, in their own name and now, is their `own`. All else is framed: quoted, told by
-others, pasted, played, handed over to be worked on, supposed, asked, or taken back. Better to miss than to
-invent: a frame counts for the whole message, but where its end is plain (quotation marks, > lines, code).
+others, introduced by a sentence in another voice, pasted, played, handed over, supposed, asked, taken back.
+Better to miss than to invent: a frame counts for the whole message, but where its end is plain (quotation
+marks, > lines, code).
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import msgspec
 import regex
 
 from shared.language.frames import (
+    ASKS_ABOUT_A_TEXT,
     CORRECTED,
     HANDED_OVER,
     JOKE,
+    OWN_VOICE,
     PASTED,
     PLAYED,
     REPORTED,
@@ -37,6 +40,7 @@ Why = Literal[
     "withdrawn",
     "asked",
     "supposed",
+    "introduced",
 ]
 Span = tuple[tuple[int, int], Why]
 LONGEST_MESSAGE: Final = 1000
@@ -149,12 +153,19 @@ def _of_itself(sentence: str) -> Why:
 
 
 def _in_order(parts: list[Part]) -> Iterator[Part]:
-    """What is corrected was withdrawn up to there; a condition holds from there on."""
+    """A correction withdraws what came before. A condition, and another voice, count for what follows."""
     corrected = max((n for n, part in enumerate(parts) if CORRECTED.search(part.text)), default=-1)
-    supposing = False
+    following: Why = "own"
     for n, part in enumerate(parts):
-        supposing = supposing or SUPPOSES_ON.match(part.text) is not None
-        if n <= corrected and not to_remember(part.text):
-            yield _with(part, "withdrawn")
-        else:
-            yield _with(part, "supposed" if supposing else "own")
+        if SUPPOSES_ON.match(part.text):
+            following = "supposed"
+        withdrawn = n <= corrected and not to_remember(part.text)
+        yield _with(part, "withdrawn" if withdrawn else following)
+        if following == "own" and _introduces_others(part):
+            following = "introduced"
+
+
+def _introduces_others(part: Part) -> bool:
+    if part.why == "asked":
+        return ASKS_ABOUT_A_TEXT.search(part.text) is not None
+    return part.why in ("own", "supposed") and not (OWN_VOICE.search(part.text) or to_remember(part.text))

@@ -28,15 +28,13 @@ _ABBREVIATION = (
 _WORD_OF_NAME = r"[\p{Lu}\p{Lt}\p{Lo}]\w*+(?:[-'\u2019&]\w+)*+"
 # Atomic: "St." is never cut to "St", nor a word within.
 _NAME = rf"(?>{_ABBREVIATION}\.|(?:\p{{Lu}}\.(?!\w\w))+|{_WORD_OF_NAME})"
-_NAMES = (
-    rf"(?>{_NAME}(?: (?:(?:de|da|do|dos|du|la|le|del|von|van|der|den|bin|ibn|al|el|y|e|af|av|zu) )?"
-    rf"{_NAME}){{0,4}})"
+_PARTICLE = (
+    r"(?:of|de|da|do|dos|du|la|le|los|las|del|della|di|von|van|der|den|am|im|an der|upon|and the|&|sur|nad|"
+    r"bin|ibn|al|el|es|y|e|af|av|zu)"
 )
+_NAMES = rf"(?>{_NAME}(?: (?:{_PARTICLE} ){{0,2}}{_NAME}){{0,4}})"
 _PLACE = (
-    rf"(?>(?:[Tt]he )?{_NAME}(?:,? (?:Inc|Ltd|LLC|GmbH|AG|SE|Corp|Co)\b\.?| "
-    rf"(?:(?:of|de|da|do|dos|du|la|le|los|las|del|della|di|von|van|der|den|am|im|an der|upon|and the|&|sur|"
-    rf"al|el) )?"
-    rf"{_NAME})*)"
+    rf"(?>(?:[Tt]he )?{_NAME}(?:,? (?:Inc|Ltd|LLC|GmbH|AG|SE|Corp|Co)\b\.?| (?:{_PARTICLE} ){{0,2}}{_NAME})*)"
 )
 _SPAN = r"(?:year|month|week|spring|summer|autumn|fall|winter|weekend)"
 _SEASON = r"(?:spring|summer|autumn|fall|winter)"
@@ -44,23 +42,24 @@ _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
 )
+_WHEN = (
+    rf"(?:(?:last|this) {_SPAN}|in (?:(?:early |late )?{_MONTH}|{_SEASON})|yesterday|today|recently|"
+    r"(?:a|an|one|two|three|a few|a couple of|several) (?:days?|weeks?|months?) ago|these days|right now|"
+    r"for (?:(?:about|over|almost|the last|the past|more than) )?(?:\w+ )?(?:years?|months?|weeks?|now)|"
+    r"now|nowadays|currently|at the moment|already|again|since)"
+)
+_MORE = (
+    r"(?:but|with|where|because|too|also|by the way|together|alone|full[- ]time|part[- ]time|near|close to|"
+    r"next to|in (?:the (?:north|south|east|west)|an?|(?!\d)\p{Lu}\w+)|as an?|for (?:my|an?|work|good)|"
+    r"to (?:be|study|work))"
+)
 _TAIL = (
+    # Two values are no value: "in Lisbon and Porto".
     r"(?=\s*(?:$|[.;:!\u2026)\u3002\uff01]|,(?! (?:and |or )?(?!I\b)\p{Lu}[^,.]*(?:,| and| &) (?!I\b)\p{Lu})|"
-    r"and(?! (?!I\b)\p{Lu})\b|"
-    r"(?:but|with|where|because|since|now|nowadays|currently|too|also|these days|at the moment|right now|"
-    r"by the way|yesterday|today|recently|already|again|together|alone|full[- ]time|part[- ]time|near|"
-    r"close to|"
-    rf"next to|(?:last|this) {_SPAN}|in (?:{_MONTH}|early {_MONTH}|late {_MONTH}|{_SEASON}|the (?:north|"
-    rf"south|east|west)|"
-    rf"(?!\d)\p{{Lu}}\w+)|as an?|"
-    r"(?:a|an|one|two|three|a few|a couple of|several) (?:days?|weeks?|months?) ago|"
-    r"for (?:(?:about|over|almost|the last|the past|more than) )?(?:\w+ )?(?:years?|months?|weeks?|now|"
-    r"work|good)|"
-    r"for my|to (?:be|study|work))\b))"
+    rf"and(?! (?!I\b)\p{{Lu}})\b|{_WHEN}\b|{_MORE}\b))"
     # Long ago: the sentence is about the past.
     r"(?!.*\b(?:in \d{4}|years? ago|when|until|till|as a (?:child|kid|boy|girl|student|teenager)|before|"
-    r"back then|"
-    r"at the time|those days|growing up|after|during)\b)"
+    r"back then|at the time|those days|growing up|after|during)\b)"
 )
 _END = (
     r"(?=\s*(?:$|[.!;,)\u2026\u3002\uff01]|(?:because|but|very much|a lot|so much|the most|most of all|"
@@ -183,6 +182,6 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rules(
         "preference",
         "likes",
-        rf"[Ii]{_OFTEN} (?:like|love|adore|enjoy|prefer) (?P<value>{_THING}){_END}",
+        rf"[Ii]{_OFTEN} (?:like|love|adore|enjoy) (?P<value>{_THING}){_END}",
     ),
 )

@@ -19,9 +19,12 @@ from shared.language.statement_words import (
     ACRONYM_PLACES,
     ALLERGENS,
     CUT_ABBREVIATIONS,
+    DATES,
+    JOB_KINDS,
     JOBS,
     NO_EMPLOYER_SPARED,
     NO_NAMES,
+    NO_PLACES,
     NO_THINGS,
 )
 from shared.language.words import plain_word, word_set, words_of
@@ -68,6 +71,24 @@ _SUBORDINATE = regex.compile(
     regex.IGNORECASE,
 )
 """A sentence that begins so tells of another time, or of a habit."""
+_OWN_CLAUSE = regex.compile(
+    r"(?:I|we|my|our|it|it['\u2019]s|please|you can|just|everyone|friends|call)\b", regex.IGNORECASE
+)
+"""How a sentence begins that may state something in any clause; not so "The parrot says hi and I ..."."""
+_TELLER = regex.compile(
+    r"(?:my|our) (?:(?!is\b)\w+ ){1,2}(?!is\b|are\b|was\b|has\b|too\b)\w+[.!]?$", regex.IGNORECASE
+)
+"""A clause that may say whose words the sentence has: "I work at Ford, my cousin boasts"."""
+_GOES_ASTRAY = regex.compile(
+    r"\s*+,\s*+(?!(?:and|but|so|because|since|which|where|who|by the way|too|also|thanks|thank you|please|"
+    r"sadly|"
+    r"finally|happily|unfortunately|luckily|near|close|next|mostly|especially|mainly|everyone|nice to|"
+    r"pleased|"
+    r"with|in|on|just|right|now|currently|at the moment|an?|the city|not far|btw|for|as|together|"
+    r"originally|I)\b"
+    r"|\p{Lu}[\w'-]*(?: \p{Lu}[\w'-]*)*(?:[,.!]|$| and\b| but\b))"
+)
+"""What follows a comma after the value, and does not plainly go on with it: ", began the minister"."""
 _UNDERSTOOD_DENIALS = regex.compile(
     r"\b(?:don['\u2019]?t like|do not like|can['\u2019]?t stand|cannot stand)\b", regex.IGNORECASE
 )
@@ -75,6 +96,7 @@ _CHANGE = regex.compile(
     r"\b(?:mov(?:e|ed|ing)|relocat\w+|left|leav(?:e|ing)|return(?:ed|ing)?|back|quit|resign\w*|fired|"
     r"laid off|"
     r"switch\w*|chang\w+|became|stopped|ended|formerly|previously|originally|then|later|afterwards|"
+    r"I(?:['\u2019]ll|['\u2019]m)? (?:start|join|begin|take over)\w*|"
     r"used to|no longer|any ?more|ex-\w+|old (?:job|place|flat|name|employer)|new (?:job|place|flat|name|"
     r"employer))\b",
     regex.IGNORECASE,
@@ -103,7 +125,7 @@ def read_statements(text: str) -> list[Understood]:
 
 
 def _asked_to_remember(part: Part) -> Iterator[Understood]:
-    what = to_remember(part.text) if part.why in ("own", "supposed") else ""
+    what = to_remember(part.text) if part.why in ("own", "supposed", "introduced") else ""
     stated = list(_stated(what))
     for one in stated:
         yield msgspec.structs.replace(one, quote=part.text, confidence=SURE, made_by="user")
@@ -127,8 +149,10 @@ def _stated(sentence: str) -> Iterator[Understood]:
     told = without_lead_in(sentence)
     if _SUBORDINATE.match(told):
         return
-    for clause in _CLAUSE.split(told):
-        yield from _read_clause(clause.strip())
+    clauses = [clause.strip() for clause in _CLAUSE.split(told)]
+    if _OWN_CLAUSE.match(clauses[0]) and not any(_TELLER.match(clause) for clause in clauses):
+        for clause in clauses:
+            yield from _read_clause(clause)
 
 
 def _read_clause(clause: str) -> Iterator[Understood]:
@@ -139,6 +163,8 @@ def _read_clause(clause: str) -> Iterator[Understood]:
         fields = match.groupdict()
         attribute = rule.attribute.format(of=(fields.get("of") or "").lower())
         values = [fields["value"]] if "value" in fields else _items(fields["values"])
+        if _GOES_ASTRAY.match(clause, match.end()):
+            return
         changes_again = attribute in _SETTLED and _CHANGE.search(clause, match.end("value"))
         if changes_again or not all(_is_meant(rule.kind, attribute, value) for value in values):
             continue
@@ -166,7 +192,7 @@ def _is_meant(kind: MemoryKind, attribute: str, value: str) -> bool:
         case "allergy":
             return bool(words) and _singular(words[-1]) in ALLERGENS and not NO_THINGS.intersection(words)
         case "occupation":
-            return words[-1] in JOBS
+            return words[-1] in JOBS and JOB_KINDS.issuperset(words[:-1])
         case "birthday" | "diet" | "intolerance":
             return True
         case _:
@@ -175,10 +201,11 @@ def _is_meant(kind: MemoryKind, attribute: str, value: str) -> bool:
 
 def _is_name(attribute: str, value: str) -> bool:
     tokens = value.split()
+    plain = {part for token in tokens for part in regex.split(r"[-.]", token.lower())}
     known = NO_NAMES - NO_EMPLOYER_SPARED if attribute == "employer" else NO_NAMES
-    if tokens[-1].lower() in CUT_ABBREVIATIONS or known.intersection(
-        token.lower().rstrip(".") for token in tokens
-    ):
+    if attribute in ("home", "hometown", "birthplace") and NO_PLACES.intersection(plain):
+        return False
+    if tokens[-1].lower() in CUT_ABBREVIATIONS or known.intersection(plain):
         return False
     if attribute == "employer":
         return True
@@ -191,8 +218,10 @@ def _is_thing(attribute: str, words: list[str]) -> bool:
     button"."""
     if attribute.startswith("favourite ") and _NO_FAVOURITE.intersection(attribute.split()):
         return False
+    if DATES.intersection(words) or any(char.isdigit() for word in words for char in word):
+        return False
     if attribute == "prefers":
-        return not NO_THINGS.difference({"to"}).intersection(words)
+        return not (NO_THINGS - {"to"}).intersection(words)
     gerund = bool(words) and words[0].endswith("ing")
     barred = NO_THINGS - word_set("in on with for at the my about from") if gerund else NO_THINGS
     if attribute.startswith("favourite "):
