@@ -49,9 +49,9 @@ class Database:
         return records
 
     async def write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """The statement for each row, all or none."""
-        async with self.transaction() as connection:
-            await connection.executemany(statement, rows)
+        """The statement for each row, all or none: one round trip, which is a transaction by itself."""
+        with _translated_errors():
+            await self._pool.executemany(statement, rows)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

@@ -47,7 +47,8 @@ _REMOVE_MESSAGES = f"""
 DELETE FROM pandora.messages AS gone WHERE {_IN_SCOPE} RETURNING point_id, session_id, ordinal, speaker
 """  # noqa: S608 - _IN_SCOPE is a constant
 _REMOVE_ANSWERS = """
-DELETE FROM pandora.messages WHERE user_id = $1 AND turn_id = ANY($2) AND role = 'assistant'
+DELETE FROM pandora.messages
+WHERE user_id IS NOT DISTINCT FROM $1 AND turn_id = ANY($2) AND role = 'assistant'
 RETURNING point_id, session_id, ordinal
 """
 # A message is part of the second vectors of its neighbours: those are made anew.
@@ -65,7 +66,7 @@ FROM (
     SELECT turn_id, ARRAY(
         SELECT word FROM jsonb_array_elements_text(keywords) WITH ORDINALITY AS said (word, place)
         WHERE position(word IN lower(input)) > 0 ORDER BY place
-    ) AS keywords FROM pandora.turns WHERE user_id = $1 AND turn_id = ANY($2)
+    ) AS keywords FROM pandora.turns WHERE user_id IS NOT DISTINCT FROM $1 AND turn_id = ANY($2)
 ) AS asked WHERE t.turn_id = asked.turn_id
 """
 _NOTE_CLEARED = """

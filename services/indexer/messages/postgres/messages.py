@@ -25,6 +25,12 @@ unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $
     place)
 """
 _INSERT = f"""
+WITH speakers AS (
+    INSERT INTO pandora.speakers (user_id, speaker)
+    SELECT DISTINCT said.user_id, said.speaker FROM unnest($2::text[], $5::text[]) AS said (user_id, speaker)
+    ORDER BY 1, 2
+    ON CONFLICT DO NOTHING
+)
 INSERT INTO pandora.messages (point_id, user_id, session_id, message_id, speaker, role, text, at, turn_id,
     turn_number, is_echo, labels, ordinal)
 SELECT point_id, user_id, session_id, message_id, speaker, role, text, at, turn_id, turn_number, is_echo,
@@ -43,34 +49,36 @@ FROM {_GIVEN}
 WHERE m.point_id = given.point_id AND (m.text, m.speaker) IS DISTINCT FROM (given.text, given.speaker)
 RETURNING m.point_id
 """  # noqa: S608 - _GIVEN is a constant
-_SPEAKERS = """
-INSERT INTO pandora.speakers (user_id, speaker)
-SELECT DISTINCT user_id, speaker FROM unnest($1::text[], $2::text[]) AS given (user_id, speaker)
-ON CONFLICT DO NOTHING
-"""
 SELECT = """
 SELECT point_id, user_id, session_id, message_id, speaker, role, text, at, turn_id, turn_number, is_echo,
     labels, ordinal, uses, indexed
 FROM pandora.messages
 """
-_WANTED = """
+# The primary key finds the rows. PostgreSQL, while it has no statistics of these tables yet, would else read
+# all rows of the user, or of all users.
+WANTED_AND_BESIDE = f"""
+{SELECT} WHERE point_id = ANY(ARRAY(
+    SELECT near.point_id FROM wanted CROSS JOIN LATERAL (
+        SELECT point_id FROM pandora.messages AS m
+        WHERE m.user_id = wanted.user_id AND m.session_id = wanted.session_id
+            AND m.ordinal BETWEEN wanted.ordinal - 2 AND wanted.ordinal + 2
+        OFFSET 0
+    ) AS near
+))
+ORDER BY user_id, session_id, ordinal
+"""  # noqa: S608 - SELECT is a constant
+"""Neighbours are written anew, and need their own neighbours: two before and after those of `wanted`."""
+_UNINDEXED = f"""
 WITH wanted AS (
     SELECT user_id, session_id, ordinal FROM pandora.messages WHERE point_id = ANY($1) AND NOT indexed
 )
-"""
-_UNINDEXED = f"""
-{_WANTED} {SELECT} AS m
-WHERE EXISTS (
-    SELECT FROM wanted WHERE wanted.user_id = m.user_id AND wanted.session_id = m.session_id
-        AND m.ordinal BETWEEN wanted.ordinal - 2 AND wanted.ordinal + 2
-)
-ORDER BY user_id, session_id, ordinal
-"""
-_GET = f"{SELECT} WHERE user_id = $1 AND point_id = ANY($2)"
+{WANTED_AND_BESIDE}
+"""  # noqa: S608 - WANTED_AND_BESIDE is a constant
+_GET = f"{SELECT} WHERE user_id IS NOT DISTINCT FROM $1 AND point_id = ANY($2)"
 _USED = """
 UPDATE pandora.messages AS m SET uses = uses + given.times
 FROM unnest($2::uuid[], $3::integer[]) AS given (point_id, times)
-WHERE m.user_id = $1 AND m.point_id = given.point_id
+WHERE m.user_id IS NOT DISTINCT FROM $1 AND m.point_id = ANY($2) AND m.point_id = given.point_id
 RETURNING m.point_id, m.uses
 """
 _COUNT = """
@@ -98,7 +106,6 @@ class PostgresMessageTable:
             await connection.execute(_LOCK_SESSIONS, rows[1], rows[2])
             new = len(await connection.fetch(_INSERT, *rows))
             records = await connection.fetch(_CHANGE, *rows) if new < len(unique) else []
-            await connection.execute(_SPEAKERS, rows[1], rows[4])
         changed = [record["point_id"] for record in records]
         return Added(new, changed, len(messages) - new - len(changed))
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.indexer.generations.backfill import Lock, RowKey
 from services.indexer.generations.table import Place
-from services.indexer.messages.postgres.messages import SELECT, stored_message
+from services.indexer.messages.postgres.messages import WANTED_AND_BESIDE, stored_message
 from services.indexer.passages.passage import Run, passages_of, runs_of
 from services.indexer.postgres.database import Database
 
@@ -15,16 +15,10 @@ WHERE (user_id, session_id, ordinal) > ($1, $2, $3)
 ORDER BY user_id, session_id, ordinal LIMIT $4
 """
 _UNINDEXED_KEYS = _MESSAGE_KEYS.replace("WHERE ", "WHERE NOT indexed AND ")
-# Two before and after: neighbours are written anew, and need their own neighbours.
-_NEAR = """
-WITH near AS (
-    SELECT DISTINCT user_id, session_id, ordinal + distance AS ordinal
-    FROM pandora.messages, generate_series(-2, 2) AS distance WHERE point_id = ANY($1)
-)
-"""
 _MESSAGES_AND_BESIDE = f"""
-{_NEAR} {SELECT} JOIN near USING (user_id, session_id, ordinal) ORDER BY user_id, session_id, ordinal
-"""
+WITH wanted AS (SELECT user_id, session_id, ordinal FROM pandora.messages WHERE point_id = ANY($1))
+{WANTED_AND_BESIDE}
+"""  # noqa: S608 - WANTED_AND_BESIDE is a constant
 
 
 class PostgresMessageRows:

@@ -51,7 +51,7 @@ SELECT DISTINCT {_LISTED} FROM (
         (SELECT * FROM pandora.turns WHERE user_id = $1 AND session_id = hit.session_id
             AND status = 'saved' AND turn_number > hit.turn_number ORDER BY turn_number LIMIT 1)
     ) AS neighbour
-    WHERE hit.user_id = $1 AND hit.turn_id = ANY($2)
+    WHERE hit.user_id IS NOT DISTINCT FROM $1 AND hit.turn_id = ANY($2)
 ) AS found ORDER BY turn_number
 """  # noqa: S608 - COLUMNS is a constant
 _SESSIONS = """
