@@ -17,7 +17,7 @@ from shared.contract.errors import Poison, Refused, Transient
 from shared.contract.events import TurnId, decode, encode
 from shared.contract.requests import UNAVAILABLE, Problem
 from shared.process import metrics
-from shared.process.tracing import context_of, tracer
+from shared.process.tracing import context_of, span
 from shared.process.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ async def _answer(endpoint: Endpoint, request: MicroRequest) -> None:
     result = "answered"
     with (
         metrics.timed(metrics.request_seconds.labels(subject)),
-        tracer.start_as_current_span(f"process {subject}", context=context_of(request.headers)),
+        span(f"process {subject}", context=context_of(request.headers)),
     ):
         try:
             question = _read(endpoint, request)

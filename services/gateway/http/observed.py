@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 from uuid_utils import uuid7
 
 from shared.process import metrics
-from shared.process.tracing import context_of, tracer
+from shared.process.tracing import context_of, span
 
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
@@ -31,7 +31,7 @@ def observed(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         start = perf_counter()
-        with tracer.start_as_current_span(scope["method"], context=context_of(headers)):
+        with span(scope["method"], context=context_of(headers)):
             try:
                 await app(scope, receive, send_with_id)
             finally:

@@ -38,7 +38,7 @@ from services.orchestrator.turn.signals import (
 from services.orchestrator.turn.thoughts import ModelCall
 from shared.contract.events import LiveEvent
 from shared.process import metrics
-from shared.process.tracing import tracer
+from shared.process.tracing import span
 
 log = logging.getLogger(__name__)
 PHASES: dict[PhaseName, Phase] = {
@@ -69,7 +69,7 @@ class Run(Protocol):
 
 
 class PhaseTask:
-    """A RunningPhase. `perform` sends one signal when it is over."""
+    """A RunningPhase. `perform` returns the signal in which it ends."""
 
     def __init__(
         self,
@@ -95,23 +95,23 @@ class PhaseTask:
         self._is_cut = False
         self.extend(command.seconds)
 
-    async def perform(self) -> None:
+    async def perform(self) -> Signal:
         self._work = asyncio.current_task()
         try:
-            signal: Signal = PhaseCut() if self._is_cut else await self._result()
+            return PhaseCut() if self._is_cut else await self._result()
         finally:  # Also where the run is over before it: a timer would keep all of the turn in memory.
             for timer in self._timers:
                 timer.cancel()
-        self._run.send(signal)
 
     async def _result(self) -> Signal:
         name = self.name
         try:
-            with tracer.start_as_current_span(name), metrics.timed(metrics.phase_seconds.labels(name)):
+            with span(name), metrics.timed(metrics.phase_seconds.labels(name)):
                 found = await PHASES[name](self._turn, self._deps, self)
         except asyncio.CancelledError:
-            if not self._is_cut:
+            if self._work is None or not self._is_cut:
                 raise
+            self._work.uncancel()  # The task goes on with the turn.
             return PhaseCut()
         except Exception as error:
             return Failed(failure_of(error, f"{name} of turn {self._turn.turn_number}"))

@@ -20,7 +20,6 @@ from services.orchestrator.turn.commands import (
     CutPhase,
     Effect,
     ExtendPhase,
-    PhaseCommand,
     Reply,
     RunPhase,
     SendLater,
@@ -43,6 +42,9 @@ from shared.contract.requests import Controlled, TurnRecord
 from shared.process import metrics
 
 log = logging.getLogger(__name__)
+
+
+Work = Coroutine[Any, Any, Signal]
 
 
 class TurnRun:
@@ -121,9 +123,12 @@ class TurnRun:
 
     def lose_lease(self) -> None:
         """Another process runs the turn now. Nothing more is said or written here."""
+        self.send(self._lease_lost())
+
+    def _lease_lost(self) -> Signal:
         metrics.turns_fenced.inc()
         log.warning("turn %d is run by another process", self.turn.turn_number)
-        self.send(signals.LeaseLost())
+        return signals.LeaseLost()
 
     async def cancel(self) -> Controlled:
         return await self._control(CancelAsked)
@@ -155,24 +160,39 @@ class TurnRun:
             del self._asked[asker]
 
     def send(self, signal: Signal) -> None:
+        for work in self._changed_by(signal):
+            self._start(work)
+
+    def _changed_by(self, signal: Signal) -> list[Work]:
+        """Returns what takes time of that which the signal leads to. All the rest is done by then."""
         if self._over.is_set():
-            return
+            return []
+        left: list[Work] = []
         try:
             self.state, commands = advance(self.state, signal, self._deps.clock())
-            for command in commands:
-                self._do(command)
+            left = [work for command in commands if (work := self._do(command)) is not None]
         except Exception as error:
             self._error = error
             self._over.set()
         if isinstance(self.state.stage, Over):
             self._over.set()
+        return left
 
     # --- commands ---
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command) -> Work | None:
+        """Returns what takes time of it, and ends in a signal."""
         match command:
-            case RunPhase() | ExtendPhase() | CutPhase():
-                self._do_phase(command)
+            case RunPhase():
+                announcements = self._effects.announcements
+                self._phase = PhaseTask(command, self, self._deps, announcements, self._early_search)
+                return self._phase.perform()
+            case ExtendPhase(seconds=seconds):
+                if self._phase is not None:
+                    self._phase.extend(seconds)
+            case CutPhase():
+                if self._phase is not None:
+                    self._phase.cut()
             case SendLater():
                 self._send_later(command)
             case CountAnswers(answer=answer, calls=calls):
@@ -180,31 +200,30 @@ class TurnRun:
             case Reply(asker=asker, answer=answer):
                 self._reply(asker, answer)
             case _:
-                self._start(self._perform(command))
+                return self._perform(command)
+        return None
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Work) -> None:
         # A signal may come from a task of another request; its trace is not this turn's.
-        task = self._group.create_task(work, context=self._context.copy())
+        task = self._group.create_task(self._go_on(work), context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _perform(self, command: Effect) -> None:
-        try:
-            self.send(await self._effects.perform(command))
-        except LeaseLost:
-            self.lose_lease()
-        except Exception as error:
-            self.send(Broken(failure_of(error, f"turn {self.turn.turn_number}").detail))
+    async def _go_on(self, work: Work) -> None:
+        """With what follows from it, too: a task more would cost as much as most effects."""
+        left = [work]
+        while left:
+            left = self._changed_by(await left[0])
+            for other in left[1:]:
+                self._start(other)
 
-    def _do_phase(self, command: PhaseCommand) -> None:
-        if isinstance(command, RunPhase):
-            announcements = self._effects.announcements
-            self._phase = PhaseTask(command, self, self._deps, announcements, self._early_search)
-            self._start(self._phase.perform())
-        elif self._phase is not None and isinstance(command, ExtendPhase):
-            self._phase.extend(command.seconds)
-        elif self._phase is not None:
-            self._phase.cut()
+    async def _perform(self, effect: Effect) -> Signal:
+        try:
+            return await self._effects.perform(effect)
+        except LeaseLost:
+            return self._lease_lost()
+        except Exception as error:
+            return Broken(failure_of(error, f"turn {self.turn.turn_number}").detail)
 
     def _send_later(self, command: SendLater) -> None:
         if command.why:

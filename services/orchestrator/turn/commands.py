@@ -145,5 +145,4 @@ Effect = (
     | HandBack
 )
 """What has to be done, however long what it needs is away."""
-PhaseCommand = RunPhase | ExtendPhase | CutPhase
-Command = Effect | PhaseCommand | SendLater | CountAnswers | Reply
+Command = Effect | RunPhase | ExtendPhase | CutPhase | SendLater | CountAnswers | Reply

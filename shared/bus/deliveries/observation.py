@@ -10,7 +10,7 @@ from faststream.message import AckStatus
 
 from shared.bus.deliveries.middleware import SharedMiddleware
 from shared.process import metrics
-from shared.process.tracing import context_of, tracer
+from shared.process.tracing import context_of, span
 
 _RESULTS: Final = {AckStatus.ACKED: "handled", AckStatus.REJECTED: "buried"}
 """All others are tried again."""
@@ -34,5 +34,5 @@ class Tracing(SharedMiddleware):
 
     async def consume_scope(self, call_next: Any, message: Any) -> Any:
         subject = message.raw_message.subject
-        with tracer.start_as_current_span(f"process {subject}", context=context_of(message.headers)):
+        with span(f"process {subject}", context=context_of(message.headers)):
             return await call_next(message)
