@@ -136,12 +136,16 @@ def turn(
 
 @forget.command()
 def session(
-    session_id: str, yes: Yes = False, now: Now = False, no_wait: NoWait = False, as_json: ReceiptJson = False
+    session_id: Annotated[str, typer.Argument(help="Its name. One that begins with `-`: after `--`.")],
+    yes: Yes = False,
+    now: Now = False,
+    no_wait: NoWait = False,
+    as_json: ReceiptJson = False,
 ) -> None:
     """Forget a session: its turns, or its imported messages."""
-    from cli.memory.forgetting import carry_out, confirm, counted_turns, session_path
+    from cli.memory.forgetting import carry_out, confirm, session_path, size_of
 
-    confirm(f"session {session_id}{'' if yes else counted_turns(session_id)}", yes)
+    confirm(f"session {session_id}{'' if yes else size_of(session_id)}", yes)
     carry_out(session_path(session_id), now=now, no_wait=no_wait, as_json=as_json)
 
 
@@ -162,11 +166,11 @@ def user(
     as_json: ReceiptJson = False,
 ) -> None:
     """Forget all that is held of a user."""
-    from cli.memory.forgetting import carry_out, confirm, counted_turns, user_path
+    from cli.memory.forgetting import carry_out, confirm, size_of, user_path
 
     is_own = name == "me"
-    turns = counted_turns(None) if is_own and not yes else ""
-    confirm(f"all that is held of {'you' if is_own else name}{turns}", yes)
+    size = size_of(None) if is_own and not yes else ""
+    confirm(f"all that is held of {'you' if is_own else name}{size}", yes)
     carry_out(user_path(name), now=now, no_wait=no_wait, as_json=as_json)
 
 

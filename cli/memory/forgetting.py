@@ -5,7 +5,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.table import Table
@@ -28,7 +28,8 @@ class ForgettingClient:
         self._gateway = gateway
 
     async def forget(self, path: str, *, now: bool) -> Receipt:
-        return await self._gateway.call("DELETE", f"/v1/{path}{'?now=true' if now else ''}")
+        more = f"{'&' if '?' in path else '?'}now=true" if now else ""
+        return await self._gateway.call("DELETE", f"/v1/{path}{more}")
 
     async def receipt(self, user: str, forget_id: str) -> Receipt:
         return await self._gateway.call("GET", f"/v1/users/{_part(user)}/forgets/{_part(forget_id)}")
@@ -45,14 +46,21 @@ class ForgettingClient:
                     raise
         return receipt
 
-    async def turns_of(self, session_id: str | None) -> int | None:
-        """Counts the turns of a session, or of all the user's sessions. None: there are too many to count."""
+    async def size_of_session(self, session_id: str) -> str:
+        """Returns `3 turns, 8 messages`. Empty where there is no such session."""
+        page = await self._gateway.call("GET", f"/v1/sessions?{urlencode({'session_id': session_id})}")
+        return _size(page["sessions"])
+
+    async def size_of_all(self) -> str:
+        """Returns the same of all the user's sessions. Empty where there are too many to count."""
         page = await self._gateway.call("GET", f"/v1/sessions?limit={_MOST_SESSIONS}")
-        sessions = page["sessions"]
-        if session_id is not None:
-            found = [one["turns"] for one in sessions if one["session_id"] == session_id]
-            return found[0] if found else None
-        return sum(one["turns"] for one in sessions) if len(sessions) < _MOST_SESSIONS else None
+        return "" if page["next_cursor"] else _size(page["sessions"])
+
+
+def _size(sessions: list[dict[str, Any]]) -> str:
+    turns, messages = (sum(one[held] for one in sessions) for held in ("turns", "messages"))
+    said = [counted(turns, "turn", "turns")] if turns else []
+    return ", ".join([*said, *([counted(messages, "message", "messages")] if messages else [])])
 
 
 # --- what is to be forgotten ---
@@ -63,7 +71,8 @@ def turn_path(turn_id: str) -> str:
 
 
 def session_path(session_id: str) -> str:
-    return f"sessions/{_part(session_id)}"
+    """In the query: some proxies resolve `..` and decode slashes in a path."""
+    return f"sessions?{urlencode({'session_id': session_id})}"
 
 
 def memory_path(memory_id: str) -> str:
@@ -78,15 +87,16 @@ def _part(name: str) -> str:
     return quote(name, safe="")
 
 
-def counted_turns(session_id: str | None) -> str:
-    """Returns ` (12 turns)` of a session, or of all; "" where the number is not known."""
+def size_of(session_id: str | None) -> str:
+    """Returns ` (3 turns, 8 messages)` of a session, or of all; "" where the numbers are not known."""
 
-    async def count() -> int | None:
+    async def count() -> str:
         async with own_gateway() as gateway:
-            return await ForgettingClient(gateway).turns_of(session_id)
+            client = ForgettingClient(gateway)
+            return await (client.size_of_all() if session_id is None else client.size_of_session(session_id))
 
-    turns = asyncio.run(count())
-    return "" if turns is None else f" ({counted(turns, 'turn', 'turns')})"
+    size = asyncio.run(count())
+    return f" ({size})" if size else ""
 
 
 def confirm(what: str, yes: bool) -> None:

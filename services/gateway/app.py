@@ -15,6 +15,7 @@ from services.gateway.files.routes import file_routes
 from services.gateway.files.uploads import Uploads
 from services.gateway.forgetting.orders import Forgetting
 from services.gateway.forgetting.routes import forgetting_routes
+from services.gateway.http.addresses import AddressedApp, named
 from services.gateway.http.auth import DeclaredAbilities, Keys, authenticated
 from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
@@ -122,10 +123,10 @@ def _provided(value: object) -> Provide:
 
 def application(routes: Router, settings: GatewaySettings) -> Litestar:
     keys = Keys(settings.users_by_key(), settings.admins())
-    return Litestar(
+    return AddressedApp(
         route_handlers=[routes, docs, docs_asset],
         request_class=Call,
-        middleware=[authenticated(keys)],
+        middleware=[authenticated(keys), named],
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

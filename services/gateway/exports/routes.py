@@ -31,7 +31,7 @@ _ZIP = {
     "one that breaks off cannot be read.",
 )
 async def export_user(name: str, request: Call, ask: InjectedAsk) -> Stream:
-    user, now = request.user.acts_for_path(name), datetime.now(UTC)
+    user, now = request.user.acts_for(name), datetime.now(UTC)
     return await streamed(
         Export(ask, user, now).parts(),
         media_type="application/zip",

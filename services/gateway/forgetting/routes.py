@@ -9,7 +9,7 @@ from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from services.gateway.forgetting.orders import Forgetting
-from services.gateway.http.parameters import Call, InjectedAsk
+from services.gateway.http.parameters import Call, InjectedAsk, SessionName
 from services.gateway.http.responses import FOR_NAMED_USERS, REFUSALS
 from shared.contract.abilities import Ability
 from shared.contract.requests import GetReceipt, Receipt
@@ -47,7 +47,22 @@ async def forget_turn(
     description=f"Its turns, or its imported messages. {_ABOUT}",
 )
 async def forget_session(
-    session_id: str, request: Call, forgetting: Forgetting, now: Now = False
+    session_id: SessionName, request: Call, forgetting: Forgetting, now: Now = False
+) -> Response[Receipt]:
+    return _answer(await forgetting.session(request.user.name, session_id, now=now))
+
+
+@delete(
+    "/sessions",
+    ability=Ability.DATA_FORGET,
+    status_code=HTTP_200_OK,
+    responses=_RECEIPTS | REFUSALS,
+    summary="Forget a session, by the query",
+    description="As `DELETE /v1/sessions/{session_id}`, for the names `.` and `..`, which many clients and "
+    f"proxies take out of a path. {_ABOUT}",
+)
+async def forget_named_session(
+    session_id: SessionName, request: Call, forgetting: Forgetting, now: Now = False
 ) -> Response[Receipt]:
     return _answer(await forgetting.session(request.user.name, session_id, now=now))
 
@@ -77,7 +92,7 @@ async def forget_memory(
 async def forget_user(
     name: str, request: Call, forgetting: Forgetting, now: Now = False
 ) -> Response[Receipt]:
-    return _answer(await forgetting.user(request.user.acts_for_path(name), now=now))
+    return _answer(await forgetting.user(request.user.acts_for(name), now=now))
 
 
 @get(
@@ -87,7 +102,7 @@ async def forget_user(
     summary="How far a request to forget is",
 )
 async def get_receipt(name: str, forget_id: str, request: Call, ask: InjectedAsk) -> Response[Receipt]:
-    user = request.user.acts_for_path(name)
+    user = request.user.acts_for(name)
     return _answer(await ask(GetReceipt(user=user, forget_id=forget_id)))
 
 
@@ -100,6 +115,7 @@ def _answer(receipt: Receipt) -> Response[Receipt]:
 forgetting_routes: list[HTTPRouteHandler] = [
     forget_turn,
     forget_session,
+    forget_named_session,
     forget_memory,
     forget_user,
     get_receipt,

@@ -1,11 +1,15 @@
 """Who sends a request, and what they may do."""
 
+from typing import Final
+
 import msgspec
 
 from shared.contract.abilities import Ability
 from shared.contract.errors import Refused
 from shared.contract.events import User
 
+ME: Final = "me"
+"""The caller, wherever a user is named: in an address, in a query, in a line of an import."""
 FOR_USERS = frozenset(
     {
         Ability.TURNS_READ,
@@ -32,11 +36,11 @@ class Caller(msgspec.Struct, frozen=True):
         return user == self.name or Ability.ACT_FOR_OTHERS in self.abilities
 
     def acts_for(self, named: str | None) -> str:
-        """Returns the user that a request is about: the named one, or the caller.
+        """Returns the user that a request is about: the named one, or the caller, whose name also is `me`.
 
         Raises Refused: 422 where `named` cannot be a user's name, 403 where it is another user's.
         """
-        if named is None:
+        if named in (None, ME):
             return self.name
         try:
             msgspec.convert(named, User)
@@ -49,7 +53,3 @@ class Caller(msgspec.Struct, frozen=True):
                 "user",
             )
         return named
-
-    def acts_for_path(self, name: str) -> str:
-        """As `acts_for`, of a user in an address, where `me` is the caller."""
-        return self.acts_for(None if name == "me" else name)

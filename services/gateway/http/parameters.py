@@ -8,6 +8,7 @@ from litestar.params import Parameter, SkipValidation
 
 from services.gateway.asking.ports import Ask
 from services.gateway.http.callers import Caller
+from shared.contract.events import ANY_SESSION_PATTERN
 
 
 class Call(Request[Caller, None, State]):
@@ -18,6 +19,13 @@ class Call(Request[Caller, None, State]):
 
 InjectedAsk = SkipValidation[Ask]
 """The dependency `ask`. Not validated: a protocol costs a third of what the route does otherwise."""
+_ANY_SESSION = Parameter(
+    pattern=ANY_SESSION_PATTERN, description="1 to 128 characters without control characters"
+)
+SessionName = Annotated[str, _ANY_SESSION]
+"""Any that a session can have, imported ones too."""
+OneSession = Annotated[str | None, _ANY_SESSION]
+"""A list of only what is of this session."""
 Limit = Annotated[int, Parameter(ge=1, le=100)]
 Cursor = Annotated[str | None, Parameter(pattern=r"^[1-9]\d{0,17}$(?!\n)")]
 """A whole number, from the `next_cursor` of the page before."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.gateway.http.callers import Caller
+from services.gateway.http.callers import ME, Caller
 from services.gateway.imports.dates import BadDate, read_time
 from shared.contract.events import UNREADABLE, User, encode
 from shared.contract.requests import MOST_MESSAGES, ImportedMessage, ImportMessages
@@ -114,6 +114,8 @@ class LineReader:
     def _user_of(self, line: _Line) -> str:
         if line.user is None:
             return self._default_user
+        if line.user == ME:
+            return self._sender.name
         if not self._sender.may_act_for(line.user):
             raise BadLine(
                 f"user: {self._sender.name} may not import for {line.user[:64]!r}; that takes an admin's key"

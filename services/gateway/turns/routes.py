@@ -5,11 +5,11 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import HeaderParameter
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from services.gateway.http.bodies import StrictBody
-from services.gateway.http.parameters import Call, Cursor, InjectedAsk, Limit
+from services.gateway.http.parameters import Call, Cursor, InjectedAsk, Limit, OneSession
 from services.gateway.http.problems import ProblemDetails, problem
 from services.gateway.http.responses import CONFLICT, REFUSALS
 from services.gateway.live.sse import EventStream
@@ -30,7 +30,7 @@ from services.gateway.turns.views import (
     server_timing,
 )
 from shared.contract.abilities import Ability
-from shared.contract.events import SESSION_PATTERN
+from shared.contract.events import may_have_turns
 from shared.contract.requests import GetDocument, ListDocuments, ListTurns, ListUnended, UnendedStatus
 
 _BODY_BYTES = 16 * 1024 * 1024
@@ -105,10 +105,12 @@ async def get_document(turn_id: str, name: str, request: Call, ask: InjectedAsk)
 async def get_turns(
     request: Call,
     ask: InjectedAsk,
-    session_id: Annotated[str | None, Parameter(pattern=SESSION_PATTERN)] = None,
+    session_id: OneSession = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> TurnList:
+    if session_id is not None and not may_have_turns(session_id):
+        return TurnList(turns=[], next_cursor=None)
     before = int(cursor) if cursor else None
     reply = await ask(ListTurns(user=request.user.name, session_id=session_id, before=before, limit=limit))
     return TurnList(

@@ -11,6 +11,8 @@ from shared.contract.requests import (
     MOST_HITS,
     Count,
     CountReply,
+    ListConversations,
+    ListConversationsReply,
     ListSessions,
     ListSessionsReply,
     ListTurns,
@@ -51,6 +53,17 @@ class Listing:
         return ListSessionsReply(
             sessions=await self._turns.sessions(request.user, limit=checked_limit(request.limit))
         )
+
+    @endpoint
+    async def list_conversations(self, request: ListConversations) -> ListConversationsReply:
+        limit = checked_limit(request.limit)
+        found = await self._turns.conversations(
+            request.user,
+            session_id=request.session_id,
+            before=None if request.before_at is None else (request.before_at, request.before_session),
+            limit=limit + 1,
+        )
+        return ListConversationsReply(conversations=found[:limit], more=len(found) > limit)
 
     @endpoint
     async def neighbours(self, request: Neighbours) -> NeighboursReply:

@@ -1,6 +1,7 @@
 """The ports of the rows of messages and turns. Every call raises Transient while PostgreSQL is away."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import msgspec
 
 from services.indexer.passages.message import Message, StoredMessage
 from shared.contract.events import TurnCancelled, TurnSaved
-from shared.contract.requests import SessionRow, TurnRow
+from shared.contract.requests import ConversationRow, SessionRow, TurnRow
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -70,6 +71,17 @@ class TurnTable(Protocol):
 
     async def sessions(self, user: str, *, limit: int) -> list[SessionRow]:
         """Latest first. Cancelled turns count; the last topic is that of a saved one."""
+        ...
+
+    async def conversations(
+        self,
+        user: str,
+        *,
+        session_id: str | None,
+        before: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[ConversationRow]:
+        """Latest first, also those that are imported. `before`: the time and the id of the one before."""
         ...
 
     async def count(self) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from shared.contract.events.ids import (
     TurnId,
     Url,
     User,
+    may_have_turns,
 )
 from shared.contract.events.images import MOST_IMAGES, SeenImage, said_with_images
 from shared.contract.events.live import (

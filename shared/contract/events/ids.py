@@ -1,5 +1,6 @@
 """Ids and addresses. Ids become parts of subjects and of file names, so their alphabet is small."""
 
+import re
 from typing import Annotated, Final
 
 import msgspec
@@ -47,3 +48,8 @@ Domain = Annotated[
 
 LOCAL_USER: Final = "local"
 """The one user of an installation without keys."""
+
+
+def may_have_turns(session_id: str) -> bool:
+    """False for a name that only an imported session can have."""
+    return re.search(SESSION_PATTERN, session_id) is not None

@@ -64,6 +64,9 @@ from shared.contract.requests.forgetting import (
     UnerasedReply,
 )
 from shared.contract.requests.history import (
+    ConversationRow,
+    ListConversations,
+    ListConversationsReply,
     ListSessions,
     ListSessionsReply,
     ListTurns,

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from shared.contract.events import SessionId, TurnId, User
+from shared.contract.events import AnySessionId, SessionId, TurnId, User
 from shared.contract.requests.request import Request
 from shared.contract.requests.turns import TurnRow
 
@@ -52,13 +52,53 @@ class ListSessionsReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListSessions(Request[ListSessionsReply], frozen=True, kw_only=True):
-    """anyone -> indexer: a user's sessions, the latest first."""
+    """anyone -> indexer: a user's sessions that have turns, the latest first. All: `index.conversations`."""
 
     subject: ClassVar[str] = "index.sessions"
 
     user: User
     limit: int = 50
     """Most sessions, 1 to 100."""
+
+
+class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation, of turns or imported."""
+
+    session_id: str
+    """The conversation."""
+    turns: int
+    """How many turns it has. 0: all of it is imported."""
+    messages: int
+    """How many messages it has, with those of its saved turns."""
+    first_at: datetime
+    """When its first message was said."""
+    last_at: datetime
+    """When its last message was said, or its last turn saved."""
+    last_topic: str
+    """The topic of its last turn. Empty where it has none."""
+
+
+class ListConversationsReply(msgspec.Struct, frozen=True, kw_only=True):
+    conversations: list[ConversationRow]
+    """The latest first."""
+    more: bool
+    """True where more come after the last one here."""
+
+
+class ListConversations(Request[ListConversationsReply], frozen=True, kw_only=True):
+    """anyone -> indexer: a user's conversations, of turns or imported, the latest first, by pages."""
+
+    subject: ClassVar[str] = "index.conversations"
+
+    user: User
+    session_id: AnySessionId | None = None
+    """Only this one."""
+    before_at: datetime | None = None
+    """`last_at` of the last one of the page before; null: from the latest."""
+    before_session: str = ""
+    """The `session_id` of that one."""
+    limit: int = 50
+    """Most conversations, 1 to 100."""
 
 
 class NeighboursReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import msgspec
 from litestar import Litestar
 from litestar.exceptions import LitestarDeprecationWarning
 from pydantic import SecretStr
+from yarl import URL
 
 from services.gateway.app import api, application
 from services.gateway.live.nats import BusLiveTurns
@@ -207,7 +208,9 @@ class Client:
         plain = {"data": body} if isinstance(body, bytes | AsyncIterable) else {"json": body}
         async with (
             asyncio.timeout(20),
-            self._http.request(method, self._url + path, headers=headers, **plain) as response,
+            self._http.request(
+                method, URL(self._url + path, encoded=True), headers=headers, **plain
+            ) as response,
         ):
             yield response
 

@@ -58,7 +58,27 @@ async def test_what_is_wrong_is_named(client: Client, path: str, body: object, f
     assert says in problem["detail"]
 
 
-async def test_a_name_that_no_turn_can_have_is_refused(client: Client) -> None:
-    status, problem = await client.call("GET", "/v1/sessions/no%20name")
+async def test_of_a_session_that_only_an_import_can_have_nothing_is_set(client: Client) -> None:
+    assert await client.call("GET", "/v1/sessions/no%20name") == (
+        200,
+        {"session_id": "no name", "recipe": ""},
+    )
+    assert await client.call("GET", "/v1/turns?session_id=no%20name") == (
+        200,
+        {"turns": [], "next_cursor": None},
+    )
 
-    assert (status, problem["field"]) == (422, "session_id")
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/sessions?session_id=",
+        "/v1/sessions?session_id=a%00b",
+        "/v1/messages",
+        "/v1/sessions?cursor=x",
+        "/v1/sessions?cursor=99999999999999999999,x",
+        "/v1/sessions/%FF",
+    ],
+)
+async def test_what_is_no_name_or_no_cursor_is_refused(client: Client, path: str) -> None:
+    assert (await client.call("GET", path))[0] == 422

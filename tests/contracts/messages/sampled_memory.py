@@ -11,6 +11,7 @@ from shared.contract.requests import (
     CheckedKind,
     CheckReply,
     ClearAnswers,
+    ConversationRow,
     Count,
     CountReply,
     DeleteMemories,
@@ -27,6 +28,8 @@ from shared.contract.requests import (
     KeepReceipt,
     KnownEvents,
     KnownEventsReply,
+    ListConversations,
+    ListConversationsReply,
     ListMemories,
     ListMemoriesReply,
     ListMessages,
@@ -174,6 +177,17 @@ OF_MEMORY: dict[str, msgspec.Struct] = {
     "index.list.reply": ListTurnsReply(turns=[ROW], next_cursor=7),
     "index.recall": Recall(user="alice", query=SAID, limit=5, session_id="garden", turns=11),
     "index.recall.reply": Recalled(passages=[PASSAGE], neighbours=[ROW], turns=[ROW]),
+    "index.conversations": ListConversations(
+        user="alice", session_id="talk / 1", before_at=AT, before_session="talk / 2", limit=5
+    ),
+    "index.conversations.reply": ListConversationsReply(
+        conversations=[
+            ConversationRow(
+                session_id="talk / 1", turns=3, messages=6, first_at=AT, last_at=AT, last_topic="bees"
+            )
+        ],
+        more=True,
+    ),
     "index.sessions": ListSessions(user="alice", limit=5),
     "index.sessions.reply": ListSessionsReply(sessions=[SESSION]),
     "index.neighbours": Neighbours(user="alice", turn_ids=[EARLIER]),

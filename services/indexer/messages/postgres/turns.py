@@ -1,6 +1,7 @@
 """The rows of turns in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, get_origin
 
 import msgspec
@@ -11,7 +12,7 @@ from services.indexer.postgres.estimates import estimated_rows
 from services.indexer.postgres.text import storable
 from shared.contract.derivation import derive
 from shared.contract.events import TurnCancelled, TurnSaved
-from shared.contract.requests import SessionRow, TurnRow
+from shared.contract.requests import ConversationRow, SessionRow, TurnRow
 
 COLUMNS: Final = ["timestamp" if name == "at" else name for name in TurnRow.__struct_fields__]
 """What a list of turns shows. A new field of TurnRow needs a migration that adds a column of its name."""
@@ -60,6 +61,23 @@ SELECT session_id, count(*) AS turns, min(timestamp) AS first_at, max(timestamp)
         AS last_topic
 FROM pandora.turns WHERE user_id = $1 GROUP BY session_id ORDER BY max(turn_number) DESC LIMIT $2
 """
+_CONVERSATIONS = """
+WITH said AS (
+    SELECT session_id, count(*) AS messages, min(at) AS first_at, max(at) AS last_at
+    FROM pandora.messages WHERE user_id = $1 AND ($2::text IS NULL OR session_id = $2) GROUP BY session_id
+), told AS (
+    SELECT session_id, count(*) AS turns, min(timestamp) AS first_at, max(timestamp) AS last_at,
+        (array_agg(topic ORDER BY turn_number DESC) FILTER (WHERE status = 'saved'))[1] AS last_topic
+    FROM pandora.turns WHERE user_id = $1 AND ($2::text IS NULL OR session_id = $2) GROUP BY session_id
+), both_of AS (
+    SELECT session_id, coalesce(turns, 0) AS turns, coalesce(messages, 0) AS messages,
+        least(said.first_at, told.first_at) AS first_at, greatest(said.last_at, told.last_at) AS last_at,
+        coalesce(last_topic, '') AS last_topic
+    FROM said FULL JOIN told USING (session_id)
+)
+SELECT * FROM both_of WHERE $3::timestamptz IS NULL OR (last_at, session_id) < ($3, $4)
+ORDER BY last_at DESC, session_id DESC LIMIT $5
+"""
 _COUNT = """
 SELECT count(*) FILTER (WHERE status = 'saved'), coalesce(max(turn_number), 0) FROM pandora.turns
 """
@@ -87,6 +105,18 @@ class PostgresTurnTable:
 
     async def sessions(self, user: str, *, limit: int) -> list[SessionRow]:
         return [SessionRow(**dict(record)) for record in await self._database.fetch(_SESSIONS, user, limit)]
+
+    async def conversations(
+        self,
+        user: str,
+        *,
+        session_id: str | None,
+        before: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[ConversationRow]:
+        at, name = before or (None, "")
+        records = await self._database.fetch(_CONVERSATIONS, user, session_id, at, name, limit)
+        return [ConversationRow(**dict(record)) for record in records]
 
     async def count(self) -> tuple[int, int]:
         record = (await self._database.fetch(_COUNT))[0]

@@ -4,15 +4,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import typer
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli.client.gateway import gateway_at
 from cli.memory import forgetting
 from cli.memory.forgetting import ForgettingClient
 from cli.terminal.failure import CommandFailed
+from shared.contract.events import ANY_SESSION_PATTERN
 from tests.unit.cli.gateway_room import served
 
 STORES = [
@@ -63,8 +67,10 @@ class Gateway:
         return web.json_response(receipt(state))
 
     async def list_sessions(self, request: web.Request) -> web.Response:
-        sessions = [{"session_id": f"s{n}", "turns": n} for n in range(self.sessions)]
-        return web.json_response({"sessions": sessions})
+        sessions = [{"session_id": f"s/{n}", "turns": n, "messages": 2 * n + 1} for n in range(self.sessions)]
+        asked = request.query.get("session_id")
+        found = [one for one in sessions if asked in (None, one["session_id"])]
+        return web.json_response({"sessions": found[:100], "next_cursor": "more" if found[100:] else None})
 
 
 @pytest.fixture
@@ -111,13 +117,21 @@ async def test_where_no_gateway_answers_the_error_says_so() -> None:
             await ForgettingClient(nothing).forget("turns/t1", now=False)
 
 
-async def test_turns_are_counted_where_they_can_be(gateway: Gateway, client: ForgettingClient) -> None:
-    assert await client.turns_of("s1") == 1
-    assert await client.turns_of("imported") is None
+async def test_what_would_go_is_counted_where_it_can_be(gateway: Gateway, client: ForgettingClient) -> None:
+    assert await client.size_of_session("s/0") == "1 message"
+    assert await client.size_of_session("s/1") == "1 turn, 3 messages"
+    assert await client.size_of_session("elsewhere") == ""
     gateway.sessions = 5
-    assert await client.turns_of(None) == 10
-    gateway.sessions = 100
-    assert await client.turns_of(None) is None
+    assert await client.size_of_all() == "10 turns, 25 messages"
+    gateway.sessions = 101
+    assert await client.size_of_all() == ""
+
+
+@given(st.from_regex(ANY_SESSION_PATTERN, fullmatch=True))
+def test_the_path_of_a_session_names_it_and_nothing_else(name: str) -> None:
+    path, _, query = forgetting.session_path(name).partition("?")
+
+    assert (path, parse_qsl(query, keep_blank_values=True)) == ("sessions", [("session_id", name)])
 
 
 def test_nothing_is_forgotten_without_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
