@@ -80,6 +80,8 @@ async def show(
                 write(event["text"])
             case "output.restarted":
                 write("\n(The answer was cut off and begins anew.)\n")
+            case "turn.paused":
+                note(f"{event['reason']}; it goes on in {event['seconds']:g} s")
             case "tool.started":
                 note(f"{event['tool']} ...")
             case "tool.waiting":

@@ -51,7 +51,7 @@ def messages_of(entries: Iterable[Entry]) -> dict[str, Json]:
             messages.setdefault(kind.__name__, _body(kind))
         if entry.reply is not None:
             messages[entry.reply.__name__] = _body(entry.reply, f"{entry.golden}.reply")
-    refusal = {**_body(Problem, "refused"), "headers": headers_schema([headers.STATUS])}
+    refusal = {**_body(Problem, "refused"), "headers": headers_schema([headers.STATUS, headers.RETRY_IN])}
     return {**messages, Problem.__name__: refusal}
 
 

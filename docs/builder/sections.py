@@ -58,8 +58,9 @@ def sections_of_live_events(entries: list[Entry]) -> Iterator[str]:
 
 def sections_of_requests(entries: list[Entry]) -> Iterator[str]:
     yield REQUESTS
-    status = constants_of(headers.__name__)["STATUS"]
-    yield f"A refusal carries the header `{headers.STATUS}`. {status} Its body:\n"
+    texts = constants_of(headers.__name__)
+    yield f"A refusal carries the header `{headers.STATUS}`. {texts['STATUS']} "
+    yield f"`{headers.RETRY_IN}`: {texts['RETRY_IN']} Its body:\n"
     yield _fields(Problem)
     for module, some in groupby(entries, key=lambda entry: entry.module):
         yield f"## Requests: {_title(module)}\n\n{linked(intro_of(module))}\n"

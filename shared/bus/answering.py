@@ -15,6 +15,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from shared.bus.endpoints import Endpoint
 from shared.contract.errors import Poison, Refused, Transient
 from shared.contract.events import TurnId, decode, encode
+from shared.contract.headers import RETRY_IN
 from shared.contract.requests import UNAVAILABLE, Problem
 from shared.process import metrics
 from shared.process.tracing import context_of, span
@@ -100,7 +101,7 @@ async def _answer(endpoint: Endpoint, request: MicroRequest) -> None:
             await _refuse(request, Refused(400, str(error)))
         except Transient as error:
             result = "unavailable"
-            await _refuse(request, Refused(UNAVAILABLE, str(error)))
+            await _refuse(request, Refused(UNAVAILABLE, str(error)), {RETRY_IN: f"{error.retry_in:g}"})
         except Exception:
             result = "error"
             metrics.errors.labels(subject).inc()
@@ -122,9 +123,10 @@ def _read(endpoint: Endpoint, request: MicroRequest) -> Any:
     return msgspec.structs.replace(question, turn_id=turn_id)
 
 
-async def _refuse(request: MicroRequest, refusal: Refused) -> None:
+async def _refuse(request: MicroRequest, refusal: Refused, headers: dict[str, str] | None = None) -> None:
     await request.respond_error(
         str(refusal.status),
         refusal.detail.replace("\n", " ")[:500],
         data=encode(Problem(refusal.detail, refusal.field)),
+        headers=headers,
     )

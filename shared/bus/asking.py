@@ -14,6 +14,7 @@ from nats.micro.request import ERROR_CODE_HEADER
 from shared.bus.publishing import Publisher
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import decode, encode
+from shared.contract.headers import RETRY_IN
 from shared.contract.requests import UNAVAILABLE, Problem, Request, reply_type
 from shared.process.tracing import trace_headers
 
@@ -97,13 +98,22 @@ class Asker:
 
 def read_answer(message: Msg, kind: Any) -> Any:
     """Raises Refused and Transient as the answering process did."""
-    status = (message.headers or {}).get(ERROR_CODE_HEADER)
+    headers = message.headers or {}
+    status = headers.get(ERROR_CODE_HEADER)
     if status is None:
         return decode(kind, message.data)
     problem = decode(Problem, message.data)
     if int(status) == UNAVAILABLE:
-        raise Transient(problem.detail)
+        raise Transient(problem.detail, retry_in=_retry_in(headers.get(RETRY_IN, "")))
     raise Refused(int(status), problem.detail, problem.field)
+
+
+def _retry_in(seconds: str) -> float:
+    """What an earlier version of a service does not say is a second."""
+    try:
+        return float(seconds)
+    except ValueError:
+        return 1.0
 
 
 def _has_failed(task: asyncio.Task[str]) -> bool:

@@ -68,3 +68,5 @@ OF_DEAD_LETTERS: Final = (
 STATUS: Final = "Nats-Service-Error-Code"
 """The HTTP status that says the same: 400 not readable, 404 not there, 409 not now, 422 not valid, 503
 again later."""
+RETRY_IN: Final = "Pandora-Retry-In"
+"""With 503: seconds after which the same may be asked again."""

@@ -40,6 +40,7 @@ from shared.contract.events.live import (
     LiveTurnEvent,
     OutputDelta,
     OutputRestarted,
+    Paused,
     PhaseEnded,
     PhaseStarted,
     Queued,

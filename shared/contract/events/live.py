@@ -138,6 +138,18 @@ class OutputRestarted(LiveEvent, frozen=True, kw_only=True, tag="output.restarte
     """
 
 
+class Paused(LiveEvent, frozen=True, kw_only=True, tag="turn.paused"):
+    """orchestrator -> anyone: something that the turn needs is away. The turn waits, and goes on by itself.
+
+    Not sent for pauses under 2 seconds.
+    """
+
+    seconds: float
+    """Until the next attempt."""
+    reason: str
+    """What is away, or asked to wait; one line for people."""
+
+
 class Saved(LiveTurnEvent, frozen=True, kw_only=True, tag="turn.saved"):
     """orchestrator -> anyone: the whole answer. The last event."""
 
@@ -176,6 +188,7 @@ AnyLiveEvent = (
     | Steered
     | OutputDelta
     | OutputRestarted
+    | Paused
     | Saved
     | Failed
     | Cancelled

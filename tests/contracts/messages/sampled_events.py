@@ -12,6 +12,7 @@ from shared.contract.events import (
     MemorySaved,
     OutputDelta,
     OutputRestarted,
+    Paused,
     PhaseEnded,
     PhaseStarted,
     PhaseTiming,
@@ -237,6 +238,7 @@ LIVE: tuple[LiveEvent, ...] = (
     Steered(index=4, attempt=2, text=ADDED, takes_effect="synthesis"),
     OutputDelta(index=5, attempt=2, text="In Lisbon"),
     OutputRestarted(index=6, attempt=2),
+    Paused(index=5, attempt=2, seconds=12.5, reason="the model server asks to wait"),
     Saved(
         index=9,
         attempt=2,

@@ -13,6 +13,18 @@ import nats
 import pytest
 
 from tests.contracts.inference.engines_server import ChatServer, chat_server
+from tests.contracts.inference.raw_answers import (
+    END,
+    PAGE,
+    SENTENCE,
+    RawAnswer,
+    choice,
+    completion,
+    document,
+    event,
+    stream,
+    word_events,
+)
 from tests.stack import Stack
 
 
@@ -98,6 +110,45 @@ async def test_what_the_server_refuses_fails_the_turn_with_its_words(
     _, view = await generative.call("GET", f"/v1/turns/{events[-1]['turn_id']}")
     assert view["status"] == "failed"
     assert "scripted 400" in view["error"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests", "why"),
+    [
+        (document(PAGE), 1, "OPENAI_BASE_URL"),
+        (document({"error": {"message": "Pay.", "code": "insufficient_quota"}}, 429), 1, "is used up"),
+        (stream(*word_events(finish_reason="")[:4], drops=True), 1, "broke off"),
+        (stream(event(choice({}, "content_filter"))), 1, "content filter"),
+        (stream(event(choice({"content": "<think> Hm."})), END), 1, "empty answer"),
+        (stream(event(choice({"role": "assistant"})), drops=True), 3, "may have been charged for"),
+        (502, 3, "scripted 502"),
+    ],
+)
+async def test_no_layer_pays_for_a_turn_more_than_three_times(
+    generative: Stack, server: ChatServer, answer: int | RawAnswer, requests: int, why: str
+) -> None:
+    server.script, before = [answer] * 40, len(server.bodies)
+    try:
+        events = await generative.stream("When does the ferry leave?")
+    finally:
+        server.script = []
+
+    assert events[-1]["type"] == "turn.failed"
+    assert why in events[-1]["detail"]
+    assert len(server.bodies) == before + requests
+
+
+async def test_a_turn_says_that_its_server_asked_to_wait(generative: Stack, server: ChatServer) -> None:
+    busy = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+    server.script = [document(busy, 429, **{"Retry-After": "8.5"}), completion(SENTENCE)]
+
+    events = await generative.stream("When does the ferry leave?")
+
+    [paused] = [event for event in events if event["type"] == "turn.paused"]
+    assert paused["seconds"] == 8.5
+    assert "asks to wait 8.5 s" in paused["reason"]
+    assert (events[-1]["type"], events[-1]["output"]) == ("turn.saved", SENTENCE)
+    assert [event["index"] for event in events] == list(range(len(events)))
 
 
 async def test_an_engine_that_dies_in_the_middle_is_asked_again_and_no_reader_joins_two_halves(

@@ -2,7 +2,15 @@
 
 from datetime import datetime
 
-from services.orchestrator.turn.commands import Begin, ChooseRecipe, Command, CutPhase, FindRecord, SendLater
+from services.orchestrator.turn.commands import (
+    Announce,
+    Begin,
+    ChooseRecipe,
+    Command,
+    CutPhase,
+    FindRecord,
+    SendLater,
+)
 from services.orchestrator.turn.run_state import (
     Beginning,
     Choosing,
@@ -17,7 +25,9 @@ from services.orchestrator.turn.run_state import (
 from services.orchestrator.turn.signals import Failure, PauseOver, RecipeChosen
 from services.orchestrator.turn.transitions.checkpoints import save
 from services.orchestrator.turn.transitions.ends import conclude, end, hand_back, tell
+from shared.contract.events import Paused
 from shared.contract.requests import TurnRecord
+from shared.language.shortening import one_line
 
 MOST_FAILURES = 8
 """Attempts that fail, until the turn does."""
@@ -25,6 +35,8 @@ MOST_ATTEMPTS = 30
 """Processes may have died over a turn. Each hand-back counts as well."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _BROKEN_PAUSE_SECONDS = 0.5
+_PAUSE_SAID_SECONDS = 2.0
+"""Readers do not notice shorter ones."""
 
 
 def take(state: RunState) -> Step:
@@ -76,9 +88,13 @@ def fail(state: RunState, failure: Failure) -> Step:
     """Again, a little later each time, or for good."""
     if failure.retry_in is None or state.turn.failures >= MOST_FAILURES - 1:
         return end(state, "failed", f"{failure.reason}: {failure.detail}")
+    if failure.retry_in >= state.limits.turn:
+        too_long = f"longer than a turn may take (TURN_TIMEOUT_SECONDS={state.limits.turn:g})"
+        return end(state, "failed", f"{failure.reason}: {failure.detail}; {too_long}")
     failures = state.turn.failures + 1
     turn = replaced(state.turn, attempt=state.turn.attempt + 1, failures=failures, output=state.answer)
-    seconds = min(failure.retry_in * 2 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
+    doubled = min(failure.retry_in * 2 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
+    seconds = max(doubled, failure.retry_in)  # What a server asks for is kept, however long it is.
     state, commands = save(replaced(state, turn=turn, is_answering=False))
     return replaced(state, stage=Pausing(state.checkpoints, seconds, failure.detail)), commands
 
@@ -96,7 +112,14 @@ def pause(state: RunState, pausing: Pausing) -> Step:
     """Its checkpoint is written: the next attempt is known to a process that takes the turn over."""
     if state.stop is not None:
         return begin_attempt(state)
-    return state, [SendLater(pausing.seconds, PauseOver(state.turn.attempt), pausing.why)]
+    later = SendLater(pausing.seconds, PauseOver(state.turn.attempt), pausing.why)
+    if pausing.seconds < _PAUSE_SAID_SECONDS:
+        return state, [later]
+    turn = state.turn  # It ends the attempt before: a process that begins the next one does not wait for it.
+    paused = Paused(
+        index=turn.next_index, attempt=turn.attempt - 1, seconds=pausing.seconds, reason=one_line(pausing.why)
+    )
+    return state, [later, Announce(turn.turn_id, [paused])]
 
 
 def on_pause_over(state: RunState, attempt: int) -> Step:

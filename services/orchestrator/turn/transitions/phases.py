@@ -21,6 +21,7 @@ from services.orchestrator.turn.run_state import (
     Fencing,
     Keeping,
     Opening,
+    Pausing,
     Rejoining,
     RunState,
     Step,
@@ -94,7 +95,7 @@ def on_announced(state: RunState, events: list[AnyLiveEvent], now: datetime) -> 
             return _run(replaced(state, turn=turn), opening, now)
         case Closing(phase=phase):
             return _after_phase(replaced(state, turn=turn), phase, now)
-        case Working():
+        case Working() | Pausing():
             return replaced(state, turn=turn), []
         case _:
             return state, []

@@ -46,6 +46,7 @@ RECIPES = {
 }
 FAILURES = [
     Failure("unavailable", "the engine is away", 0.1),
+    Failure("unavailable", "the server asks to wait", 12.5),
     Failure("internal", "ValueError()", 1.0),
     Failure("refused", "the prompt is too long"),
 ]

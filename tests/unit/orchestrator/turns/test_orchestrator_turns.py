@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.contract.errors import Refused, Transient
-from shared.contract.events import SourcesFound, TurnCancelled, TurnFailed, TurnSaved
+from shared.contract.events import Paused, SourcesFound, TurnCancelled, TurnFailed, TurnSaved
 from shared.contract.requests import Generate, Generated, GetDocument, GetTurn
 from tests.unit.orchestrator.orchestrator_room import Parrot, Room, Shelf, Talker, generated
 from tests.unit.samples import passage
@@ -172,6 +172,29 @@ async def test_an_engine_that_is_away_is_waited_for_and_what_it_said_is_void(roo
     assert room.announced.of("t7").count("turn.sources") == 1, "memory is not asked again"
     assert room.model.aborted == ["t7:1", "t7:2"], "nobody goes on for an attempt that is over"
     assert [request.attempt for request in room.model.asked] == [1, 2, 3]
+
+
+async def test_a_pause_that_a_server_asks_for_is_kept_and_said(rooms: Rooms) -> None:
+    room = rooms.broken(Transient("it asks\nto wait", retry_in=2.25))
+
+    saved = await room.hand_in(7)
+
+    assert isinstance(saved, TurnSaved)
+    await asyncio.sleep(0)
+    [paused] = [event for event in room.announced.events["t7"].values() if isinstance(event, Paused)]
+    assert (paused.seconds, paused.reason, paused.attempt) == (2.25, "it asks to wait", 1)
+    kinds = room.announced.of("t7")
+    assert kinds.index("phase.ended") < kinds.index("turn.paused") < kinds.index("output.restarted")
+
+
+async def test_a_pause_that_no_turn_may_take_fails_it_at_once(rooms: Rooms) -> None:
+    room = rooms.broken(Transient("it asks to wait 1 h", retry_in=3600.0))
+
+    failed = await room.hand_in(7)
+
+    assert isinstance(failed, TurnFailed)
+    assert failed.detail.startswith("it asks to wait 1 h; longer than a turn may take (TURN_TIMEOUT_SECONDS=")
+    assert len(room.model.asked) == 1
 
 
 async def test_an_engine_that_stays_away_fails_the_turn_in_the_open(rooms: Rooms) -> None:
