@@ -1,7 +1,8 @@
 """The memories that statements make. The history of a slot is a function of its statements, in any order.
 
 They are read by the time from which they hold. The same statement again confirms a memory. Another one ends
-the memory before it, or contradicts it where nothing says which of the two came last.
+the memory before it where both are plain. It contradicts it where one of them is a guess, or where nothing
+says which of the two came last.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,8 @@ from services.indexer.memories.statement import Said
 from shared.contract.derivation import derive
 from shared.contract.memories import Evidence, Maker
 
-_MUCH_LESS_SURE: Final = 0.2
+_PLAIN: Final = 0.9
+"""So sure is what the user plainly said, and less what an engine guessed."""
 _RANK: Final[dict[Maker, int]] = {"user": 2, "tool": 1, "reflector": 0}
 
 
@@ -110,24 +112,31 @@ def history_of(statements: Iterable[Said]) -> list[Known]:
         for other in valid:
             if other is same:
                 continue
-            if said.attribute in TASTES or _order_is_unknown(other.said[-1], said):
-                other.contradict(same)
-            else:
+            if _supersedes(said, other):
                 other.end(said.valid_from, same)
+            else:
+                other.contradict(same)
     return [run.known() for run in runs]
 
 
+def _supersedes(later: Said, run: _Run) -> bool:
+    """Whether the statement takes the place of the memory: both are plain, and it surely came later."""
+    if later.attribute in TASTES or _order_is_unknown(run.said[-1], later):
+        return False
+    return _is_plain(later) and any(_is_plain(one) for one in run.said)
+
+
+def _is_plain(said: Said) -> bool:
+    return said.made_by == "user" or said.confidence >= _PLAIN
+
+
 def _order_is_unknown(earlier: Said, later: Said) -> bool:
-    """True at the same time, and on one day where one of them names only the day, or where the later one is a
-    much weaker guess of another maker.
-    """
+    """True at the same time, and on one day where one of them names only the day."""
     if earlier.valid_from == later.valid_from:
         return True
     if earlier.valid_from.astimezone(UTC).date() != later.valid_from.astimezone(UTC).date():
         return False
-    names_a_day = any(one.valid_from.astimezone(UTC).timetz() == time(tzinfo=UTC) for one in (earlier, later))
-    is_weaker = later.made_by != earlier.made_by and later.confidence < earlier.confidence - _MUCH_LESS_SURE
-    return names_a_day or is_weaker
+    return any(one.valid_from.astimezone(UTC).timetz() == time(tzinfo=UTC) for one in (earlier, later))
 
 
 def current(history: Sequence[Known], now: datetime) -> list[Known]:

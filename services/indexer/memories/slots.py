@@ -5,8 +5,10 @@ the attribute. Of an attribute with many values (allergy, sister ...) the value 
 slot of likes and dislikes is the thing liked, that of a note its words.
 """
 
-import re
 from typing import Final
+from unicodedata import normalize
+
+import regex
 
 from services.indexer.memories.statement import Said
 from shared.contract.memories import MANY_AT_A_TIME, USER
@@ -39,9 +41,9 @@ def plain_attribute(attribute: str) -> str:
 
 
 def key_of(words: str) -> str:
-    """The same key for the same words in any case, with any article or punctuation."""
-    plain = re.sub(r"[^\w\s]", " ", words.casefold())
-    return " ".join(re.sub(r"^\s*(?:the|an?|my)\s+", "", plain).split()) or words.strip()
+    """The same key for the same words in any case and encoding, with any article or punctuation."""
+    plain = regex.sub(r"[^\w\s]", " ", normalize("NFC", words).casefold())
+    return " ".join(regex.sub(r"^\s*(?:the|an?|my)\s+", "", plain).split()) or words.strip()
 
 
 def slot_of(said: Said) -> str:

@@ -78,6 +78,8 @@ def test_what_ends_by_its_own_word_ends_then_and_may_begin_anew() -> None:
         (said("peanuts", attribute="allergy"), said("kiwis", attribute="allergy"), False),
         (said("peanuts", attribute="allergy"), said("Peanuts.", attribute="allergy"), True),
         (said("Mira", attribute="sister"), said("Ana", attribute="sister"), False),
+        (said("E\u0301vora", attribute="hobby"), said("\u00c9vora", attribute="hobby"), True),
+        (said("\u0915\u093f", attribute="hobby"), said("\u0915\u0940", attribute="hobby"), False),
         (said("tea", attribute="likes"), said("tea", attribute="dislikes"), True),
         (said("tea", attribute="likes"), said("coffee", attribute="dislikes"), False),
         (said("", attribute="", text="The code is 1."), said("", attribute="", text="The code is 2."), False),
@@ -97,8 +99,20 @@ def test_what_can_take_each_others_place_shares_a_slot(one: Said, other: Said, s
         (said("Lisbon"), said("Porto")),
         (said("Lisbon", valid_from=datetime(2026, 3, 14, tzinfo=UTC)), said("Porto")),
         (said("Lisbon", made_by="user", confidence=1.0), said("Porto", DAY / 24, confidence=0.6)),
+        (said("Lisbon", made_by="user", confidence=1.0), said("Porto", 90 * DAY, confidence=0.6)),
+        (said("Lisbon"), said("Porto", 90 * DAY, made_by="tool", confidence=0.6)),
+        (said("Lisbon", confidence=0.6), said("Porto", 90 * DAY)),
+        (said("Lisbon", confidence=0.6), said("Porto", 90 * DAY, confidence=0.6)),
     ],
-    ids=["at the same time", "on a day, and that day", "said by the user, then guessed"],
+    ids=[
+        "at the same time",
+        "on a day, and that day",
+        "said by the user, then guessed",
+        "said by the user, and guessed much later",
+        "read, and guessed by a tool",
+        "guessed, then read",
+        "guessed twice",
+    ],
 )
 def test_a_contradiction_is_shown_and_not_resolved(one: Said, other: Said) -> None:
     lisbon, porto = sorted(history_of([one, other]), key=lambda known: known.latest.value)
@@ -112,6 +126,18 @@ def test_what_the_user_said_later_on_the_same_day_supersedes() -> None:
     lisbon, porto = history_of([said("Lisbon", made_by="user", confidence=1.0), said("Porto", DAY / 24)])
 
     assert (lisbon.superseded_by, porto.contradicts) == (porto.memory_id, [])
+
+
+def test_what_was_guessed_and_then_plainly_said_may_be_superseded() -> None:
+    lisbon, porto = history_of([said("Lisbon", confidence=0.6), said("Lisbon", DAY), said("Porto", 9 * DAY)])
+
+    assert (lisbon.superseded_by, porto.contradicts) == (porto.memory_id, [])
+
+
+def test_a_guess_does_not_settle_a_contradiction() -> None:
+    history = history_of([said("Lisbon"), said("Porto"), said("Porto", DAY, confidence=0.6)])
+
+    assert [bool(known.contradicts) for known in history] == [True, True]
 
 
 def test_liking_and_disliking_the_same_is_a_contradiction_whenever_it_was_said() -> None:
