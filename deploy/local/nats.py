@@ -18,6 +18,8 @@ from deploy.local.settings import LocalSettings, StackSettings
 from shared.process.environment import SettingsError
 
 _HOST = "127.0.0.1"
+_FILE_STORE = "1TB"
+"""No limit: what the disk has is the limit."""
 
 
 def nats_parts(settings: StackSettings) -> Iterator[Part]:
@@ -84,6 +86,9 @@ jetstream {{
   store_dir: {json.dumps(str(store), ensure_ascii=False)}
   # Streams are on disk; in memory are only the places of those who read them (shared/bus/tail.py).
   max_memory_store: 64MB
+  # Streams reserve their max_bytes out of this when they are made or updated. NATS's own limit is a part of
+  # the room that is left at its start: on a disk that has filled up, it refuses its own streams.
+  max_file_store: {_FILE_STORE}
   sync_interval: "10s"
 }}
 {_cluster_block(settings, shift) if clustered else ""}"""

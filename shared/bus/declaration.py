@@ -21,6 +21,7 @@ from shared.process.environment import SettingsError
 _NAME_IN_USE: Final = 10058
 _NO_CLUSTER: Final = 10074
 _TOO_FEW_SERVERS: Final = 10005
+_NO_ROOM: Final = (10023, 10047)
 _UNAVAILABLE: Final = 503
 
 
@@ -92,11 +93,17 @@ def _not_as_declared(what: str, error: APIError, replicas: int | None = None) ->
             f"NATS_REPLICAS={replicas}: {what} needs that many servers of the cluster, and there are fewer "
             f"now ({error.description})"
         )
+    if error.err_code in _NO_ROOM:
+        return Transient(
+            f"NATS has no room for {what} ({error.description}). Raise `max_file_store` of the NATS server, "
+            "or make room on its disk and start it again; what it has stored stays"
+        )
     if error.code == _UNAVAILABLE:
         return Transient(f"NATS does not declare {what} now: {error.description}")
     return SettingsError(
         f"{what} on the NATS server cannot be made what this version declares ({error.description}). "
-        "Nothing was deleted. Back up what is in the way, remove it, and start again."
+        "Nothing was deleted. Start the version of Pandora that made it, or set NATS_URL (embedded: "
+        "PANDORA_DATA_DIR) to a place of its own for this version."
     )
 
 
