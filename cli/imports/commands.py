@@ -18,7 +18,7 @@ def conversations(
     user: Annotated[str | None, typer.Option(help="Whose they are, where a line names no user.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Import messages; the same file again changes nothing. Exit status 1 where lines are bad."""
+    """Import messages; the same file again changes nothing. Exit status 1 where any are bad."""
     from cli.imports.conversations import import_conversations
 
     raise typer.Exit(0 if import_conversations(file, user, as_json=as_json) else 1)

@@ -14,6 +14,8 @@ _BYTES = 2 * 1024 * 1024
 """The most that is sent at a time."""
 _LONGEST_LINE_BYTES = 1024 * 1024
 """What the gateway takes. Of a longer line it gets one byte more, and refuses it."""
+_MOST_NAMED = 1000
+"""Bad lines that are kept with their reasons. The others are counted."""
 NDJSON = "application/x-ndjson"
 SLOW = silent_for(600.0)
 
@@ -37,7 +39,8 @@ class Answer(msgspec.Struct):
         """`before`: how many lines were sent before the other's first."""
         for name in ("lines", "new", "changed", "known", "bad_lines"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.bad += [BadLine(before + bad.line, bad.reason) for bad in other.bad]
+        room = _MOST_NAMED - len(self.bad)
+        self.bad += [BadLine(before + bad.line, bad.reason) for bad in other.bad[:room]]
 
 
 def is_away(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -32,6 +33,12 @@ class _Speed(ProgressColumn):
 def progress_bar(unit: str, *, show: bool = True) -> Progress:
     """A bar with the count, the speed in `unit` per second, and the time that is left."""
     columns = (BarColumn(), MofNCompleteColumn(), _Speed(unit), TimeRemainingColumn())
+    return Progress(*columns, console=errors, disable=not show)
+
+
+def bytes_bar(*, show: bool = True) -> Progress:
+    """A bar with how far a file is read, and the time that is left. Its description says what came of it."""
+    columns = (BarColumn(), DownloadColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     return Progress(*columns, console=errors, disable=not show)
 
 
