@@ -72,7 +72,8 @@ class Stack:
     def postgres_dsn(self) -> str:
         return f"postgresql://pandora:pandora@127.0.0.1:{self.ports['postgres']}/pandora"
 
-    def start(self) -> None:
+    def start(self, until: str = "Pandora is ready") -> None:
+        """`until`: what the terminal shows when it has started."""
         with (self.data_dir / "terminal.log").open("wb") as terminal:
             self._launcher = subprocess.Popen(
                 [self.python, "-m", "cli.main", "up", *self._options],
@@ -82,14 +83,14 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        self._wait_until_ready(self._launcher)
+        self._wait_until_ready(self._launcher, until)
 
-    def _wait_until_ready(self, launcher: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self, launcher: subprocess.Popen[bytes], shown: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if launcher.poll() is not None:
                 raise RuntimeError(f"pandora up ended with {launcher.returncode}:\n{self.terminal()}")
-            if "Pandora is ready" in self.terminal():
+            if shown in self.terminal():
                 return
             time.sleep(0.1)
         self.stop()

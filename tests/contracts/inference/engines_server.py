@@ -138,7 +138,7 @@ def _event(chunk: dict[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def chat_server() -> AsyncIterator[ChatServer]:
+async def chat_server(port: int = 0) -> AsyncIterator[ChatServer]:
     server = ChatServer()
     app = web.Application()
     app.router.add_get("/v1/models", server.models)
@@ -147,7 +147,7 @@ async def chat_server() -> AsyncIterator[ChatServer]:
     # A handler is cancelled when its client leaves: so a real server notices, too.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     try:
         yield server
