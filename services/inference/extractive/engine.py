@@ -19,8 +19,8 @@ class ExtractiveEngine:
 
     name = "extractive"
     context_tokens = 8192
-    holds_prefixes = False
     """It could read more. This limit keeps requests as small as a model needs them."""
+    holds_prefixes = False
     waiting = 0
 
     async def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
