@@ -76,7 +76,7 @@ REPORTED: Final = _any(
     # Something is introduced, and stands on the next lines.
     rf"(?<!^ ?{_LABEL}\s*):\s*\n\s*\S",
     # An attribution at the end: "- Marcus Aurelius".
-    r"(?:\n|[.!\u2026]\s*)[-\u2013\u2014~]{1,2}\s*(?!I\b)(?-i:\p{Lu})[\p{L}\p{M}.'-]*"
+    r"(?:\n|[.!?\u2026]\s*)[-\u2013\u2014~]{1,2}\s*(?!I\b)(?-i:\p{Lu})[\p{L}\p{M}.'-]*"
     r"(?: [\p{L}\p{M}.'-]+){0,3}\s*$",
     r"^ ?[\u2013\u2014]\s*\p{L}",
 )
@@ -116,7 +116,7 @@ HANDED_OVER: Final = _any(
     r"(?:how|what) (?:does|do) (?:this|that|it|these) (?:sound|look|read|mean)|thoughts on|feedback|"
     r"opinions? on|"
     r"is (?:this|that|it|the following) (?:ok|okay|correct|good|right|grammatical\w*|fine|better)|"
-    r"what does .{1,80} mean|how (?:do|would|can|should) (?:i|you|we) (?:say|write|spell|pronounce|"
+    r"what does .{1,80} mean|how (?:do|would|can|should) (?:i|you|we) (?:say|spell|pronounce|"
     r"translate)|"
     r"which (?:one )?(?:is|sounds) (?:correct|right|better|more)|grammar|spelling|spell-?check|typos?|"
     r"here(?:['\u2019]s| is| are) (?:an?|the|my|what|some|how|his|her|their|one)|below|the following|"

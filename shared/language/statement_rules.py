@@ -132,8 +132,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "name",
         rf"[Mm]y (?:full )?name(?: is|['\u2019]s) (?P<value>{_NAMES}){_TAIL}",
         rf"(?:(?:[Pp]lease|[Yy]ou can|[Jj]ust|[Pp]lease just|[Ee]veryone|[Ff]riends|"
-        rf"[Mm]y friends) )?[Cc]all(?:s)? me "
-        rf"(?P<value>{_NAME}){_END}",
+        rf"[Mm]y friends) )?[Cc]alls? me "
+        rf"(?P<value>{_NAMES}){_END}",
     ),
     *_rules(
         "fact",

@@ -20,9 +20,10 @@ NO_NAMES: Final = word_set(
     lazy lucky narnia hogwarts mordor gotham westeros atlantis wonderland neverland middle-earth
     middle earth mars jupiter venus moon airbnb excel word outlook slack teams zoom vim emacs
     minecraft fortnite roblox photoshop jira github google-docs powerpoint notion discord whatsapp
-    reddit twitter facebook instagram tiktok food tips beer exposure sunrise sunset away out off ish
-    pyjamas pajamas jeans free fun money peanuts charity myself yes no hello hi bye it's sales
-    marketing accounting finance engineering legal procurement logistics support it"""
+    reddit twitter facebook instagram tiktok at in on by after before around five six seven eight
+    nine ten eleven twelve food tips beer exposure sunrise sunset away out off ish pyjamas pajamas
+    jeans free fun money peanuts charity myself yes no hello hi bye it's sales marketing accounting
+    finance engineering legal procurement logistics support it"""
 ) - {"earth", "word"}
 """In lower case: capitals that begin no name, no place and no employer."""
 NO_EMPLOYER_SPARED: Final = word_set(

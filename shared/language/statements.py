@@ -93,7 +93,7 @@ _UNDERSTOOD_DENIALS = regex.compile(
     r"\b(?:don['\u2019]?t like|do not like|can['\u2019]?t stand|cannot stand)\b", regex.IGNORECASE
 )
 _CHANGE = regex.compile(
-    r"\b(?:mov(?:e|ed|ing)|relocat\w+|left|leav(?:e|ing)|return(?:ed|ing)?|back|quit|resign\w*|fired|"
+    r"\b(?:mov(?:e|ed|ing)|relocat\w+|left|leav(?:e|ing)(?! out)|return(?:ed|ing)?|back|quit|resign\w*|fired|"
     r"laid off|"
     r"switch\w*|chang\w+|became|stopped|ended|formerly|previously|originally|then|later|afterwards|"
     r"I(?:['\u2019]ll|['\u2019]m)? (?:start|join|begin|take over)\w*|"

@@ -62,6 +62,11 @@ def test_words_in_a_frame_are_not_the_users_own(message: str, why: Why) -> None:
         ("> I live in Rome\n\nI live in Porto.", ["quoted", "own"]),
         ("Hi there,\nI live in Porto.\nThanks!", ["own", "own", "own"]),
         ("About me: I live in Porto.", ["own"]),
+        ("Word for word. I live in Lima.", ["own", "introduced"]),
+        ("How formal is this?\nMy name is Lou.", ["asked", "introduced"]),
+        ("Question 4\nI live in Ghent.", ["own", "introduced"]),
+        ("My colleague introduced himself. My name is Bo.", ["own", "introduced"]),
+        ("My wife is vegetarian. I am vegetarian too.", ["own", "own"]),
     ],
 )
 def test_a_frame_with_a_plain_end_leaves_the_rest(message: str, whys: list[Why]) -> None:
