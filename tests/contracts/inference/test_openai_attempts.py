@@ -1,6 +1,5 @@
 """How often the `openai` engine asks its server. What raises Refused is not asked again by any layer."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -11,16 +10,10 @@ from services.inference.openai.attempts import AnotherTry, Attempts
 from services.inference.openai.engine import OpenAiEngine
 from shared.contract.errors import Refused, Transient
 from tests.contracts.inference.engines_room import TEXT, ask, parts_of, settings_for
-from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
+from tests.contracts.inference.engines_server import MODEL, ChatServer
 from tests.contracts.inference.raw_answers import RawAnswer, document, event, stream
 
 BUSY = {"error": {"message": "slow down", "type": "rate_limit_error"}}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with chat_server() as server:
-        yield server
 
 
 @pytest.mark.parametrize(

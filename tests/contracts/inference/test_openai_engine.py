@@ -1,6 +1,5 @@
 """What only the `openai` engine can get wrong, with a real server on the other side."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,13 +9,7 @@ from services.inference.ports import Delta
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Message
 from tests.contracts.inference.engines_room import PIXEL, SCHEMA, TEXT, ask, parts_of, settings_for
-from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with chat_server() as server:
-        yield server
+from tests.contracts.inference.engines_server import MODEL, ChatServer
 
 
 async def test_openai_streams_the_very_text(server: ChatServer) -> None:

@@ -1,13 +1,11 @@
 """`/models` of a server: read where it is there, and never what decides whether anything starts."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from services.inference.openai.engine import OpenAiEngine
 from shared.contract.errors import Transient
 from tests.contracts.inference.engines_room import TEXT, ask, parts_of, settings_for
-from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
+from tests.contracts.inference.engines_server import MODEL, ChatServer
 from tests.contracts.inference.raw_answers import PAGE, RawAnswer, document
 
 NO_LIST = {
@@ -20,12 +18,6 @@ NO_LIST = {
     "an empty array": document([]),
     "another form": document({"models": [{"name": "parrot"}]}),
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with chat_server() as server:
-        yield server
 
 
 @pytest.mark.parametrize("form", NO_LIST)

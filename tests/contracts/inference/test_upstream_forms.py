@@ -1,7 +1,6 @@
 """What servers of the wild send, and what the `openai` engine makes of it: the table of docs/inference.md."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from services.inference.openai.engine import OpenAiEngine
 from shared.contract.errors import Refused
 from tests.contracts.inference.engines_room import ask, parts_of, settings_for
-from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
+from tests.contracts.inference.engines_server import MODEL, ChatServer
 from tests.contracts.inference.raw_answers import (
     DONE,
     END,
@@ -28,12 +27,6 @@ from tests.contracts.inference.raw_answers import (
 
 TEXT_PARTS = [{"type": "text", "text": SENTENCE[:9]}, {"type": "output_text", "text": SENTENCE[9:]}]
 THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "When does it leave?"}]}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with chat_server() as server:
-        yield server
 
 
 def in_one_go(answer: RawAnswer, change: tuple[bytes, bytes] = (b"", b"")) -> RawAnswer:

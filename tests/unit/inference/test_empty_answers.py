@@ -1,7 +1,6 @@
 """An answer without text is no answer, whichever engine gives it: the worker refuses it and says why."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -13,17 +12,7 @@ from shared.bus.connection import Bus
 from shared.contract.errors import Refused
 from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
 from tests.contracts.inference.raw_answers import END, RawAnswer, choice, completion, event, stream
-from tests.servers.nats import bus_to
 from tests.unit.inference.inference_room import answer_to, ask, serve
-
-
-@pytest.fixture
-async def buses(nats_url: str) -> AsyncIterator[tuple[Bus, Bus]]:
-    async with AsyncExitStack() as stack:
-        client, worker = [
-            await stack.enter_async_context(bus_to(nats_url, name)) for name in ("test", "inference")
-        ]
-        yield client, worker
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -29,7 +28,6 @@ from shared.contract.requests import (
     StillGenerating,
 )
 from tests.contracts.inference.engines_server import MODEL, ChatServer, chat_server
-from tests.servers.nats import bus_to
 from tests.unit.inference.inference_room import TEXT, answer_to, ask, serve
 
 
@@ -39,15 +37,6 @@ class Worker(msgspec.Struct):
     generations: Generations
     server: ChatServer
     client: Bus
-
-
-@pytest.fixture
-async def buses(nats_url: str) -> AsyncIterator[tuple[Bus, Bus]]:
-    async with AsyncExitStack() as stack:
-        client, worker = [
-            await stack.enter_async_context(bus_to(nats_url, name)) for name in ("test", "inference")
-        ]
-        yield client, worker
 
 
 @pytest.fixture
