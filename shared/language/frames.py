@@ -95,7 +95,13 @@ PLAYED: Final = _any(
     r"monologue|sketch|once upon|lyrics?|rap|verse|chorus|haiku|limerick|fairy ?tales?|fable|legend|myth|"
     r"two truths|truth or|never have i ever|charades|riddle|guess who|game|gaming|quest|level \d+|"
     r"chapter \d*|scene \d*|my (?:dream|dreams|nightmare)|dream(?:ed|t|ing|s)?|"
-    r"you(?:['\u2019]re| are) (?:(?:a|an|now|my|the)\b|(?-i:\p{Lu}\w*))|you be|i['\u2019]?ll be|i (?:play|"
+    r"you(?:['\u2019]re| are) (?:(?:a|an|now|my|the)\b|(?-i:\p{Lu}\w*))|you be|i['\u2019]?ll be|"
+    r"i(?:['\u2019]m| am) (?:an?|the) (?:\w+ )?(?:roman|viking|knight|king|queen|prince|princess|pirate|"
+    r"wizard|witch|"
+    r"dragon|robot|alien|vampire|zombie|ghost|elf|dwarf|orc|god|goddess|emperor|pharaoh|samurai|ninja|"
+    r"unicorn|"
+    r"superhero|spy|mermaid|fairy|gladiator|demon|angel|time travell?er)|caesar|napoleon|cleopatra|batman|"
+    r"superman|sherlock|dracula|santa|hamlet|zeus|gandalf|harry potter|i (?:play|"
     r"will play|will be|"
     r"am playing)\b|"
     r"be my|suppose (?:i|that|we|you|for)|supposing|say i(?:['\u2019]m| am| live| work| was)\b|user story|"
@@ -120,6 +126,8 @@ HANDED_OVER: Final = _any(
     r"translate)|"
     r"which (?:one )?(?:is|sounds) (?:correct|right|better|more)|grammar|spelling|spell-?check|typos?|"
     r"here(?:['\u2019]s| is| are) (?:an?|the|my|what|some|how|his|her|their|one)|below|the following|"
+    r"(?:past|present|future) tense|what tense|verbs?|adjectives?|pronouns?|conjugat\w+|"
+    r"(?:this|that|it) (?:in|into|to) (?:the )?(?:past|plural|french|german|spanish|italian|english)|"
     r"copy-? ?past\w+|pasted?|found (?:this|it|that) (?:on|in|at|online)|got this|saw this|received this|"
     r"in the (?:voice|style) of|for (?:example|instance)|examples?|e\.g\.|sample|template|placeholder|"
     r"mock-?up|"
@@ -162,6 +170,13 @@ CORRECTED: Final = _any(
     # "I live in Lisbon. Well, Cascais."
     r"(?:^|[.!?,;\u2026]\s*)(?:well|or|actually|technically|that is),? (?!I\b)(?-i:\p{Lu})",
 )
+LOOKS_BACK: Final = _any(
+    r"\A ?(?:or|at least|until|till|soon|actually|not|well|only|except|but|used to|as of|got you|got ya|"
+    r"(?:that|this)(?:['\u2019]s| is| was| isn['\u2019]t| wasn['\u2019]t)|it (?:is|was)(?:n['\u2019]t|"
+    r" not)|i used to|"
+    r"i (?:do|did|am|was|have)(?:n['\u2019]t| not)(?: (?:actually|really|any ?more|though))?[.,!])(?!\w)"
+)
+"""A sentence that begins so may take back the ones before it."""
 SUPPOSED: Final = _any(
     r"\b(?:if|unless|would|wouldn['\u2019]t|could|might|maybe|perhaps|probably|possibly|suppose|supposing|"
     r"supposedly|"

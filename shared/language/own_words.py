@@ -17,6 +17,7 @@ from shared.language.frames import (
     CORRECTED,
     HANDED_OVER,
     JOKE,
+    LOOKS_BACK,
     OWN_VOICE,
     PASTED,
     PLAYED,
@@ -155,11 +156,12 @@ def _of_itself(sentence: str) -> Why:
 def _in_order(parts: list[Part]) -> Iterator[Part]:
     """A correction withdraws what came before. A condition, and another voice, count for what follows."""
     corrected = max((n for n, part in enumerate(parts) if CORRECTED.search(part.text)), default=-1)
+    taken_back = max((n for n, part in enumerate(parts) if LOOKS_BACK.search(part.text)), default=-1)
     following: Why = "own"
     for n, part in enumerate(parts):
         if SUPPOSES_ON.match(part.text):
             following = "supposed"
-        withdrawn = n <= corrected and not to_remember(part.text)
+        withdrawn = (n <= corrected or n < taken_back) and not to_remember(part.text)
         yield _with(part, "withdrawn" if withdrawn else following)
         if following == "own" and _introduces_others(part):
             following = "introduced"

@@ -95,12 +95,15 @@ _UNDERSTOOD_DENIALS = regex.compile(
 _CHANGE = regex.compile(
     r"\b(?:mov(?:e|ed|ing)|relocat\w+|left|leav(?:e|ing)(?! out)|return(?:ed|ing)?|back|quit|resign\w*|fired|"
     r"laid off|"
-    r"switch\w*|chang\w+|became|stopped|ended|formerly|previously|originally|then|later|afterwards|"
+    r"switch\w*|chang\w+|became|stopped|ended|formerly|previously|my last (?:day|week)|retir\w+|until|ago|"
+    r"originally|then|later|afterwards|"
     r"I(?:['\u2019]ll|['\u2019]m)? (?:start|join|begin|take over)\w*|"
     r"used to|no longer|any ?more|ex-\w+|old (?:job|place|flat|name|employer)|new (?:job|place|flat|name|"
     r"employer))\b",
     regex.IGNORECASE,
 )
+_AND_ANOTHER = regex.compile(r"(?:,|\band\b)\s+(?:then\s+)?(?:to|at|for|in)\s+\p{Lu}")
+"""A second value of the same kind: "in January, to Hamburg in March"."""
 _SETTLED = word_set("home employer occupation name diet")
 """What is not read where the message also tells of a change that no pattern understands."""
 _NO_FAVOURITE = word_set(
@@ -165,7 +168,7 @@ def _read_clause(clause: str) -> Iterator[Understood]:
         values = [fields["value"]] if "value" in fields else _items(fields["values"])
         if _GOES_ASTRAY.match(clause, match.end()):
             return
-        changes_again = attribute in _SETTLED and _CHANGE.search(clause, match.end("value"))
+        changes_again = attribute in _SETTLED and _changes(clause[match.end("value") :])
         if changes_again or not all(_is_meant(rule.kind, attribute, value) for value in values):
             continue
         for value in values:
@@ -178,6 +181,11 @@ def _read_clause(clause: str) -> Iterator[Understood]:
             )
         if attribute != "employer":  # One clause may hold the employer and the occupation.
             return
+
+
+def _changes(rest: str) -> bool:
+    """Whether a clause tells of another value after the one that was read."""
+    return _CHANGE.search(rest) is not None or _AND_ANOTHER.search(rest) is not None
 
 
 def _items(values: str) -> list[str]:

@@ -26,6 +26,8 @@ from shared.language.sentences import sentences
             "Wim is from me. Ludo laughed. It is in May. Wim knows.",
             ["Wim is from me.", "Ludo laughed.", "It is in May.", "Wim knows."],
         ),
+        ("I live in Ft. Worth. It rains.", ["I live in Ft. Worth.", "It rains."]),
+        ("Meet Capt. Hook. Lt. Dan left.", ["Meet Capt. Hook.", "Lt. Dan left."]),
         ("I work at Acme Inc. I like it.", ["I work at Acme Inc.", "I like it."]),
         (
             'He said "Wow!! I live in Rome." Then he left.',
