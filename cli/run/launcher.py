@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from cli.run.panel import ready_panel
 from cli.run.ports import check_ports
 from cli.run.processes import ProcessId, end
+from cli.run.room import check_room
 from cli.run.run_folder import RunFolder, StackState
 from cli.run.supervisor import LaunchError, Supervisor
 from cli.terminal.output import console
@@ -26,6 +27,7 @@ def launch(settings: StackSettings) -> int:
     """Runs the stack in the foreground. Returns the exit status. Raises SettingsError and AlreadyRunning."""
     parts = declare_parts(settings)
     folder = open_folder(settings)
+    check_room(settings)
     refuse_the_other_store(settings)
     with folder.locked():
         end_leftovers(folder, say)
@@ -43,6 +45,7 @@ def launch(settings: StackSettings) -> int:
             folder,
             state,
             say,
+            settings.local.disk,
             startup_seconds=settings.local.startup_timeout_seconds,
             stop_seconds=settings.local.stop_timeout_seconds,
             restart_limit=settings.local.restart_limit,
@@ -78,7 +81,7 @@ async def _supervise(
 
     async def on_ready(unready: dict[str, str]) -> None:
         state.ready_after_seconds, state.unready = time.time() - state.launcher.created, unready
-        folder.write_state(state)
+        supervisor.save_state()
         panel = await ready_panel(settings, folder, state, how_to_stop="Ctrl-C or `pandora down`")
         with contextlib.suppress(OSError):
             console.print(panel)

@@ -13,17 +13,21 @@ from tenacity import RetryCallState, wait_fixed
 
 from cli.run.processes import LOGGED, ProcessId, describe_end, kill_group
 from cli.run.restarts import Deaths
+from cli.run.room_watch import RoomWatch
 from cli.run.run_folder import PartState, RunFolder, StackState
 from cli.terminal.failure import CommandFailed
 from deploy.local.order import SERVICES, START_ORDER, STOP_ORDER
 from deploy.local.parts import NotReady, Part
 from shared.process.retrying import Retry, error_of
+from shared.process.room import Disk, may_pass
 
 _POLL_SECONDS = 0.1
 _PROGRESS_SECONDS = 5.0
 _RARE_PROGRESS_SECONDS = 60.0
 _PATIENCE_SECONDS = 10.0
 """For parts that have started, and wait for others. It begins again with each part that is ready."""
+_LOST_LOOK_SECONDS = 2.0
+_SHORT_PAUSE_SECONDS = 1.0
 _TAIL_LINES = 20
 _NOT_STARTED = "not started"
 Say = Callable[[str], None]
@@ -44,6 +48,7 @@ class Supervisor:
         folder: RunFolder,
         state: StackState,
         say: Say,
+        disk: Disk,
         *,
         startup_seconds: float,
         stop_seconds: float,
@@ -63,6 +68,8 @@ class Supervisor:
         """The parts that only wait for others."""
         self._last_news = 0.0
         self._restarts = dict.fromkeys(parts, 0)
+        self._room = RoomWatch(disk, say)
+        self._is_saved = True
 
     async def run(self, stop: asyncio.Event, on_ready: OnReady) -> None:
         """Runs until `stop` is set. Raises LaunchError or SettingsError where the stack cannot run."""
@@ -83,6 +90,7 @@ class Supervisor:
     async def _live(self, on_ready: OnReady) -> None:
         async with asyncio.TaskGroup() as group:
             progress = group.create_task(self._report_progress())
+            group.create_task(self._room.run(self._save_what_is_left))
             try:
                 async with asyncio.timeout(self._startup_seconds):
                     for names in START_ORDER:
@@ -114,58 +122,100 @@ class Supervisor:
             return await self._watch(part, time.monotonic())
         deaths = Deaths(limit=self._restart_limit)
         while True:
-            if part.prepare is not None:
-                await part.prepare()
             log_start = self._log_size(part.name)
+            process = await self._begin(part)
             born = time.monotonic()
-            process = await self._spawn(part)
             watch = group.create_task(self._watch(part, born))
-            status = await process.wait()
+            status = await self._until_ended(part, process)
             watch.cancel()
             kill_group(process.pid)
             if status == part.settings_status and not self._ready[part.name].is_set():
                 raise LaunchError(self._last_word(part, log_start), status)
             now = time.monotonic()
-            deaths.note(now, now - born)
-            self._give_up_after(deaths, now, part, status)
+            if not self._room.was_full_lately():
+                deaths.note(now, now - born)
+                self._give_up_after(deaths, now, part, status)
             delay = deaths.delay()
             self._waits_for[part.name] = f"ended with {describe_end(status)}"
             self._say(f"{part.name} ended with {describe_end(status)}; starting it again in {delay:g} s")
             await asyncio.sleep(delay)
             self._restarts[part.name] += 1
 
+    async def _begin(self, part: Part) -> asyncio.subprocess.Process:
+        """Waits while the disk is full, or the machine is short of something else."""
+        is_said = False
+        while True:
+            await self._room.until_room()
+            try:
+                if part.prepare is not None:
+                    await part.prepare()
+                return await self._spawn(part)
+            except OSError as error:
+                if not may_pass(error):
+                    raise LaunchError(
+                        f"{part.name} cannot be started: {error}. Run `make run` to install it anew."
+                    ) from error
+                self._waits_for[part.name] = f"cannot be started now: {error.strerror}"
+                if not is_said:
+                    self._say(f"{part.name} cannot be started now ({error}); trying again until it can")
+                is_said = True
+            await asyncio.sleep(_SHORT_PAUSE_SECONDS)
+
+    async def _until_ended(self, part: Part, process: asyncio.subprocess.Process) -> int:
+        """Returns its status. Ends a part that has given up, which only a new start mends."""
+        if part.has_given_up is None:
+            return await process.wait()
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=_LOST_LOOK_SECONDS)
+                if not ended.done() and not self._room.is_full() and await part.has_given_up():
+                    self._say(f"{part.name} has closed its store, and is ended to open it again")
+                    with contextlib.suppress(ProcessLookupError):
+                        process.send_signal(part.stop_signal)
+            return ended.result()
+        finally:
+            ended.cancel()
+
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
         with self._folder.log_file(part.name).open("ab") as log:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *part.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=part.folder,
-                    env=os.environ | LOGGED | part.environment,
-                    start_new_session=True,
-                    user=part.user,
-                    group=part.user,
-                    extra_groups=[] if part.user else None,
-                )
-            except OSError as error:
-                raise LaunchError(
-                    f"{part.name} cannot be started: {error}. Run `make run` to install it anew."
-                ) from error
+            process = await asyncio.create_subprocess_exec(
+                *part.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=part.folder,
+                env=os.environ | LOGGED | part.environment,
+                start_new_session=True,
+                user=part.user,
+                group=part.user,
+                extra_groups=[] if part.user else None,
+            )
         self._processes[part.name] = process
         self._remember(part, process.pid)
         return process
 
     def _remember(self, part: Part, pid: int) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it died at once
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):  # it died at once
             self._state.parts[part.name] = PartState(
                 process=ProcessId.of(pid),
                 started_at=datetime.now(UTC),
                 stop_signal=part.stop_signal,
                 restarts=self._restarts[part.name],
             )
-        self._folder.write_state(self._state)
+        self.save_state()
+
+    def save_state(self) -> None:
+        """What the disk does not take now is written later."""
+        try:
+            self._folder.write_state(self._state)
+            self._is_saved = True
+        except OSError:
+            self._is_saved = False
+
+    def _save_what_is_left(self) -> None:
+        if not self._is_saved:
+            self.save_state()
 
     async def _watch(self, part: Part, born: float) -> None:
         """Waits until the part is ready, and says so."""

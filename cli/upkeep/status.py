@@ -40,6 +40,7 @@ async def read_status(settings: StackSettings) -> Status:
     if state is None or status.launcher_pid is None:
         return status
     status.running = True
+    status.room = settings.local.disk.room()
     from cli.upkeep.status_bus import ask_the_bus  # Takes half a second to import.
 
     if state.cluster:
@@ -51,7 +52,7 @@ async def read_status(settings: StackSettings) -> Status:
         tasks = [group.create_task(_part_status(part, state.parts.get(part.name))) for part in parts]
     status.parts = [task.result() for task in tasks]
     status.turns = own_turns.result()
-    status.ready = all(part.ready for part in status.parts)
+    status.ready = all(part.ready for part in status.parts) and not status.room.is_full
     return status
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.contract.requests import CountReply, ModelsReply, ReindexingReply
+from shared.process.room import Room
 
 
 class PartStatus(msgspec.Struct, kw_only=True):
@@ -48,6 +49,8 @@ class Status(msgspec.Struct, kw_only=True):
     running: bool
     ready: bool
     data_dir: str
+    room: Room | None = None
+    """On the disk of the data folder."""
     launcher_pid: int | None
     parts: list[PartStatus] = []
     streams: list[StreamStatus] = []

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from cli.terminal.output import plain_table
 from cli.upkeep.status_report import OwnTurns, PartStatus, Status
+from shared.process.room import Room
 
 
 def render(status: Status) -> RenderableType:
@@ -72,7 +73,15 @@ def _facts(status: Status) -> Table:
     if status.turns:
         grid.add_row("your turns", Text(_own_turns(status.turns)))
     grid.add_row("data", Text(status.data_dir))
+    if status.room:
+        grid.add_row("disk", _room(status.room))
     return grid
+
+
+def _room(room: Room) -> Text:
+    if room.is_full:
+        return Text(str(room), style="red")
+    return Text(f"{format_bytes(room.free_bytes)} left")
 
 
 def _own_turns(turns: OwnTurns) -> str:

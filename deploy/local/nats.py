@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import msgspec
 
 from deploy.local.order import NATS, NATS_NODES
@@ -18,6 +19,7 @@ from deploy.local.settings import LocalSettings, StackSettings
 from shared.process.environment import SettingsError
 
 _HOST = "127.0.0.1"
+_LOOK = aiohttp.ClientTimeout(total=5)
 _FILE_STORE = "1TB"
 """No limit: what the disk has is the limit."""
 
@@ -46,6 +48,9 @@ def _part(settings: LocalSettings, name: str, shift: int, *, clustered: bool) ->
     async def probe() -> None:
         await probe_http(f"http://{_HOST}:{monitor}/healthz")
 
+    async def has_given_up() -> bool:
+        return await has_closed_its_store(f"http://{_HOST}:{monitor}/jsz")
+
     listeners = [
         Listener(_HOST, settings.nats_port + shift, "NATS_PORT", shift),
         Listener(_HOST, monitor, "NATS_MONITOR_PORT", shift),
@@ -58,7 +63,17 @@ def _part(settings: LocalSettings, name: str, shift: int, *, clustered: bool) ->
         listeners=tuple(listeners),
         prepare=prepare,
         probe=probe,
+        has_given_up=has_given_up,
     )
+
+
+async def has_closed_its_store(url: str) -> bool:
+    """Whether JetStream was closed while the server runs on: after a write that the disk did not take."""
+    try:
+        async with aiohttp.ClientSession(timeout=_LOOK) as session, session.get(url) as response:
+            return (await response.json()).get("disabled") is True
+    except (aiohttp.ClientError, ValueError, TimeoutError, OSError):
+        return False  # It starts, or stops.
 
 
 def find_server() -> str:

@@ -53,6 +53,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     """Settings that go before those of the launcher's own environment."""
     stop_signal: signal.Signals = signal.SIGTERM
+    has_given_up: Callable[[], Awaitable[bool]] | None = None
+    """Whether it runs, and will never work again until it is started anew."""
     settings_status: int | None = None
     """Its exit status where a setting is wrong. It is not started again then."""
 

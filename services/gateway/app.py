@@ -20,6 +20,7 @@ from services.gateway.http.auth import DeclaredAbilities, Keys, authenticated
 from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
 from services.gateway.http.problems import EXCEPTION_HANDLERS
+from services.gateway.http.room import with_room
 from services.gateway.http.site import docs, docs_asset
 from services.gateway.imports.messages import MessageImport
 from services.gateway.imports.routes import import_routes
@@ -54,6 +55,7 @@ _ESCAPED = 6
 async def serve(settings: GatewaySettings, health: Health) -> None:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect("gateway", settings, hold_seconds=_HOLD_SECONDS))
+        health.depends_on("disk", settings.disk.check)
         health.depends_on("nats", bus.check)
         health.depends_on("orchestrator", bus.check_of(Recipes()))
         health.depends_on("indexer", bus.check_of(Ping()))
@@ -126,7 +128,7 @@ def application(routes: Router, settings: GatewaySettings) -> Litestar:
     return AddressedApp(
         route_handlers=[routes, docs, docs_asset],
         request_class=Call,
-        middleware=[authenticated(keys), named],
+        middleware=[authenticated(keys), with_room(settings.disk), named],
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

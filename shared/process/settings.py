@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.process.environment import DATA_DIR, ENV_ENCODING, ENV_FILE, SettingsError, in_env_file
+from shared.process.room import Disk
 
 
 class CommonSettings(BaseSettings):
@@ -28,6 +29,12 @@ class CommonSettings(BaseSettings):
     )
 
     pandora_data_dir: Path = Field(Path(DATA_DIR), description="folder of all data, logs and documents")
+    disk_reserve_bytes: int = Field(
+        24 * 1024 * 1024,
+        ge=0,
+        le=1024**4,
+        description="room kept free on the disk of PANDORA_DATA_DIR; with less nothing new is taken in",
+    )
     nats_url: str | None = Field(
         None, pattern=r"^(nats|tls|ws|wss)://", description="a NATS server; unset: the embedded one"
     )
@@ -47,6 +54,11 @@ class CommonSettings(BaseSettings):
     otel_exporter_otlp_endpoint: str | None = Field(
         None, pattern=r"^https?://", description="OTLP/HTTP collector for traces; unset: none are sent"
     )
+
+    @property
+    def disk(self) -> Disk:
+        """Of the data folder."""
+        return Disk(self.pandora_data_dir, self.disk_reserve_bytes)
 
     @property
     def bus_url(self) -> str:

@@ -56,6 +56,7 @@ class DeletedFile(msgspec.Struct, kw_only=True, frozen=True):
 @post(
     "/files",
     ability=Ability.FILES_WRITE,
+    needs_room=True,
     status_code=HTTP_200_OK,
     responses=REFUSALS | refusal(415, "No PNG, JPEG, WebP or GIF that can be looked at"),
     summary="Upload an image",

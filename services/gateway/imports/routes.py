@@ -30,6 +30,7 @@ class ImportedMemories(msgspec.Struct, kw_only=True, frozen=True):
 @post(
     "/imports",
     ability=Ability.MEMORY_WRITE,
+    needs_room=True,
     status_code=HTTP_200_OK,
     request_max_body_size=None,  # Counted as it comes: IMPORT_LIMIT_BYTES.
     responses=REFUSALS | FOR_NAMED_USERS | refusal(415, "The body is compressed or a form"),
@@ -59,6 +60,7 @@ async def post_imports(
 @post(
     "/imports/memories",
     ability=Ability.MEMORY_WRITE,
+    needs_room=True,
     status_code=HTTP_200_OK,
     responses=REFUSALS | FOR_NAMED_USERS,
     summary="Bring in memories that were exported",

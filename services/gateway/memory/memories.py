@@ -63,6 +63,7 @@ class MemoryPatch(MemoryChange, kw_only=True, frozen=True, forbid_unknown_fields
 @post(
     "/memories",
     ability=Ability.MEMORY_WRITE,
+    needs_room=True,
     dto=StrictBody[NewMemory],
     return_dto=None,
     status_code=HTTP_201_CREATED,
@@ -120,6 +121,7 @@ async def get_memory(memory_id: str, request: Call, ask: InjectedAsk) -> Memory:
 @patch(
     "/memories/{memory_id:str}",
     ability=Ability.MEMORY_WRITE,
+    needs_room=True,
     dto=StrictBody[MemoryPatch],
     return_dto=None,
     responses=REFUSALS | CONFLICT,

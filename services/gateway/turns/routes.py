@@ -40,6 +40,7 @@ _BODY_BYTES = 16 * 1024 * 1024
 @post(
     "/turns",
     ability=Ability.TURNS_WRITE,
+    needs_room=True,
     dto=StrictBody[NewTurn],
     return_dto=None,
     status_code=HTTP_202_ACCEPTED,

@@ -25,6 +25,7 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         opened = await opened_collections(stack, settings)
         bus = await stack.enter_async_context(Bus.connect("indexer", settings))
         stores = await opened_stores(stack, settings, opened)
+        health.depends_on("disk", settings.disk.check)
         health.depends_on("nats", bus.check)
         health.depends_on("postgres", stores.database.check)
         health.depends_on("qdrant", stores.generation.check)

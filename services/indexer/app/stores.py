@@ -78,7 +78,7 @@ def _connected(settings: IndexerSettings) -> AbstractAsyncContextManager[Databas
 
 def _collections(settings: IndexerSettings) -> Collections:
     if settings.qdrant_url is None:
-        return EdgeCollections(settings.pandora_data_dir / "qdrant")
+        return EdgeCollections(settings.pandora_data_dir / "qdrant", settings.disk)
     # Imported here: the client takes half a second and 40 MiB, and only a server needs it.
     from services.indexer.qdrant.server_collections import ServerCollections
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from services.indexer.passages.index import PassageIndex
 from services.indexer.qdrant.edge import EdgePassageIndex
 from shared.contract.requests import Kind
+from shared.process.room import Disk
 
 NAMES: dict[Kind, str] = {"turn": "turns", "memory": "memories", "research": "research"}
 FIRST = "turns"
@@ -17,11 +18,12 @@ FIRST = "turns"
 class EdgeCollections:
     """Collections over a folder: `<name of the generation>/<turns, memories or research>`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._folder = folder
+        self._disk = disk
 
     def open(self, kind: Kind, name: str, dimension: int) -> AbstractAsyncContextManager[PassageIndex]:
-        return EdgePassageIndex.open(self._folder / name / NAMES[kind], dimension, kind)
+        return EdgePassageIndex.open(self._folder / name / NAMES[kind], dimension, kind, self._disk)
 
     async def remove(self, kind: Kind, name: str) -> None:
         await asyncio.to_thread(self._remove, self._folder / name / NAMES[kind])

@@ -35,6 +35,7 @@ from services.indexer.qdrant.edge_shard import Shard
 from services.indexer.qdrant.known_points import KnownPoints
 from shared.contract.errors import Transient
 from shared.contract.requests import Kind
+from shared.process.room import Disk
 
 log = logging.getLogger(__name__)
 _OPTIMIZE_AFTER_POINTS = 5_000
@@ -59,9 +60,14 @@ class EdgePassageIndex:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, dimension: int, kind: Kind) -> AsyncIterator["EdgePassageIndex"]:
-        """Raises SettingsError where another process has the folder open, or it holds other vectors."""
-        async with Shard.open(folder, config(dimension), INDEXES) as shard:
+    async def open(
+        cls, folder: Path, dimension: int, kind: Kind, disk: Disk | None = None
+    ) -> AsyncIterator["EdgePassageIndex"]:
+        """Raises SettingsError where another process has the folder open, or it holds other vectors.
+
+        `disk`: the one that must have room for a write. None: none is kept free.
+        """
+        async with Shard.open(folder, config(dimension), INDEXES, disk or Disk(folder, 0)) as shard:
             index = cls(shard, kind)
             index._is_empty = await index.count() == 0
             upkeep = asyncio.create_task(index._keep_optimized())

@@ -23,6 +23,7 @@ from services.indexer.qdrant.edge_folder import (
 from services.indexer.qdrant.edge_rewriting import WITHOUT_REMOVED
 from services.indexer.qdrant.readers_lock import ReadersLock
 from shared.process.programs import run_program
+from shared.process.room import Disk
 
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 class Shard:
     """The engine blocks, so calls run in threads: many at a time, none while the folder is swapped."""
 
-    def __init__(self, folder: Path, config: edge.EdgeConfig, shard: edge.EdgeShard) -> None:
+    def __init__(self, folder: Path, config: edge.EdgeConfig, shard: edge.EdgeShard, disk: Disk) -> None:
         self._folder = folder
+        self._disk = disk
         self._config = config
         self._shard = shard
         self._calls = ReadersLock()
@@ -42,10 +44,12 @@ class Shard:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, config: edge.EdgeConfig, indexes: Indexes) -> AsyncIterator["Shard"]:
+    async def open(
+        cls, folder: Path, config: edge.EdgeConfig, indexes: Indexes, disk: Disk
+    ) -> AsyncIterator["Shard"]:
         """Raises SettingsError where another process has the folder open, or it holds other vectors."""
         with locked(folder):
-            opened = cls(folder, config, await asyncio.to_thread(open_shard, folder, config, indexes))
+            opened = cls(folder, config, await asyncio.to_thread(open_shard, folder, config, indexes), disk)
             try:
                 yield opened
             finally:
@@ -68,7 +72,12 @@ class Shard:
             return function(self._shard)
 
     async def write(self, operation: edge.UpdateOperation) -> None:
+        """Raises Transient while the disk is full.
+
+        The engine maps its files into memory. A write that the disk does not take ends the process (SIGBUS).
+        """
         async with self._writing:
+            self._disk.demand()
             await self.call(lambda shard: shard.update(operation))
             if self._since_copy is not None:
                 self._since_copy.append(operation)

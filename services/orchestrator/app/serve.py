@@ -44,6 +44,7 @@ async def serve(settings: OrchestratorSettings, health: Health) -> None:
         stores = Stores(settings.pandora_data_dir)
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
         await until_there("the streams", declaring(bus, settings, stores))
+        health.depends_on("disk", settings.disk.check)
         _name_dependencies(health, bus)
         tools = await stack.enter_async_context(toolbox(settings, bus, stores))
         workers = LastWorkers()

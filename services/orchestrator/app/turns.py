@@ -63,6 +63,7 @@ async def open_turns(
         deps.clock,
         pace,
         concurrency=settings.orchestrator_concurrency,
+        until_room=settings.disk.until_room,
     )
     places = Places(queue, pace, place_announcer(announcements))
     turns = await join(bus, queue, declare=declaring(bus, settings, stores), start=start)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from services.orchestrator.documents.ports import Documents
 from services.orchestrator.phases.deps import Clock
@@ -26,6 +26,10 @@ _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 
 
+async def _at_once() -> None:
+    """Where no disk is looked at, there is room."""
+
+
 class Dispatcher:
     """One task for each turn in hand; at most `concurrency` of them are at work.
 
@@ -44,7 +48,9 @@ class Dispatcher:
         pace: Pace,
         *,
         concurrency: int,
+        until_room: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
+        """`until_room` returns when the disk has room for the documents of a turn."""
         self.queue = queue
         self._make_run = make_run
         self._unclaimed = unclaimed
@@ -52,6 +58,7 @@ class Dispatcher:
         self._clock = clock
         self._pace = pace
         self._concurrency = concurrency
+        self._until_room = until_room
         self._in_hand: set[asyncio.Task[None]] = set()
         self._runs: dict[str, TurnRun] = {}
         self._stopping = False
@@ -98,6 +105,7 @@ class Dispatcher:
     async def run(self) -> None:
         while True:
             await self.queue.wait_for_news()
+            await self._until_room()
             while self._at_work < self._concurrency and not self._stopping:
                 claim = self.queue.next_claim()
                 if claim is None:

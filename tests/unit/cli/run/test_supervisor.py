@@ -16,6 +16,7 @@ from cli.run.run_folder import RunFolder, StackState
 from cli.run.supervisor import LaunchError, Supervisor, stop_deadlines
 from deploy.local.parts import Listener, NotReady, Part
 from shared.process.environment import SettingsError
+from shared.process.room import Disk
 
 FOREVER = "import time; time.sleep(60)"
 Probe = Callable[[], Awaitable[None]]
@@ -57,7 +58,12 @@ class Life:
     """One run of a supervisor, with what it said."""
 
     def __init__(
-        self, data: Path, *parts: Part, startup_seconds: float = 20.0, stop_seconds: float = 2.0
+        self,
+        data: Path,
+        *parts: Part,
+        startup_seconds: float = 20.0,
+        stop_seconds: float = 2.0,
+        disk: Disk | None = None,
     ) -> None:
         self.folder = RunFolder(data)
         self.state = StackState(launcher=ProcessId.of(os.getpid()), started_at=datetime.now(UTC))
@@ -65,11 +71,12 @@ class Life:
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self.unready: dict[str, str] = {}
-        self._supervisor = Supervisor(
+        self.supervisor = Supervisor(
             {part.name: part for part in parts},
             self.folder,
             self.state,
             self.said.append,
+            disk or Disk(data, 0),
             startup_seconds=startup_seconds,
             stop_seconds=stop_seconds,
             restart_limit=5,
@@ -81,7 +88,7 @@ class Life:
             self.ready.set()
 
         with self.folder.locked():
-            await self._supervisor.run(self.stop, on_ready)
+            await self.supervisor.run(self.stop, on_ready)
 
     def pids(self) -> dict[str, int]:
         state = self.folder.read_state()
