@@ -92,6 +92,20 @@ async def test_a_change_of_mind_changes_what_is_known_and_the_history_shows_both
     assert json.loads(await pandora(stack, "memories", "--as-of", lisbon["valid_from"], "--json"))["memories"]
 
 
+async def test_what_is_no_name_changes_no_name(stack: Stack) -> None:
+    for said in (
+        "My name is Ana Sousa.",
+        "The invoice is wrong. Please call me ASAP!",
+        "My dog is called Rex.",
+    ):
+        await stack.tell(said, session_id=f"s{uuid4().hex}", user="bob")
+    await until_known(stack, "Rex", user="bob")
+    await until_known(stack, "Ana Sousa", user="bob")
+
+    assert [one["value"] for one in await memories(stack, "attribute=name", user="bob")] == ["Ana Sousa"]
+    assert "Ana Sousa" in (await stack.ask("What is my name?", user="bob"))["output"]
+
+
 async def test_what_a_user_writes_down_is_found_corrected_and_forgotten(stack: Stack) -> None:
     word = f"jacaranda{uuid4().hex[:6]}"
     status, made = await stack.call("POST", "/v1/memories", {"text": f"The spare key is under the {word}."})
