@@ -58,6 +58,8 @@ PASTED: Final = _any(
     r"^ ?[\[(]\d{1,4}[:./-]\d{2}",
     r"^(?-i:[\p{Lu}\p{Lo}])[^\n:.!?]{0,40}\b\d{1,2}[:.]\d{2}(?: ?[ap]\.?m\.?)?\s*$(?=\s*\S)",
     r"^ ?<[^>\n]{1,40}>\s",
+    # A heading in capitals alone, as of a play.
+    r"^ ?(?-i:[\p{Lu}\d .,'()-]{3,40})$(?=\s*\S)",
     r"</?(?:p|b|i|br|div|span|a|li|ul|td|tr|h\d|html|body)\b[^>]*>",
     r"^ ?[{}\[\]|]",
     r"\w\s*=\s*[\"'\w]",
@@ -69,6 +71,7 @@ REPORTED: Final = _any(
     r"replies|answered|quoth|quoted?|quoting|unquote|reads|claims|claimed|mentioned|announced|shouted|"
     r"whispered|insists?|insisted|dm['\u2019]?e?d|pinged|overheard|captioned|dictated|declared|exclaimed|"
     r"muttered|sings|sang|sung|chanted|commented|responded|confessed|admitted|bragged|boasted|explained)\b",
+    r"\bI (?:saw|copied|heard|overheard|spotted|noticed|(?:am |was )?(?:writ\w+|speak\w*|talk\w*) as)\b",
     r"\b(?:according to|sent me|heard (?:from|someone|somebody|a|my|him|her)|(?:was|is|were|are|goes|"
     r"went) like)\b",
     r"\b(?:his|her|their|whose|exact) (?:exact |very |own )?words\b",
