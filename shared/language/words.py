@@ -1,9 +1,23 @@
 """The words of a text, and the English ones that say nothing about what it is about."""
 
-import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+import regex
+
+from shared.language.forms import plain_form
+
+UNSPACED: Final = (
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}\p{Balinese}"
+    r"\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Yi}&&[\p{L}\p{M}]]"
+)
+"""Scripts that put no space between words."""
+_UNSPACED_RUN: Final = regex.compile(rf"{UNSPACED}(?:{UNSPACED}|\p{{M}})*", regex.V1)
+_LETTERS: Final = rf"(?:(?!{UNSPACED})[\p{{L}}\p{{N}}])(?:(?!{UNSPACED})[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d])*"
+_WORD: Final = regex.compile(
+    rf"(?P<run>{_UNSPACED_RUN.pattern})|{_LETTERS}(?:['\u2019]{_LETTERS})*", regex.V1
+)
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -34,16 +48,51 @@ No "like": "What do I like?" asks for it."""
 
 
 def words_of(text: str) -> list[str]:
-    """The words in order; "Mira's" and "don't" are one word each."""
-    return _WORD.findall(text)
+    """The words in order; "Mira's" and "don't" are one word each.
+
+    Where a script puts no space between words, each two letters that stand together are one: a word is then
+    found by its pairs, without a dictionary.
+    """
+    return list(_words(text))
+
+
+def indexed_words(text: str) -> str:
+    """The text as it is indexed by words: in its plain form, unspaced letters one by one and in pairs."""
+    return _spaced(text, lambda run: [*_letters(run), *_pairs(run)])
+
+
+def asked_words(text: str) -> str:
+    """The text as it is asked for: a letter that stands alone, else pairs."""
+    return _spaced(text, _pairs)
 
 
 def first_word(text: str) -> str:
     """As `plain_word`; empty where there is no word."""
-    word = _WORD.search(text)
-    return plain_word(word.group()) if word else ""
+    return next((plain_word(word) for word in _words(text)), "")
 
 
 def plain_word(word: str) -> str:
-    """In lower case, with straight apostrophes."""
-    return word.lower().replace("\u2019", "'")
+    """In its plain form, with straight apostrophes."""
+    return plain_form(word).replace("\u2019", "'")
+
+
+def _words(text: str) -> Iterator[str]:
+    for word in _WORD.finditer(text):
+        if word["run"]:
+            yield from _pairs(word[0])
+        else:
+            yield word[0]
+
+
+def _spaced(text: str, words: Callable[[str], list[str]]) -> str:
+    plain = plain_form(text)
+    return plain if plain.isascii() else _UNSPACED_RUN.sub(lambda run: f" {' '.join(words(run[0]))} ", plain)
+
+
+def _pairs(run: str) -> list[str]:
+    letters = _letters(run)
+    return [first + second for first, second in pairwise(letters)] or letters
+
+
+def _letters(run: str) -> list[str]:
+    return list(map(str, regex.findall(r"\X", run)))

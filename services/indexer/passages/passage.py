@@ -4,7 +4,7 @@ A passage is searched alone, and together with the passages right before and aft
 nothing without its question. The parts of a long message overlap.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 import msgspec
@@ -12,17 +12,15 @@ import numpy
 from numpy.typing import NDArray
 
 from services.indexer.passages.message import StoredMessage
+from services.indexer.passages.parts import parts_of
 from shared.language.questions import only_asks
 from shared.language.times import tells_time
 
 Vectors = NDArray[numpy.float32]
 """One vector, or one a row."""
-PASSAGES_VERSION = 2
+PASSAGES_VERSION = 3
 """Raise it when another vector or other words are made of the same text. All points are then made anew."""
 ECHO = "yes"
-_PART_WORDS = 160
-"""About 210 word pieces: MiniLM reads 256."""
-_OVERLAP_WORDS = 30
 _SHARE_OF_NEIGHBOURS = 0.5
 """The weight of the vectors of the passages before and after."""
 
@@ -74,7 +72,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
     """The passages of consecutive messages of one session, in order."""
-    parts = [(message, *part) for message in session for part in enumerate(_parts(message.text))]
+    parts = [(message, *part) for message in session for part in enumerate(parts_of(message.text))]
     return [
         Passage(
             message=message,
@@ -89,7 +87,7 @@ def passages_of(session: Sequence[StoredMessage]) -> list[Passage]:
 
 def part_of(text: str, number: int) -> str:
     """The part of a text with this number; the first part where there is no such number."""
-    parts = list(_parts(text))
+    parts = list(parts_of(text))
     return parts[number if number < len(parts) else 0]
 
 
@@ -132,13 +130,3 @@ def _words_at(parts: Sequence[tuple[StoredMessage, int, str]], place: int) -> st
 
 def _words_of(message: StoredMessage, text: str) -> str:
     return text if message.role in ("user", "assistant") else f"{message.speaker}: {text}"
-
-
-def _parts(text: str) -> Iterator[str]:
-    words = text.split()
-    if len(words) <= _PART_WORDS:
-        yield text
-        return
-    step = _PART_WORDS - _OVERLAP_WORDS
-    for begin in range(0, max(1, len(words) - _OVERLAP_WORDS), step):
-        yield " ".join(words[begin : begin + _PART_WORDS])

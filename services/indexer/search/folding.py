@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 
 from shared.contract.requests import Hit
+from shared.language.forms import plain_form
 
 _WORD = re.compile(r"\w+")
 _FIRST_WORDS = 4
@@ -82,9 +83,9 @@ def _beginning(text: str) -> str:
     words = list(islice(_WORD.finditer(text), _FIRST_WORDS + 1))
     if len(words) > _FIRST_WORDS:
         text = text[: words[-1].end()]
-    return " ".join(_WORD.findall(text.casefold())[:_FIRST_WORDS])
+    return " ".join(_WORD.findall(plain_form(text))[:_FIRST_WORDS])
 
 
 def _plain(text: str) -> str:
     """Without case, spaces and punctuation; a text without a word stays as it is."""
-    return " ".join(_WORD.findall(text.casefold())) or text
+    return " ".join(_WORD.findall(plain_form(text))) or text
