@@ -27,6 +27,7 @@ from services.gateway.imports.routes import import_routes
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
+from services.gateway.openai.routes import openai_routes
 from services.gateway.sessions.routes import session_routes
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns.admission import Admission
@@ -114,6 +115,7 @@ def api(
             *file_routes(limit_bytes=settings.file_limit_bytes),
             *session_routes,
             *admin_routes,
+            *openai_routes,
         ],
         dependencies={name: _provided(value) for name, value in given.items()},
     )

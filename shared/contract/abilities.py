@@ -9,7 +9,7 @@ class Ability(StrEnum):
     PUBLIC = "public"
     """Needs no key. For the documentation only."""
     TURNS_READ = "turns:read"
-    """Turns, their events and documents, the queue, sessions."""
+    """Turns, their events and documents, the queue, sessions, models."""
     TURNS_WRITE = "turns:write"
     """Hand in, cancel, steer and approve turns; choose the recipe of a session."""
     MEMORY_READ = "memory:read"

@@ -187,7 +187,7 @@ class Client:
 
     def __init__(self, http: aiohttp.ClientSession, url: str, app: Litestar, streams: OpenStreams) -> None:
         self._http = http
-        self._url = url
+        self.url = url
         self.app = app
         self.streams = streams
 
@@ -209,7 +209,7 @@ class Client:
         async with (
             asyncio.timeout(20),
             self._http.request(
-                method, URL(self._url + path, encoded=True), headers=headers, **plain
+                method, URL(self.url + path, encoded=True), headers=headers, **plain
             ) as response,
         ):
             yield response
