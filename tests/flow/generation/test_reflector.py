@@ -10,7 +10,7 @@ import pytest
 from tests.contracts.inference.engines_server import ChatServer, chat_server
 from tests.stack import Stack
 
-SAID = "My neighbour Zita plays the cello, what a noise! I moved to Porto last week."
+SAID = "I moved to Porto last week. My neighbour Zita plays the cello, what a noise!"
 ANSWER = [
     {
         "text": "My neighbour Zita plays the cello.",
