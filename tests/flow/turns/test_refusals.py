@@ -59,7 +59,6 @@ async def test_bad_input_is_refused_with_the_field_that_is_wrong(
         ("GET", "/v1/turns?limit=0", None, 422),
         ("GET", "/v1/turns?limit=many", None, 422),
         ("GET", "/v1/turns?cursor=x", None, 422),
-        ("GET", "/v1/turns?session_id=a%20b", None, 422),
         ("POST", "/v1/search", {"query": ""}, 422),
         ("POST", "/v1/search", {"query": "  "}, 422),
         ("POST", "/v1/search", {"query": "x", "limit": 0}, 422),
