@@ -8,7 +8,7 @@ from services.gateway.files.transfer import upload
 from services.gateway.turns.content import Images, InlineImage, file_id_of, text_of
 from services.gateway.turns.refusals import SessionBusy, checked_size
 from services.gateway.turns.views import NewTurn
-from shared.contract.errors import Refused
+from shared.contract.errors import Refused, Transient
 from shared.contract.requests import FindRunning, GetFile, Models, Recipes
 
 _KNOWN_SECONDS = 5.0
@@ -63,6 +63,12 @@ class Admission:
     async def _known(self, ask: Callable[[], Awaitable[list[str]]]) -> list[str]:
         until, names = self._names.get(ask.__name__, (0.0, []))
         if monotonic() >= until:
-            names = await ask()
+            try:
+                names = await ask()
+            except (
+                Transient
+            ):  # As after the death of a NATS server. What was known will do: the turn is kept.
+                if not names:
+                    raise
             self._names[ask.__name__] = (monotonic() + _KNOWN_SECONDS, names)
         return names
