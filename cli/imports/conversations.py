@@ -84,7 +84,8 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 def _counts(total: Answer) -> str:
     return (
-        f"{total.lines:,} messages ({total.new:,} new, {total.changed:,} changed, {total.known:,} known"
+        f"{counted(total.lines, 'message', 'messages')} ({total.new:,} new, "
+        f"{total.changed:,} changed, {total.known:,} known"
         f"{f', {total.bad_lines:,} bad' if total.bad_lines else ''})"
     )
 

@@ -18,6 +18,7 @@ from services.inference.extractive.pieces import pieces_of
 from shared.contract.derivation import derive
 from shared.contract.events import Source
 from shared.contract.requests import Passage
+from shared.language.own_words import Why, parts_of
 from shared.language.questions import (
     asked_kind,
     ends_asking,
@@ -26,6 +27,7 @@ from shared.language.questions import (
     is_yes_no_question,
 )
 from shared.language.sentences import sentences
+from shared.language.statements import read_statements
 from shared.language.stems import Stems
 
 NOTHING_KNOWN: Final = "Nothing is known about that."
@@ -42,6 +44,10 @@ _MEMORY_SIMILARITY = 0.2
 """A memory is one short sentence about the user, so a lower similarity is enough."""
 _GENERATED_SHARE = 0.9
 """The words of a model count a little less than the words of the user."""
+
+_OF_ANOTHER: Final[frozenset[Why]] = frozenset(
+    {"code", "quoted", "pasted", "reported", "played", "handed over", "withdrawn", "supposed"}
+)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -84,7 +90,8 @@ def find_answer(question: str, passages: Sequence[Passage], mark: str = "({})") 
     ]
     asked = _understand(question, passages, candidates, stems)
     scored = [(_score(candidate, asked), candidate) for candidate in candidates]
-    chosen = _choose([(score, candidate) for score, candidate in scored if score >= THRESHOLD])
+    good = [(score, candidate) for score, candidate in scored if score >= THRESHOLD]
+    chosen = _choose([(score, candidate) for score, candidate in good if not _is_of_another(candidate)])
     is_asked = _wants_answer(question)
     if not chosen:
         return Answer(NOTHING_KNOWN if is_asked else NOTED, [])
@@ -122,6 +129,14 @@ def _is_past(sentence: str, past: set[str]) -> bool:
     """Whether a newer memory contradicts the sentence or a part of it."""
     said = _plain(sentence)
     return any(words in said or said in words for words in past)
+
+
+def _is_of_another(candidate: _Candidate) -> bool:
+    """Whether it reads as what the user says of themselves, and was quoted, pasted, played or taken back."""
+    if not read_statements(candidate.text):
+        return False
+    parts = parts_of(candidate.passage.input)
+    return any(part.why in _OF_ANOTHER and candidate.text in part.text for part in parts)
 
 
 def _plain(words: str) -> str:

@@ -241,3 +241,26 @@ def test_who_said_an_imported_message_is_known_with_its_sentences() -> None:
     assert "greyhound" in answer.text
     assert [source.id for source in answer.sources] == ["D1:2"]
     assert find_answer("Which dog from the shelter does Melanie have?", [said]).sources == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I live in Lisbon. Just kidding!",
+        "Let's play a game. Imagine I am a fisherman. I live in Lisbon.",
+        "Tom texted me:\n> I live in Lisbon.\nAnd that is all.",
+    ],
+)
+def test_what_the_user_quoted_played_or_took_back_is_no_answer(said: str) -> None:
+    plain = passage("I live in Porto.", number=2)
+
+    answer = find_answer("Where do I live?", [passage(said, 0.9), plain])
+
+    assert answer.text == "I live in Porto. (turn 2)"
+    assert find_answer("Where do I live?", [passage(said, 0.9)]).text == NOTHING_KNOWN
+
+
+def test_what_somebody_wrote_is_still_found() -> None:
+    said = 'My brother Tom wrote: "The ferry leaves at nine."'
+
+    assert "leaves at nine" in find_answer("When does the ferry leave?", [passage(said, 0.8)]).text
