@@ -27,7 +27,10 @@ from services.gateway.imports.routes import import_routes
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
+from services.gateway.openai.conversations import Conversations
+from services.gateway.openai.nats import BusChats
 from services.gateway.openai.routes import openai_routes
+from services.gateway.openai.turn_chats import TurnChats
 from services.gateway.sessions.routes import session_routes
 from services.gateway.settings import GatewaySettings
 from services.gateway.turns.admission import Admission
@@ -92,11 +95,13 @@ def api(
     lookup = Lookup(ask, live)
     controls = Controls(ask, input_limit_bytes=settings.input_limit_bytes)
     admission = Admission(ask, input_limit_bytes=settings.input_limit_bytes)
+    intake = Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls)
     given = {
         "ask": ask,
         "lookup": lookup,
         "controls": controls,
-        "intake": Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls),
+        "intake": intake,
+        "turn_chats": TurnChats(intake, Conversations(BusChats(bus)), streams),
         "turn_events": TurnEvents(live, lookup, streams),
         "message_import": MessageImport(
             ask, limit_bytes=settings.import_limit_bytes, timeout_seconds=settings.import_timeout_seconds

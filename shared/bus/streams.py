@@ -25,8 +25,13 @@ deleted."""
 _MB: Final = 1024 * 1024
 
 
-def key_value_bucket(name: str, description: str, *, max_age: float | None = None) -> StreamConfig:
-    """The stream of a JetStream key-value bucket, as every NATS client knows it."""
+def key_value_bucket(
+    name: str, description: str, *, max_age: float | None = None, may_delete: bool = False
+) -> StreamConfig:
+    """The stream of a JetStream key-value bucket, as every NATS client knows it.
+
+    `may_delete`: single messages can be deleted, by what is in them.
+    """
     return StreamConfig(
         name=f"KV_{name}",
         description=description,
@@ -38,7 +43,7 @@ def key_value_bucket(name: str, description: str, *, max_age: float | None = Non
         max_age=max_age,
         duplicate_window=min(max_age or 120, 120),
         allow_rollup_hdrs=True,
-        deny_delete=True,
+        deny_delete=not may_delete,
         allow_direct=True,
         allow_msg_ttl=True,
     )
@@ -145,6 +150,12 @@ SESSION_SETTINGS = key_value_bucket("session-settings", "What users have set for
 IDEMPOTENCY = key_value_bucket(
     "idempotency", "The turns that were asked for with an Idempotency-Key.", max_age=24 * 3600
 )
+CHATS = key_value_bucket(
+    "chats",
+    "The sessions of conversations that OpenAI's clients send whole, by the hashes of their messages.",
+    max_age=30 * 24 * 3600,
+    may_delete=True,
+)
 STREAMS: Final = (
     TURNS,
     OUTCOMES,
@@ -156,4 +167,5 @@ STREAMS: Final = (
     SESSIONS,
     SESSION_SETTINGS,
     IDEMPOTENCY,
+    CHATS,
 )

@@ -1,7 +1,7 @@
 """Server-sent events: the bytes of a turn's stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.gateway.live.ports import Reader
 from shared.process import metrics
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-_HEARTBEAT = b": still here\n\n"
+HEARTBEAT = b": still here\n\n"
 _FAREWELL = b"retry: 500\n: this gateway stops; come back with Last-Event-ID\n\n"
 OnLeft = Callable[[], Awaitable[None]]
 
@@ -42,7 +42,7 @@ async def event_stream(
                 if run:
                     yield event_bytes(run)
                 elif not reader.ended:
-                    yield _HEARTBEAT
+                    yield HEARTBEAT
 
 
 class OpenStreams:
@@ -50,7 +50,7 @@ class OpenStreams:
 
     def __init__(self, *, heartbeat_seconds: float) -> None:
         self.are_stopping = False
-        self._heartbeat = heartbeat_seconds
+        self.heartbeat_seconds = heartbeat_seconds
         self._sending: set[asyncio.Task[None]] = set()
 
     def response(
@@ -60,7 +60,7 @@ class OpenStreams:
         on_left: OnLeft | None = None,
     ) -> "EventStream":
         """`first` was read already. `on_left` is called where the reader leaves before the end."""
-        return EventStream(event_stream(follow, self._heartbeat, first), self, on_left)
+        return EventStream(event_stream(follow, self.heartbeat_seconds, first), self, on_left)
 
     def stop(self) -> None:
         """Tells each reader to come back, and ends its response in good order."""
@@ -90,34 +90,47 @@ class EventStream(Stream):
     """Litestar's streaming response, with another way to notice that its reader leaves."""
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], streams: OpenStreams, on_left: OnLeft | None = None
+        self,
+        events: AsyncGenerator[bytes, None],
+        streams: OpenStreams,
+        on_left: OnLeft | None = None,
+        *,
+        farewell: bytes = _FAREWELL,
+        headers: Mapping[str, str] = {},
     ) -> None:
-        super().__init__(events, status_code=HTTP_200_OK, media_type="text/event-stream", headers=_HEADERS)
+        """`farewell` is sent where the gateway stops before the end."""
+        sent = _HEADERS | dict(headers)
+        super().__init__(events, status_code=HTTP_200_OK, media_type="text/event-stream", headers=sent)
         self.events = events
         self.streams = streams
         self.on_left = on_left
+        self.farewell = farewell
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
         sent = _Sent(
-            iterator=self.events, status_code=self.status_code, media_type=self.media_type, headers=_HEADERS
+            iterator=self.events,
+            status_code=self.status_code,
+            media_type=self.media_type,
+            headers=self.headers,
         )
-        sent.streams, sent.on_left = self.streams, self.on_left
+        sent.streams, sent.on_left, sent.farewell = self.streams, self.on_left, self.farewell
         return sent
 
 
 class _Sent(ASGIStreamingResponse):
     streams: OpenStreams
     on_left: OnLeft | None
+    farewell: bytes
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         """Sends with two plain tasks: Litestar's task group costs a quarter of what a turn costs here."""
         sending = asyncio.create_task(self._send_events(send))
-        leaving = asyncio.create_task(_until_left(receive))
+        leaving = asyncio.create_task(until_left(receive))
         left = await self.streams.send(sending, leaving)
         if left and self.on_left is not None:
             await self.on_left()
         if sending.cancelled() and not left:
-            await send({"type": "http.response.body", "body": _FAREWELL, "more_body": True})
+            await send({"type": "http.response.body", "body": self.farewell, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> None:
@@ -128,6 +141,6 @@ class _Sent(ASGIStreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_left(receive: Receive) -> None:
+async def until_left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,14 +1,34 @@
-"""What OpenAI's clients ask for: models."""
+"""What OpenAI's clients ask for: models, chat completions."""
 
-from litestar import get
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter
+from litestar.status_codes import HTTP_200_OK
 
 from services.gateway.asking.ports import Ask
-from services.gateway.http.parameters import InjectedAsk
-from services.gateway.openai.errors import IN_OPENAI_FORM, REFUSALS
-from services.gateway.openai.models import Model, ModelList, listed, no_such_model
+from services.gateway.http.bodies import StrictBody
+from services.gateway.http.parameters import Call, InjectedAsk
+from services.gateway.live.sse import EventStream
+from services.gateway.openai.chat_request import ChatRequest
+from services.gateway.openai.completions import Completion
+from services.gateway.openai.leaving import unless_left
+from services.gateway.openai.models import Model, ModelList, listed, may_be_recipe, no_such_model, recipe_of
+from services.gateway.openai.refusals import IN_OPENAI_FORM, REFUSALS
+from services.gateway.openai.turn_chats import TurnChats
 from shared.contract.abilities import Ability
+from shared.contract.errors import Refused
+from shared.contract.events import SessionId
 from shared.contract.requests import Models, Recipes
+
+_SESSION: Final = "X-Pandora-Session"
+_RETRY: Final = "X-Stainless-Retry-Count"
+"""OpenAI's own clients send it: 0 with a new request, more with the same one again."""
+_BODY_BYTES: Final = 32 * 1024 * 1024
+"""The largest body: a whole conversation with its images."""
 
 
 @get(
@@ -41,4 +61,52 @@ async def _models(ask: Ask) -> list[Model]:
     return listed(recipes, engine.engine, engine.models)
 
 
-openai_routes: list[HTTPRouteHandler] = [get_models, get_model]
+@post(
+    "/chat/completions",
+    ability=Ability.TURNS_WRITE,
+    dto=StrictBody[ChatRequest],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    request_max_body_size=_BODY_BYTES,
+    exception_handlers=IN_OPENAI_FORM,
+    responses={
+        HTTP_200_OK: ResponseSpec(
+            Completion, generate_examples=False, description="The answer; with `stream` in chunks"
+        ),
+        **REFUSALS,
+    },
+    summary="For OpenAI's clients: a turn, with the answer as a chat completion",
+    description="Its session is the one that is named, or that of the longest known beginning of `messages`.",
+)
+async def post_chat_completion(
+    request: Call,
+    data: ChatRequest,
+    ask: InjectedAsk,
+    turn_chats: TurnChats,
+    session: Annotated[str | None, HeaderParameter(name=_SESSION)] = None,
+    retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
+) -> Response[Completion] | EventStream:
+    recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
+    recipe = recipe_of(data.model, recipes)
+    if recipe is None:
+        raise no_such_model(data.model)
+    named = _session_named(session) or data.session_id
+    again = retry_count not in {None, "0"}
+    accepted = await turn_chats.accept(data, recipe, request.user.name, named, again=again)
+    if data.stream:
+        return turn_chats.stream(accepted)
+    completion = await unless_left(request.receive, turn_chats.completion(accepted))
+    return Response(completion, headers=accepted.headers)
+
+
+def _session_named(header: str | None) -> str | None:
+    """Raises Refused for what cannot be a session's name."""
+    if not header:
+        return None
+    try:
+        return msgspec.convert(header, SessionId)
+    except msgspec.ValidationError as error:
+        raise Refused(422, f"{_SESSION} takes 1 to 128 letters, digits and _ . : -", _SESSION) from error
+
+
+openai_routes: list[HTTPRouteHandler] = [get_models, get_model, post_chat_completion]

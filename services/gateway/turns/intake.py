@@ -2,7 +2,7 @@
 
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -50,6 +50,14 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     first: list[Frame]
 
 
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored turn and its events, of which `first` were read already. `events` is to be entered once."""
+
+    accepted: AcceptedTurn
+    events: AbstractAsyncContextManager[Reader]
+    first: list[Frame]
+
+
 class Intake:
     """Takes turns in: each request is checked, gets its turn's id, and is handed in once."""
 
@@ -81,14 +89,22 @@ class Intake:
 
     async def accept_and_stream(self, new: NewTurn, user: str, key: str | None) -> EventStream:
         """The first byte of the stream means: the turn is stored."""
+        followed = await self.accept_and_follow(new, user, key)
+        on_left = partial(self._controls.cancel_left, followed.accepted.id, user)
+        return self._streams.response(
+            followed.events, followed.first, on_left if new.on_disconnect == "cancel" else None
+        )
+
+    async def accept_and_follow(self, new: NewTurn, user: str, key: str | None) -> Followed:
+        """Returns when the turn is stored. The caller owns the subscription, and ends it."""
         order = await self._order(new, user, key)
         async with AsyncExitStack() as stack:
             opened = await stack.enter_async_context(self._opened(order))
-            # From here on the stream owns the subscription, and ends it when the reader leaves.
             kept = stack.pop_all()
-        on_left = partial(self._controls.cancel_left, order.turn.turn_id, user)
-        return self._streams.response(
-            _kept(kept, opened.reader), opened.first, on_left if new.on_disconnect == "cancel" else None
+        return Followed(
+            accepted=accepted_view(order.turn, opened.number),
+            events=_kept(kept, opened.reader),
+            first=opened.first,
         )
 
     @asynccontextmanager

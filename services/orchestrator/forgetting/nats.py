@@ -17,7 +17,7 @@ from services.orchestrator.forgetting.stored_messages import is_forgotten
 from shared.bus.connection import Bus
 from shared.bus.durables import DURABLES
 from shared.bus.replay import Stored, replay
-from shared.bus.streams import DEAD, LIVE, MEMORIES, OUTCOMES, RESEARCH
+from shared.bus.streams import CHATS, DEAD, LIVE, MEMORIES, OUTCOMES, RESEARCH
 from shared.contract.errors import Poison, Transient
 from shared.contract.events import ForgetRequested, TurnIndexed, decode, encode, live_subject
 from shared.contract.requests import (
@@ -34,7 +34,7 @@ _AT_ONCE = 16
 _SILENCE_SECONDS = 10.0
 _TURN_IDS_AT_ONCE = 1_000
 _LIVE_AT_ONCE = 100
-_STREAMS = (OUTCOMES, MEMORIES, RESEARCH, DEAD)
+_STREAMS = (OUTCOMES, MEMORIES, RESEARCH, DEAD, CHATS)
 _OF_THE_INDEXER = frozenset(
     subject for durable in DURABLES if durable.name.startswith("indexer-") for subject in durable.subjects
 )

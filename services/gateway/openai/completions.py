@@ -1,0 +1,117 @@
+"""The answers of chat completions: whole, or in chunks."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from services.gateway.openai.errors import ErrorBody
+from shared.contract.events import Usage
+
+DONE = b"data: [DONE]\n\n"
+FinishReason = Literal["stop", "length"]
+
+
+class CachedTokens(msgspec.Struct, frozen=True):
+    cached_tokens: int
+
+
+class TokenUsage(msgspec.Struct, kw_only=True, frozen=True):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: CachedTokens
+
+
+class Said(msgspec.Struct, kw_only=True, frozen=True):
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class Choice(msgspec.Struct, kw_only=True, frozen=True):
+    index: int = 0
+    message: Said
+    logprobs: None = None
+    finish_reason: FinishReason
+
+
+class Completion(msgspec.Struct, kw_only=True, frozen=True):
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: TokenUsage
+
+
+class Delta(msgspec.Struct, kw_only=True, frozen=True):
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct, kw_only=True, frozen=True):
+    index: int = 0
+    delta: Delta
+    logprobs: None = None
+    finish_reason: FinishReason | None = None
+
+
+class Chunk(msgspec.Struct, kw_only=True, frozen=True):
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: TokenUsage | UnsetType | None = UNSET
+
+
+class Head(msgspec.Struct, kw_only=True, frozen=True):
+    """What all chunks of one answer share."""
+
+    id: str
+    created: int
+    model: str
+    with_usage: bool
+    """The client asked for a last chunk with the usage. The others have `usage: null` then."""
+
+    def completion(self, text: str, usage: Usage, finish_reason: FinishReason) -> Completion:
+        choice = Choice(message=Said(content=text), finish_reason=finish_reason)
+        return Completion(
+            id=self.id, created=self.created, model=self.model, choices=[choice], usage=_tokens(usage)
+        )
+
+    def begin(self) -> bytes:
+        return self._chunk(ChunkChoice(delta=Delta(role="assistant", content="")))
+
+    def text(self, text: str) -> bytes:
+        return self._chunk(ChunkChoice(delta=Delta(content=text)))
+
+    def end(self, usage: Usage, finish_reason: FinishReason) -> bytes:
+        """The chunk with the reason, and the one with the usage."""
+        last = self._chunk(ChunkChoice(delta=Delta(), finish_reason=finish_reason))
+        return last + self._chunk(usage=_tokens(usage)) if self.with_usage else last
+
+    def _chunk(self, *choices: ChunkChoice, usage: TokenUsage | None = None) -> bytes:
+        return event(
+            Chunk(
+                id=self.id,
+                created=self.created,
+                model=self.model,
+                choices=list(choices),
+                usage=usage if self.with_usage else UNSET,
+            )
+        )
+
+
+def event(data: Chunk | ErrorBody) -> bytes:
+    return b"data: %b\n\n" % msgspec.json.encode(data)
+
+
+def _tokens(usage: Usage) -> TokenUsage:
+    return TokenUsage(
+        prompt_tokens=usage.input_tokens,
+        completion_tokens=usage.output_tokens,
+        total_tokens=usage.input_tokens + usage.output_tokens,
+        prompt_tokens_details=CachedTokens(usage.cached_tokens),
+    )

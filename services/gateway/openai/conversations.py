@@ -1,0 +1,83 @@
+"""Which session a chat belongs to, and whether it was sent before."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from uuid_utils import uuid7
+
+from services.gateway.openai.chat_request import ChatRequest, hash_of_request, hashes_of, with_answer
+from services.gateway.openai.ports import Chat, Chats, KnownChat
+
+_CUT_OFF = timedelta(minutes=10)
+"""How long a request whose answer was not sent is known again: OpenAI's clients wait so long."""
+_MOST_BEGINNINGS = 64
+"""So many beginnings of a conversation are looked for, the longest first. Usually the first one is known."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat that has its session and the key of its turn."""
+
+    request: ChatRequest
+    seed: str
+    """The session that the client named; empty: none."""
+    known: KnownChat
+
+    @property
+    def chat(self) -> Chat:
+        return self.known.chat
+
+
+class Conversations:
+    def __init__(self, chats: Chats) -> None:
+        self._chats = chats
+
+    async def claim(self, request: ChatRequest, user: str, session_id: str | None, *, again: bool) -> Claim:
+        """`again`: the client says that it sends a request once more.
+
+        Two gateways that get the same request at the same time give it one key.
+        """
+        seed, request_hash = session_id or "", hash_of_request(request)
+        *before, whole = hashes_of(request.messages, seed)
+        while True:
+            found = await self._chats.find(user, whole)
+            now = datetime.now(UTC)
+            if found is not None and is_repeat(found.chat, request_hash, now, again=again):
+                return Claim(request=request, seed=seed, known=found)
+            chat = Chat(
+                user=user,
+                session_id=session_id or await self._session_of(user, before) or str(uuid7()),
+                key=f"chat-{uuid7()}",
+                request_hash=request_hash,
+                requested_at=now,
+            )
+            revision = await self._chats.write(whole, KnownChat(chat, found.revision if found else 0))
+            if revision is not None:
+                return Claim(request=request, seed=seed, known=KnownChat(chat, revision))
+
+    async def answered(self, claim: Claim, answer: str) -> None:
+        """As `settled`. The session is found by the answer, too: conversations may begin with the same
+        words."""
+        chat = await self.settled(claim)
+        continued = hashes_of(with_answer(claim.request.messages, answer), claim.seed)[-1]
+        found = await self._chats.find(chat.user, continued)
+        await self._chats.write(continued, KnownChat(chat, found.revision if found else 0))
+
+    async def settled(self, claim: Claim) -> Chat:
+        """The client is told the outcome now. From now on the same request is another turn."""
+        chat = msgspec.structs.replace(claim.chat, is_settled=True)
+        whole = hashes_of(claim.request.messages, claim.seed)[-1]
+        await self._chats.write(whole, KnownChat(chat, claim.known.revision))
+        return chat
+
+    async def _session_of(self, user: str, beginnings: Sequence[str]) -> str | None:
+        for messages_hash in beginnings[: -_MOST_BEGINNINGS - 1 : -1]:
+            if (found := await self._chats.find(user, messages_hash)) is not None:
+                return found.chat.session_id
+        return None
+
+
+def is_repeat(chat: Chat, request_hash: str, now: datetime, *, again: bool) -> bool:
+    if chat.request_hash != request_hash:
+        return False
+    return again or (not chat.is_settled and now - chat.requested_at < _CUT_OFF)

@@ -1,0 +1,39 @@
+"""What this room needs of others."""
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class Chat(msgspec.Struct, kw_only=True, frozen=True):
+    """The last request whose messages have one hash, or an answer to them: whose session it is."""
+
+    user: str
+    session_id: str
+    key: str
+    """The Idempotency-Key of its turn, drawn by the gateway."""
+    request_hash: str
+    requested_at: datetime
+    is_settled: bool = False
+    """The whole answer, or why there is none, was sent to a client that was still there."""
+
+
+class KnownChat(msgspec.Struct, frozen=True):
+    """A chat as it is stored, and the revision that a write over it has to name."""
+
+    chat: Chat
+    revision: int
+
+
+class Chats(Protocol):
+    """The chats of users by the hashes of their messages. Raises Transient."""
+
+    async def find(self, user: str, messages_hash: str) -> KnownChat | None: ...
+
+    async def write(self, messages_hash: str, known: KnownChat) -> int | None:
+        """Writes over the revision (0: there is none) and returns the new one.
+
+        Returns None where another gateway was faster.
+        """
+        ...

@@ -1,0 +1,112 @@
+"""A chat completion by a turn: accepted once, followed to its end."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from time import time
+
+from services.gateway.live.ports import Reader
+from services.gateway.live.sse import HEARTBEAT, EventStream, OpenStreams
+from services.gateway.openai.answers import Spoken, outcome_of, read_events
+from services.gateway.openai.chat_request import ChatRequest, check_for_turn, new_turn
+from services.gateway.openai.completions import DONE, Completion, Head, event
+from services.gateway.openai.conversations import Claim, Conversations
+from services.gateway.openai.errors import error_body
+from services.gateway.turns.intake import Followed, Intake
+from shared.contract.errors import Refused, Transient
+from shared.contract.events import AnyLiveEvent, Saved
+
+FAREWELL = event(error_body(503, "this gateway stops; send the same request again in a moment", None))
+
+
+class Accepted:
+    """A stored turn that answers a chat."""
+
+    def __init__(self, claim: Claim, followed: Followed) -> None:
+        self.claim = claim
+        self.followed = followed
+        self.headers = {
+            "x-pandora-session": followed.accepted.session_id,
+            "x-pandora-turn": followed.accepted.id,
+        }
+        self.head = Head(
+            id=f"chatcmpl-{followed.accepted.id}",
+            created=int(time()),
+            model=claim.request.model,
+            with_usage=claim.request.wants_usage,
+        )
+
+
+class TurnChats:
+    def __init__(self, intake: Intake, conversations: Conversations, streams: OpenStreams) -> None:
+        self._intake = intake
+        self._conversations = conversations
+        self._streams = streams
+
+    async def accept(
+        self, chat: ChatRequest, recipe: str, user: str, session_id: str | None, *, again: bool
+    ) -> Accepted:
+        """Returns when the turn is stored. `again` as in `Conversations.claim`. Raises Refused."""
+        check_for_turn(chat)
+        claim = await self._conversations.claim(chat, user, session_id, again=again)
+        turn = new_turn(chat, recipe, claim.chat.session_id)
+        return Accepted(claim, await self._intake.accept_and_follow(turn, user, claim.chat.key))
+
+    async def completion(self, accepted: Accepted) -> Completion:
+        """Raises Refused where the turn has no answer. Cancelled: the turn goes on."""
+        async with accepted.followed.events as reader:
+            async for events in self._events(reader):
+                if (saved := await self._outcome(accepted, events)) is not None:
+                    return accepted.head.completion(saved.output, saved.usage, "stop")
+        raise _lost(accepted)
+
+    def stream(self, accepted: Accepted) -> EventStream:
+        return EventStream(self._chunks(accepted), self._streams, farewell=FAREWELL, headers=accepted.headers)
+
+    async def _chunks(self, accepted: Accepted) -> AsyncGenerator[bytes, None]:
+        yield accepted.head.begin()
+        try:
+            async with accepted.followed.events as reader:
+                async for chunk in self._said(accepted, reader):
+                    yield chunk
+        except Refused as refused:
+            yield event(error_body(refused.status, refused.detail, refused.field))
+
+    async def _said(self, accepted: Accepted, reader: Reader) -> AsyncGenerator[bytes, None]:
+        head, spoken = accepted.head, Spoken()
+        async for events in self._events(reader):
+            if not events:
+                yield HEARTBEAT
+            if text := "".join(map(spoken.news, events)):
+                yield head.text(text)
+            # Before the last line: after it a client goes at once, and has the whole answer.
+            if (saved := await self._outcome(accepted, events)) is not None:
+                yield head.end(saved.usage, "stop") + DONE
+                return
+        raise _lost(accepted)
+
+    async def _outcome(self, accepted: Accepted, events: Sequence[AnyLiveEvent]) -> Saved | None:
+        """Returns the end of the turn where the events have it. Raises Refused where it has no answer."""
+        try:
+            saved = outcome_of(events[-1]) if events else None
+            if saved is not None:
+                with suppress(Transient):  # Its session is found by the question then, or by a header.
+                    await self._conversations.answered(accepted.claim, saved.output)
+        except Refused:
+            with suppress(Transient):
+                await self._conversations.settled(accepted.claim)
+            raise
+        return saved
+
+    async def _events(self, reader: Reader) -> AsyncGenerator[list[AnyLiveEvent], None]:
+        """Yields what a chat shows of the turn's events; an empty list after a silence."""
+        while not reader.ended:
+            frames = await reader.read(self._streams.heartbeat_seconds)
+            events = read_events(frames)
+            if events or not frames:
+                yield events
+
+
+def _lost(accepted: Accepted) -> Refused:
+    return Refused(
+        500, f"turn {accepted.followed.accepted.id} has ended, and its answer is not stored any more"
+    )

@@ -1,0 +1,285 @@
+"""Chat completions by turns, where answers come late, twice, in another form, or not at all."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from shared.bus.connection import Bus
+from shared.bus.endpoints import endpoints_of
+from shared.contract.events import (
+    Cancelled,
+    Failed,
+    LiveEvent,
+    OutputDelta,
+    OutputRestarted,
+    Saved,
+    TurnRequested,
+    Usage,
+    decode,
+    encode,
+    live_subject,
+)
+from tests.contracts.gateway.gateway_room import Client, Orchestrator, gateway_over_http
+from tests.servers.nats import bus_to, state
+
+PATH = "/v1/chat/completions"
+HELLO = {"model": "pandora-direct", "messages": [{"role": "user", "content": "Hello"}]}
+STREAM = HELLO | {"stream": True}
+
+
+@pytest.fixture
+async def client(bus: Bus, url: str) -> AsyncIterator[Client]:
+    async with (
+        bus_to(url, "orchestrator") as other,
+        gateway_over_http(bus, heartbeat_seconds=0.2) as connected,
+    ):
+        await other.serve("a few lines", endpoints_of(Orchestrator()))
+        yield connected
+
+
+async def requested(bus: Bus, count: int) -> list[TurnRequested]:
+    """The turns that were handed in, once there are at least so many."""
+    async with asyncio.timeout(20):
+        while (held := (await state(bus, "TURNS")).messages) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stored = [await bus.jetstream.get_msg("TURNS", seq=number) for number in range(1, held + 1)]
+    return [decode(TurnRequested, message.data or b"") for message in stored]
+
+
+async def send(bus: Bus, turn: TurnRequested, *events: LiveEvent) -> None:
+    for event in events:
+        await bus.store(live_subject(turn.turn_id), encode(event), {})
+
+
+def of(turn: TurnRequested, index: int) -> dict[str, Any]:
+    return {"index": index, "turn_id": turn.turn_id, "turn_number": 1, "session_id": turn.session_id}
+
+
+def saved(turn: TurnRequested, output: str, index: int, attempt: int = 1) -> Saved:
+    usage = Usage(input_tokens=3, output_tokens=2, cached_tokens=1)
+    return Saved(**of(turn, index), attempt=attempt, output=output, sources=[], usage=usage, model="m")
+
+
+async def answer(bus: Bus, number: int, output: str = "Good day") -> TurnRequested:
+    """Answers the turn that was handed in as this one."""
+    turn = (await requested(bus, number))[number - 1]
+    await send(bus, turn, OutputDelta(index=0, text=output), saved(turn, output, 1))
+    return turn
+
+
+async def events_in(response: aiohttp.ClientResponse) -> list[Any]:
+    """The data of each event. Comments are left out."""
+    lines = (await response.text()).splitlines()
+    data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    return [one if one == "[DONE]" else json.loads(one) for one in data]
+
+
+async def answered(bus: Bus, client: Client, body: object, number: int, **more: str) -> Any:
+    asked = asyncio.create_task(client.call("POST", PATH, body, **more))
+    await answer(bus, number)
+    status, completion = await asked
+    assert status == 200, completion
+    return completion
+
+
+async def test_the_answer_of_a_turn_is_a_completion(bus: Bus, client: Client) -> None:
+    completion = await answered(bus, client, HELLO | {"metadata": {"a": "b"}, "temperature": 0.1}, 1)
+
+    (turn,) = await requested(bus, 1)
+    assert (turn.user, turn.input, turn.recipe, turn.metadata) == ("alice", "Hello", "direct", {"a": "b"})
+    assert completion.pop("created") > 0
+    assert completion == {
+        "id": f"chatcmpl-{turn.turn_id}",
+        "object": "chat.completion",
+        "model": "pandora-direct",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Good day", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": 2,
+            "total_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 1},
+        },
+    }
+
+
+# --- sent again ---
+
+
+async def test_a_request_that_was_cut_off_and_is_repeated_is_one_turn(bus: Bus, client: Client) -> None:
+    asked = asyncio.create_task(client.call("POST", PATH, HELLO))
+    await requested(bus, 1)
+    asked.cancel()
+    completion = await answered(bus, client, HELLO, 1)
+
+    (turn,) = await requested(bus, 1)
+    assert completion["id"] == f"chatcmpl-{turn.turn_id}"
+
+
+async def test_a_stream_that_was_left_and_is_opened_again_begins_at_its_begin(
+    bus: Bus, client: Client
+) -> None:
+    async with client.open("POST", PATH, STREAM) as left:
+        (turn,) = await requested(bus, 1)
+        await send(bus, turn, OutputDelta(index=0, text="Good "))
+        await left.content.readuntil(b"Good ")
+    async with client.open("POST", PATH, STREAM) as response:
+        await send(bus, turn, OutputDelta(index=1, text="day"), saved(turn, "Good day", 2))
+        *chunks, last, done = await events_in(response)
+
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "Good day"
+    assert (last["choices"][0]["finish_reason"], done) == ("stop", "[DONE]")
+    assert len(await requested(bus, 1)) == 1
+
+
+async def test_five_at_once_are_one_turn(bus: Bus, client: Client) -> None:
+    asked = [asyncio.create_task(client.call("POST", PATH, HELLO)) for _ in range(5)]
+    turn = await answer(bus, 1)
+
+    assert {completion["id"] for _, completion in await asyncio.gather(*asked)} == {
+        f"chatcmpl-{turn.turn_id}"
+    }
+    assert len(await requested(bus, 1)) == 1
+
+
+async def test_after_its_answer_the_same_request_is_another_turn_unless_the_client_repeats_it(
+    bus: Bus, client: Client
+) -> None:
+    first = await answered(bus, client, HELLO, 1)
+    _, repeated = await client.call("POST", PATH, HELLO, x_stainless_retry_count="1")
+    another = await answered(bus, client, HELLO, 2, x_stainless_retry_count="0")
+
+    assert first["id"] == repeated["id"] != another["id"]
+    one, two = await requested(bus, 2)
+    assert one.session_id != two.session_id
+
+
+# --- which session ---
+
+
+@pytest.mark.parametrize("said", ["Good day", "  Good\nday ", [{"type": "text", "text": "Good day"}]])
+async def test_a_history_that_grows_is_one_session(bus: Bus, client: Client, said: object) -> None:
+    await answered(bus, client, HELLO, 1)
+    history = [*HELLO["messages"], {"role": "assistant", "content": said}, {"role": "user", "content": "So?"}]
+    setup = {"role": "developer", "content": "Be kind."}
+    await answered(bus, client, HELLO | {"messages": [setup, *history]}, 2)
+    await answered(bus, client, HELLO | {"messages": history}, 3, user="bob")
+
+    one, two, of_bob = await requested(bus, 3)
+    assert one.session_id == two.session_id != of_bob.session_id
+    assert two.input == "So?"
+
+
+async def test_the_header_names_the_session_before_the_field(bus: Bus, client: Client) -> None:
+    await answered(bus, client, HELLO | {"session_id": "field"}, 1, x_pandora_session="header")
+    await answered(bus, client, HELLO | {"session_id": "field"}, 2)
+    status, body = await client.call("POST", PATH, HELLO, x_pandora_session="no name")
+
+    assert [turn.session_id for turn in await requested(bus, 2)] == ["header", "field"]
+    assert (status, body["error"]["param"]) == (400, "X-Pandora-Session")
+
+
+# --- what does not go well ---
+
+
+@pytest.mark.parametrize("reason", ["internal", "refused", "cancelled"])
+@pytest.mark.parametrize("body", [HELLO, STREAM])
+async def test_a_turn_without_an_answer_is_an_error_and_the_next_try_is_another_turn(
+    bus: Bus, client: Client, body: dict[str, Any], reason: str
+) -> None:
+    asked = asyncio.create_task(_status_and_error(client, body))
+    (turn,) = await requested(bus, 1)
+    failed = Failed(**of(turn, 0), reason=reason, detail="It broke.")
+    await send(bus, turn, Cancelled(**of(turn, 0)) if reason == "cancelled" else failed)
+    status, again, error = await asked
+
+    expected = (400, "invalid_request_error") if reason == "refused" else (500, "server_error")
+    assert (status, error["type"]) == ((200, expected[1]) if body is STREAM else expected)
+    assert again == (None if body is STREAM else "false")
+    assert turn.turn_id in error["message"] or "It broke." in error["message"]
+    await answered(bus, client, HELLO, 2)
+
+
+async def _status_and_error(client: Client, body: object) -> tuple[int, str | None, Any]:
+    async with client.open("POST", PATH, body) as response:
+        last = (await events_in(response))[-1] if body is STREAM else await response.json()
+        return response.status, response.headers.get("x-should-retry"), last["error"]
+
+
+@pytest.mark.parametrize(("second", "ends_with"), [("Good day", "[DONE]"), ("Bad day", "error")])
+async def test_an_answer_that_begins_again_is_not_said_twice(
+    bus: Bus, client: Client, second: str, ends_with: str
+) -> None:
+    async with client.open("POST", PATH, STREAM) as response:
+        (turn,) = await requested(bus, 1)
+        await send(
+            bus,
+            turn,
+            OutputDelta(index=0, text="Good "),
+            OutputRestarted(index=1, attempt=2),
+            OutputDelta(index=2, text=second, attempt=2),
+            saved(turn, second, 3, attempt=2),
+        )
+        events = await events_in(response)
+
+    said = [event["choices"][0]["delta"].get("content", "") for event in events if "choices" in event]
+    assert "".join(said) == ("Good day" if ends_with == "[DONE]" else "Good ")
+    assert ends_with in events[-1]
+
+
+async def test_a_silent_stream_sends_comments_and_a_stop_is_an_error(bus: Bus, client: Client) -> None:
+    async with client.open("POST", PATH, STREAM) as response:
+        await response.content.readuntil(b"\n: still here\n")
+        client.streams.stop()
+        *_, error = await events_in(response)
+
+    assert "send the same request again" in error["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "param", "code"),
+    [
+        ({"model": "gpt-9"}, "model", "model_not_found"),
+        ({"model": "pandora-none"}, "model", "model_not_found"),
+        ({"messages": []}, "messages", None),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages", None),
+        ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}, "messages", None),
+        ({"messages": [{"role": "system", "content": "Be kind."}]}, "messages", None),
+        ({"tools": [{"type": "function"}]}, "tools", None),
+        ({"response_format": {"type": "json_object"}}, "response_format", None),
+        ({"modalities": ["text", "audio"]}, "modalities", None),
+        ({"stream": "yes"}, "stream", None),
+    ],
+)
+async def test_what_is_refused_is_named(
+    bus: Bus, client: Client, changed: dict[str, Any], param: str, code: str | None
+) -> None:
+    status, body = await client.call("POST", PATH, HELLO | changed)
+
+    assert status == (404 if code else 400)
+    assert (body["error"]["param"], body["error"]["code"]) == (param, code)
+    assert (await state(bus, "TURNS")).messages == 0
+
+
+async def test_fields_at_their_defaults_ask_for_nothing(bus: Bus, client: Client) -> None:
+    defaults = {
+        "n": 1,
+        "stop": None,
+        "tools": [],
+        "logprobs": False,
+        "top_logprobs": 0,
+        "modalities": ["text"],
+    }
+    form = {"response_format": {"type": "text"}, "tool_choice": "none", "of_tomorrow": {"a": 1}}
+
+    await answered(bus, client, HELLO | defaults | form, 1)
