@@ -28,7 +28,8 @@ from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
-from services.gateway.openai.nats import BusChats
+from services.gateway.openai.nats import BusChats, BusGenerations
+from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
 from services.gateway.openai.turn_chats import TurnChats
 from services.gateway.sessions.routes import session_routes
@@ -102,6 +103,7 @@ def api(
         "controls": controls,
         "intake": intake,
         "turn_chats": TurnChats(intake, Conversations(BusChats(bus)), streams),
+        "raw_chats": RawChats(BusGenerations(bus), streams),
         "turn_events": TurnEvents(live, lookup, streams),
         "message_import": MessageImport(
             ask, limit_bytes=settings.import_limit_bytes, timeout_seconds=settings.import_timeout_seconds

@@ -1,13 +1,12 @@
 """The body of a chat completion, as OpenAI's clients send it. Fields that are not here are ignored."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from services.gateway.turns.content import InputImage, InputText
-from services.gateway.turns.views import Metadata, NewTurn
+from services.gateway.turns.views import Metadata
 from shared.contract.errors import Refused
 from shared.contract.events import SessionId
 
@@ -61,8 +60,13 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool | None = None
 
 
+class NamedSchema(msgspec.Struct, frozen=True):
+    schema: dict[str, Any] | None = None
+
+
 class ResponseFormat(msgspec.Struct, frozen=True):
-    type: str
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
 
 
 class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
@@ -74,6 +78,13 @@ class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     metadata: Metadata | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
     n: int | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
@@ -95,56 +106,22 @@ def hash_of_request(chat: ChatRequest) -> str:
     return hashlib.sha256(msgspec.json.encode(chat, order="sorted")).hexdigest()
 
 
-def check_for_turn(chat: ChatRequest) -> None:
-    """Raises Refused for what a turn would answer as if it were not there."""
-    for field, why in _refused_by_turns(chat):
-        raise Refused(422, f"{field} is not taken by {chat.model}: {why}; leave it out", field)
-    if (role := chat.messages[-1].role) != "user":
-        raise Refused(
-            422,
-            f"the last message is of role {role!r}; {chat.model} answers what a user says last",
-            "messages",
-        )
-
-
-def new_turn(chat: ChatRequest, recipe: str, session_id: str) -> NewTurn:
-    """The turn of the last message."""
-    return NewTurn(
-        input=_input_of(chat.messages[-1]),
-        session_id=session_id,
-        recipe=recipe,
-        metadata=chat.metadata or {},
-    )
-
-
-def _input_of(message: ChatMessage) -> str | list[InputText | InputImage]:
-    if not message.images:
-        return message.text
-    texts = [InputText(text=message.text)] if message.text else []
-    return [*texts, *(InputImage(image_url=url) for url in message.images)]
-
-
-def _refused_by_turns(chat: ChatRequest) -> Iterator[tuple[str, str]]:
-    if chat.n not in {None, 1}:
-        yield "n", "a turn has one answer"
-    if chat.response_format is not None and chat.response_format.type != "text":
-        yield "response_format", "a turn answers in words"
-    if set(chat.modalities or ()) - {"text"}:
-        yield "modalities", "a turn answers in words"
-    for field, why in _REFUSED.items():
-        if getattr(chat, field):
-            yield field, why
-
-
-_REFUSED: Mapping[str, str] = {
-    "audio": "a turn answers in words",
-    "tools": "its recipe chooses its tools",
-    "functions": "its recipe chooses its tools",
-    "stop": "a turn is answered to its end",
-    "logprobs": "a turn knows no probabilities",
-    "top_logprobs": "a turn knows no probabilities",
-    "logit_bias": "a turn knows no tokens",
+_ASKS_FOR_NOTHING: Final = {
+    "n": (1,),
+    "top_p": (1,),
+    "modalities": (["text"],),
+    "response_format": (ResponseFormat("text"),),
 }
+"""Besides null, zero and what is empty."""
+
+
+def refuse(chat: ChatRequest, reasons: Mapping[str, str]) -> None:
+    """Raises Refused for a field that asks for something and has a reason why it cannot."""
+    for field, why in reasons.items():
+        value = getattr(chat, field)
+        is_asked = value is not None if field == "seed" else bool(value)
+        if is_asked and value not in _ASKS_FOR_NOTHING.get(field, ()):
+            raise Refused(422, f"{field} is not taken by {chat.model}: {why}; leave it out", field)
 
 
 # --- which conversation it is ---

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from services.gateway.openai.errors import ErrorBody
+from services.gateway.openai.errors import ErrorBody, error_body
 from shared.contract.events import Usage
 
 DONE = b"data: [DONE]\n\n"
@@ -106,6 +106,10 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
 
 def event(data: Chunk | ErrorBody) -> bytes:
     return b"data: %b\n\n" % msgspec.json.encode(data)
+
+
+FAREWELL = event(error_body(503, "this gateway stops; send the same request again in a moment", None))
+"""The end of a stream whose gateway stops."""
 
 
 def _tokens(usage: Usage) -> TokenUsage:

@@ -1,9 +1,15 @@
 """What this room needs of others."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
+
+from shared.contract.requests import Generate, Generated
+
+Part = str | Generated | None
+"""New text, the whole answer, or a sign of life."""
 
 
 class Chat(msgspec.Struct, kw_only=True, frozen=True):
@@ -35,5 +41,16 @@ class Chats(Protocol):
         """Writes over the revision (0: there is none) and returns the new one.
 
         Returns None where another gateway was faster.
+        """
+        ...
+
+
+class Generations(Protocol):
+    """The models of the engine."""
+
+    def generate(self, request: Generate, *, streams: bool) -> AsyncGenerator[Part, None]:
+        """Yields text as it comes, where it `streams`, signs of life, and the whole answer last.
+
+        Closed before that, it stops the engine. Raises Refused, and Transient where no engine is there.
         """
         ...

@@ -17,6 +17,7 @@ from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.completions import Completion
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.models import Model, ModelList, listed, may_be_recipe, no_such_model, recipe_of
+from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.refusals import IN_OPENAI_FORM, REFUSALS
 from services.gateway.openai.turn_chats import TurnChats
 from shared.contract.abilities import Ability
@@ -75,21 +76,23 @@ async def _models(ask: Ask) -> list[Model]:
         ),
         **REFUSALS,
     },
-    summary="For OpenAI's clients: a turn, with the answer as a chat completion",
-    description="Its session is the one that is named, or that of the longest known beginning of `messages`.",
+    summary="For OpenAI's clients: a turn, or a model of the engine, with the answer as a chat completion",
+    description="A model of the engine answers without a turn, and nothing is stored. "
+    "A turn's session is the one that is named, or that of the longest known beginning of `messages`.",
 )
 async def post_chat_completion(
     request: Call,
     data: ChatRequest,
     ask: InjectedAsk,
     turn_chats: TurnChats,
+    raw_chats: RawChats,
     session: Annotated[str | None, HeaderParameter(name=_SESSION)] = None,
     retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
 ) -> Response[Completion] | EventStream:
     recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
     recipe = recipe_of(data.model, recipes)
     if recipe is None:
-        raise no_such_model(data.model)
+        return await _answer_raw(request, data, raw_chats)
     named = _session_named(session) or data.session_id
     again = retry_count not in {None, "0"}
     accepted = await turn_chats.accept(data, recipe, request.user.name, named, again=again)
@@ -97,6 +100,14 @@ async def post_chat_completion(
         return turn_chats.stream(accepted)
     completion = await unless_left(request.receive, turn_chats.completion(accepted))
     return Response(completion, headers=accepted.headers)
+
+
+async def _answer_raw(
+    request: Call, chat: ChatRequest, raw_chats: RawChats
+) -> Response[Completion] | EventStream:
+    if chat.stream:
+        return await raw_chats.stream(chat, request.receive)
+    return Response(await unless_left(request.receive, raw_chats.completion(chat)))
 
 
 def _session_named(header: str | None) -> str | None:

@@ -7,15 +7,14 @@ from time import time
 from services.gateway.live.ports import Reader
 from services.gateway.live.sse import HEARTBEAT, EventStream, OpenStreams
 from services.gateway.openai.answers import Spoken, outcome_of, read_events
-from services.gateway.openai.chat_request import ChatRequest, check_for_turn, new_turn
-from services.gateway.openai.completions import DONE, Completion, Head, event
+from services.gateway.openai.chat_request import ChatRequest
+from services.gateway.openai.completions import DONE, FAREWELL, Completion, Head, event
 from services.gateway.openai.conversations import Claim, Conversations
 from services.gateway.openai.errors import error_body
+from services.gateway.openai.turn_request import check_for_turn, new_turn
 from services.gateway.turns.intake import Followed, Intake
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import AnyLiveEvent, Saved
-
-FAREWELL = event(error_body(503, "this gateway stops; send the same request again in a moment", None))
 
 
 class Accepted:

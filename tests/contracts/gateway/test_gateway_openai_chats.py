@@ -247,27 +247,24 @@ async def test_a_silent_stream_sends_comments_and_a_stop_is_an_error(bus: Bus, c
 
 
 @pytest.mark.parametrize(
-    ("changed", "param", "code"),
+    ("changed", "param"),
     [
-        ({"model": "gpt-9"}, "model", "model_not_found"),
-        ({"model": "pandora-none"}, "model", "model_not_found"),
-        ({"messages": []}, "messages", None),
-        ({"messages": [{"role": "user", "content": " "}]}, "messages", None),
-        ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}, "messages", None),
-        ({"messages": [{"role": "system", "content": "Be kind."}]}, "messages", None),
-        ({"tools": [{"type": "function"}]}, "tools", None),
-        ({"response_format": {"type": "json_object"}}, "response_format", None),
-        ({"modalities": ["text", "audio"]}, "modalities", None),
-        ({"stream": "yes"}, "stream", None),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages"),
+        ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}, "messages"),
+        ({"messages": [{"role": "system", "content": "Be kind."}]}, "messages"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"stream": "yes"}, "stream"),
     ],
 )
 async def test_what_is_refused_is_named(
-    bus: Bus, client: Client, changed: dict[str, Any], param: str, code: str | None
+    bus: Bus, client: Client, changed: dict[str, Any], param: str
 ) -> None:
     status, body = await client.call("POST", PATH, HELLO | changed)
 
-    assert status == (404 if code else 400)
-    assert (body["error"]["param"], body["error"]["code"]) == (param, code)
+    assert (status, body["error"]["param"], body["error"]["code"]) == (400, param, None)
     assert (await state(bus, "TURNS")).messages == 0
 
 

@@ -181,3 +181,14 @@ async def test_what_a_turn_cannot_do_is_refused_by_name(client: Any, field: dict
 
     assert refused.value.param in field
     assert refused.value.message.count(MODEL)
+
+
+async def test_a_model_of_the_engine_answers_without_a_turn(client: Any) -> None:
+    names = [model.id async for model in client.models.list()]
+    raw = await client.chat.completions.with_raw_response.create(
+        model="extractive", messages=[user("Hello?")]
+    )
+
+    assert {"pandora", MODEL, "extractive"} <= set(names)
+    assert raw.parse().choices[0].message.content
+    assert "x-pandora-turn" not in raw.headers
