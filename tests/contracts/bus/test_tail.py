@@ -13,8 +13,8 @@ from nats.js.api import StreamConfig
 
 from shared.bus.connection import Bus
 from shared.bus.tail import Tail
-from tests.faults.turns.proxy import Proxy, proxy_to
 from tests.servers.nats import NatsServer, bus_to, nats_in_hand
+from tests.servers.proxy import Proxy, proxy_to
 
 STREAM = "LINES"
 SOON_SECONDS = 10.0

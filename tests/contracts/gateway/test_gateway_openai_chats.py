@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+import openai
 import pytest
 
 from shared.bus.connection import Bus
@@ -23,8 +25,9 @@ from shared.contract.events import (
     encode,
     live_subject,
 )
-from tests.contracts.gateway.gateway_room import Client, Orchestrator, gateway_over_http
+from tests.contracts.gateway.gateway_room import KEYS, Client, Orchestrator, gateway_over_http
 from tests.servers.nats import bus_to, state
+from tests.servers.proxy import proxy_to
 
 PATH = "/v1/chat/completions"
 HELLO = {"model": "pandora-direct", "messages": [{"role": "user", "content": "Hello"}]}
@@ -139,6 +142,26 @@ async def test_a_stream_that_was_left_and_is_opened_again_begins_at_its_begin(
 
     assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "Good day"
     assert (last["choices"][0]["finish_reason"], done) == ("stop", "[DONE]")
+    assert len(await requested(bus, 1)) == 1
+
+
+async def test_openais_own_client_whose_connection_is_cut_gets_the_answer_of_one_turn(
+    bus: Bus, client: Client
+) -> None:
+    async with (
+        proxy_to(urlsplit(client.url).port or 0) as proxy,
+        openai.AsyncOpenAI(
+            base_url=f"http://127.0.0.1:{proxy.port}/v1", api_key=KEYS["alice"], max_retries=5
+        ) as stock,
+    ):
+        asked = asyncio.create_task(stock.chat.completions.create(**HELLO))
+        await requested(bus, 1)
+        proxy.cut()  # It is accepted, and the client does not know.
+        turn = await answer(bus, 1)
+        proxy.heal()
+        completion = await asked
+
+    assert completion.id == f"chatcmpl-{turn.turn_id}"
     assert len(await requested(bus, 1)) == 1
 
 

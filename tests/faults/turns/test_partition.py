@@ -8,9 +8,9 @@ from time import monotonic
 
 from tests.contracts.inference.engines_server import ChatServer
 from tests.faults.replicas import accept, are_whole, ended, read_on, replica, text_of, until_sent
-from tests.faults.turns.proxy import proxy_to
 from tests.faults.turns.test_kills import outcomes_of, running_turns
 from tests.servers.processes import pause
+from tests.servers.proxy import proxy_to
 from tests.stack import Stack
 
 LONG = " ".join(f"word{number}" for number in range(20))

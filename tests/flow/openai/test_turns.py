@@ -139,6 +139,15 @@ async def test_a_client_may_name_the_session(client: Any, way: str) -> None:
     assert (await say(client, [user("Hello")], **more))[0] == name
 
 
+async def test_a_busy_session_answers_one_after_the_other(stack: Stack, client: Any) -> None:
+    name = {"X-Pandora-Session": f"busy-{uuid4()}"}
+    said = await asyncio.gather(
+        *(say(client, [user(f"Number {number}")], extra_headers=name) for number in range(6))
+    )
+
+    assert len({turn for _, turn, _ in said}) == 6
+
+
 async def test_a_stream_has_the_role_the_words_the_reason_and_the_usage(client: Any) -> None:
     stream = await client.chat.completions.create(
         model=MODEL,
