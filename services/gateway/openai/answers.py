@@ -37,7 +37,9 @@ def outcome_of(event: AnyLiveEvent) -> Saved | None:
 class Spoken:
     """The text that a client has, which no later event can take back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_held: bool = False) -> None:
+        """`is_held`: nothing is said before the answer is saved, as what was said may be void by now."""
+        self._is_held = is_held
         self._sent = ""
         self._now = ""
 
@@ -50,7 +52,7 @@ class Spoken:
             case OutputRestarted():
                 self._now = ""
                 return ""
-            case OutputDelta(text=text):
+            case OutputDelta(text=text) if not self._is_held:
                 return self._up_to(self._now + text)
             case Saved(output=output):
                 return self._up_to(output)
@@ -62,6 +64,6 @@ class Spoken:
         if sent.startswith(now):
             return ""
         if not now.startswith(sent):
-            raise Refused(500, "the answer began again and is another one now; send the same request again")
+            raise Refused(500, "the answer was revised while it was sent; send the same request again")
         self._sent = now
         return now[len(sent) :]

@@ -22,6 +22,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     seed: str
     """The session that the client named; empty: none."""
     known: KnownChat
+    is_repeat: bool = False
 
     @property
     def chat(self) -> Chat:
@@ -43,7 +44,7 @@ class Conversations:
             found = await self._chats.find(user, whole)
             now = datetime.now(UTC)
             if found is not None and is_repeat(found.chat, request_hash, now, again=again):
-                return Claim(request=request, seed=seed, known=found)
+                return Claim(request=request, seed=seed, known=found, is_repeat=True)
             chat = Chat(
                 user=user,
                 session_id=session_id or await self._session_of(user, before) or str(uuid7()),

@@ -71,7 +71,7 @@ class TurnChats:
             yield event(error_body(refused.status, refused.detail, refused.field))
 
     async def _said(self, accepted: Accepted, reader: Reader) -> AsyncGenerator[bytes, None]:
-        head, spoken = accepted.head, Spoken()
+        head, spoken = accepted.head, Spoken(is_held=accepted.claim.is_repeat)
         async for events in self._events(reader):
             if not events:
                 yield HEARTBEAT

@@ -260,6 +260,25 @@ async def test_an_answer_that_begins_again_is_not_said_twice(
     assert ends_with in events[-1]
 
 
+async def test_an_answer_that_was_revised_is_sent_whole_when_the_request_is_repeated(
+    bus: Bus, client: Client
+) -> None:
+    """Also where the first answer has more events than are read at once."""
+    first = [OutputDelta(index=index, text="Good ") for index in range(300)]
+    revised: list[LiveEvent] = [OutputRestarted(index=300), OutputDelta(index=301, text="Bad day")]
+    async with client.open("POST", PATH, STREAM) as response:
+        (turn,) = await requested(bus, 1)
+        await send(bus, turn, *first, *revised)
+        assert "revised" in (await events_in(response))[-1]["error"]["message"]
+    await send(bus, turn, saved(turn, "Bad day", 302))
+    async with client.open("POST", PATH, STREAM) as response:
+        _, words, last, _ = await events_in(response)
+
+    assert words["choices"][0]["delta"]["content"] == "Bad day"
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert len(await requested(bus, 1)) == 1
+
+
 async def test_a_silent_stream_sends_comments_and_a_stop_is_an_error(bus: Bus, client: Client) -> None:
     async with client.open("POST", PATH, STREAM) as response:
         await response.content.readuntil(b"\n: still here\n")
