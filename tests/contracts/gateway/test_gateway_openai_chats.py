@@ -81,9 +81,11 @@ async def events_in(response: aiohttp.ClientResponse) -> list[Any]:
     return [one if one == "[DONE]" else json.loads(one) for one in data]
 
 
-async def answered(bus: Bus, client: Client, body: object, number: int, **more: str) -> Any:
+async def answered(
+    bus: Bus, client: Client, body: object, number: int, output: str = "Good day", **more: str
+) -> Any:
     asked = asyncio.create_task(client.call("POST", PATH, body, **more))
-    await answer(bus, number)
+    await answer(bus, number, output)
     status, completion = await asked
     assert status == 200, completion
     return completion
@@ -203,6 +205,20 @@ async def test_a_history_that_grows_is_one_session(bus: Bus, client: Client, sai
     assert two.input == "So?"
 
 
+async def test_conversations_that_begin_alike_are_told_apart_by_their_answers(
+    bus: Bus, client: Client
+) -> None:
+    for number, said in enumerate(["Good day", "Good evening"], 1):
+        await answered(bus, client, HELLO, number, said)
+    for number, said in enumerate(["Good day", "Good evening"], 3):
+        history = [*HELLO["messages"], {"role": "assistant", "content": said}, *HELLO["messages"]]
+        await answered(bus, client, HELLO | {"messages": history}, number)
+
+    one, two, *later = [turn.session_id for turn in await requested(bus, 4)]
+    assert one != two
+    assert later == [one, two]
+
+
 async def test_the_header_names_the_session_before_the_field(bus: Bus, client: Client) -> None:
     await answered(bus, client, HELLO | {"session_id": "field"}, 1, x_pandora_session="header")
     await answered(bus, client, HELLO | {"session_id": "field"}, 2)
@@ -311,14 +327,7 @@ async def test_what_is_refused_is_named(
 
 
 async def test_fields_at_their_defaults_ask_for_nothing(bus: Bus, client: Client) -> None:
-    defaults = {
-        "n": 1,
-        "stop": None,
-        "tools": [],
-        "logprobs": False,
-        "top_logprobs": 0,
-        "modalities": ["text"],
-    }
+    defaults = {"n": 1, "stop": None, "tools": [], "logprobs": False, "modalities": ["text"]}
     form = {"response_format": {"type": "text"}, "tool_choice": "none", "of_tomorrow": {"a": 1}}
 
     await answered(bus, client, HELLO | defaults | form, 1)
