@@ -110,6 +110,9 @@ class _NoModel:
     async def embed_query(self, text: str) -> Vectors:
         raise AssertionError("this bench asks nothing here; no question is embedded")
 
+    def familiarity(self, text: str) -> float:
+        return 1.0
+
     def forget_queries(self) -> None:
         """It keeps none."""
 

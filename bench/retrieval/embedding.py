@@ -30,6 +30,9 @@ class EmbedsOnce:
     async def embed_query(self, text: str) -> Vectors:
         return await self._embedder.embed_query(text)
 
+    def familiarity(self, text: str) -> float:
+        return self._embedder.familiarity(text)
+
     def forget_queries(self) -> None:
         self._embedder.forget_queries()
 

@@ -78,6 +78,9 @@ class BatchingEmbedder:
             self._cache.popitem(last=False)
         return vector
 
+    def familiarity(self, text: str) -> float:
+        return self._model.familiarity(text)
+
     def forget_queries(self) -> None:
         self._cache.clear()
 

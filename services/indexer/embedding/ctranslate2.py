@@ -9,6 +9,7 @@ import msgspec
 import numpy
 from tokenizers import Tokenizer
 
+from services.indexer.embedding.familiarity import familiarity_of
 from services.indexer.embedding.model import TextModel
 from services.indexer.passages.passage import Vectors
 
@@ -52,6 +53,9 @@ class CTranslate2Model(TextModel):
         pieces = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         hidden = numpy.asarray(self._encoder.forward_batch(pieces).last_hidden_state)
         return _unit_means(hidden, [len(ids) for ids in pieces])
+
+    def familiarity(self, text: str) -> float:
+        return familiarity_of(text, self._tokenizer)
 
 
 def _unit_means(hidden: Vectors, lengths: Sequence[int]) -> Vectors:

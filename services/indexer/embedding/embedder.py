@@ -25,6 +25,10 @@ class Embedder(Protocol):
         """Shape (dimension,). It goes before all stored texts that wait."""
         ...
 
+    def familiarity(self, text: str) -> float:
+        """How well the model knows the words of the text: from 0, where it reads letters alone, to 1."""
+        ...
+
     def forget_queries(self) -> None:
         """Empties the cache of recent queries."""
         ...

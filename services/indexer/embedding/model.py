@@ -22,3 +22,7 @@ class TextModel(Protocol):
     def encode(self, texts: list[str]) -> Vectors:
         """Unit vectors, float32, shape (texts, dimension). Python's lock is released while it computes."""
         ...
+
+    def familiarity(self, text: str) -> float:
+        """As an Embedder says it."""
+        ...

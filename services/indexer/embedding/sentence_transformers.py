@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from services.indexer.embedding.familiarity import familiarity_of
 from services.indexer.embedding.model import PACKAGED_MODEL
 from services.indexer.embedding.packaged import packaged_folder
 from services.indexer.passages.passage import Vectors
@@ -57,6 +58,11 @@ class SentenceTransformerModel:
             show_progress_bar=False,
         )
         return numpy.asarray(vectors, dtype=numpy.float32)
+
+    def familiarity(self, text: str) -> float:
+        """1 where the model has no tokenizer of the library `tokenizers`."""
+        tokenizer = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        return 1.0 if tokenizer is None else familiarity_of(text, tokenizer)
 
 
 def _dtype(torch: Any, wanted: str) -> str:

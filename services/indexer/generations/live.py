@@ -77,6 +77,9 @@ class _LiveEmbedder:
     async def embed_query(self, text: str) -> Vectors:
         return await self._generation.live.embedder.embed_query(text)
 
+    def familiarity(self, text: str) -> float:
+        return self._generation.live.embedder.familiarity(text)
+
     def forget_queries(self) -> None:
         for one in self._generation.both:
             one.embedder.forget_queries()

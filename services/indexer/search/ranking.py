@@ -63,6 +63,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 WEIGHTS = Weights()
+_OF_MEANING = ("meaning", "meaning_near")
+_OF_WORDS = ("words", "words_near")
 SIGNALS = Weights.__struct_fields__
 
 
@@ -81,6 +83,18 @@ class Ranked(msgspec.Struct, frozen=True):
             name: Signal(value, getattr(self.weights, name))
             for name, value in zip(SIGNALS, self.values, strict=True)
         }
+
+
+def weights_for(familiarity: float) -> Weights:
+    """Gives the weight of meaning to words, as far as the model does not know the words of the question.
+
+    The cosines of letters that it never learned are chance, and `meaning` spreads them over 0 to 1 all the
+    same.
+    """
+    kept = {name: getattr(WEIGHTS, name) * familiarity for name in _OF_MEANING}
+    lost = sum(getattr(WEIGHTS, name) - weight for name, weight in kept.items())
+    more = {name: getattr(WEIGHTS, name) + lost / len(_OF_WORDS) for name in _OF_WORDS}
+    return msgspec.structs.replace(WEIGHTS, **kept, **more)
 
 
 def rank(

@@ -16,7 +16,7 @@ from services.indexer.search.folding import fold
 from services.indexer.search.highlights import highlights
 from services.indexer.search.hits import Hits
 from services.indexer.search.questions import Asked, understand
-from services.indexer.search.ranking import Ranked, rank
+from services.indexer.search.ranking import Ranked, rank, weights_for
 from shared.bus.endpoints import endpoint
 from shared.contract.errors import Refused
 from shared.contract.requests import Hit, Kind, Search, SearchReply, Signal, checked_limit
@@ -77,7 +77,8 @@ class Searching:
         query = _index_query(request, asked, vector)
         with metrics.timed(metrics.search_seconds):
             candidates = await self._weighed(await self._candidates(generation, query, request.kinds))
-            ranked = rank(asked, candidates, now=now, limit=_ROWS_A_HIT * limit)
+            weights = weights_for(generation.embedder.familiarity(asked.text_for_meaning))
+            ranked = rank(asked, candidates, now=now, weights=weights, limit=_ROWS_A_HIT * limit)
             by_key = {candidate.key: candidate for candidate in candidates}
             rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
             found = [one for one in ranked if one.key in rows]

@@ -53,6 +53,9 @@ class KnownMeanings:
         vector: Vectors = MEANINGS[text]
         return vector
 
+    def familiarity(self, text: str) -> float:
+        return 1.0
+
     def forget_queries(self) -> None: ...
 
 

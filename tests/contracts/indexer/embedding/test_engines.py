@@ -120,3 +120,14 @@ print(sorted(heavy & set(sys.modules)), model.engine)
     )
 
     assert ran.stdout.startswith("[] CTranslate2 ")
+
+
+def test_words_that_the_model_has_learned_are_familiar(converted: Path) -> None:
+    packaged = CTranslate2Model(converted, "float32", threads=1)
+    reference = SentenceTransformerModel.load(PACKAGED_MODEL, dtype="float32")
+    known = ["What is my cat called?", "Who am I?", "Wie heisst meine Katze?", "2 + 2?", ""]
+    strange = ["我的猫叫什么名字", "איך קוראים לחתולה שלי?", "แมวของฉันชื่ออะไร", "우리 고양이 이름이 뭐야?"]
+
+    for model in (packaged, reference):
+        assert [model.familiarity(text) for text in known] == [1.0] * len(known)
+        assert [model.familiarity(text) for text in strange] == [0.0] * len(strange)

@@ -86,6 +86,9 @@ class Model:
     async def embed_query(self, text: str) -> Vectors:
         return self._vector(text)
 
+    def familiarity(self, text: str) -> float:
+        return 1.0
+
     def forget_queries(self) -> None:
         """It keeps none."""
 

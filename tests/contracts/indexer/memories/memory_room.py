@@ -42,6 +42,9 @@ class Even:
     async def embed_query(self, text: str) -> Vectors:
         return numpy.full(DIMENSION, 0.5, numpy.float32)
 
+    def familiarity(self, text: str) -> float:
+        return 1.0
+
     def forget_queries(self) -> None:
         """Keeps none."""
 

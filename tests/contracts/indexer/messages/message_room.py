@@ -60,6 +60,9 @@ class KnownWords:
     async def embed_query(self, text: str) -> Vectors:
         return vector_of(text)
 
+    def familiarity(self, text: str) -> float:
+        return 1.0
+
     def forget_queries(self) -> None:
         """It keeps none."""
 

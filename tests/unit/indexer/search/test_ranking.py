@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.indexer.passages.index import Candidate
 from services.indexer.passages.message import Role
 from services.indexer.search.questions import Asked
-from services.indexer.search.ranking import SIGNALS, WEIGHTS, Ranked, rank
+from services.indexer.search.ranking import SIGNALS, WEIGHTS, Ranked, rank, weights_for
 
 NOW = datetime(2025, 8, 14, 10, tzinfo=UTC)
 LISTS = ("meaning", "meaning_near", "words", "words_near")
@@ -258,3 +258,12 @@ def test_what_has_no_source_stands_between_reliable_and_unreliable_ones() -> Non
     assert [one.key for one in ranked] == ["good", "none", "bad"]
     assert ranked[0].score - ranked[2].score == pytest.approx(0.8 * WEIGHTS.reliability)
     assert [one.key for one in better] == ["bad", "good"]
+
+
+@pytest.mark.parametrize("familiarity", [0.0, 0.4, 1.0])
+def test_what_the_model_does_not_know_is_ranked_by_words(familiarity: float) -> None:
+    weights = weights_for(familiarity)
+
+    assert weights.meaning == pytest.approx(WEIGHTS.meaning * familiarity)
+    assert sum(getattr(weights, name) for name in SIGNALS) == pytest.approx(1.0)
+    assert (weights == WEIGHTS) == (familiarity == 1.0)
