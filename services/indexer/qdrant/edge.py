@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -75,8 +75,7 @@ class EdgePassageIndex:
                 yield index
             finally:
                 upkeep.cancel()
-                with suppress(asyncio.CancelledError):
-                    await upkeep
+                await asyncio.gather(upkeep, return_exceptions=True)  # The caller's own cancel passes.
 
     async def upsert(self, passages: Sequence[Passage], vectors: Vectors, near: Vectors) -> None:
         self._is_empty = False

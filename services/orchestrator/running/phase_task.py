@@ -111,8 +111,9 @@ class PhaseTask:
         except asyncio.CancelledError:
             if self._work is None or not self._is_cut:
                 raise
-            self._work.uncancel()  # The task goes on with the turn.
-            return PhaseCut()
+            if self._work.uncancel():  # The run itself is cancelled too.
+                raise
+            return PhaseCut()  # The task goes on with the turn.
         except Exception as error:
             return Failed(failure_of(error, f"{name} of turn {self._turn.turn_number}"))
         return PhaseReturned(found, self.calls, self.notes)

@@ -127,3 +127,16 @@ async def test_a_rewriting_that_was_cut_off_loses_nothing(tmp_path: Path, cut_of
         assert await index.count() == POINTS
         assert await found(index, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"turns", "turns.lock"}  # noqa: ASYNC240
+
+
+async def test_a_cancel_while_the_index_is_closed_is_not_lost(tmp_path: Path) -> None:
+    """A loop that closes a retired collection went on for ever, and the process with it."""
+
+    async def use() -> None:
+        async with EdgePassageIndex.open(tmp_path / "turns", 4, "turn"):
+            asyncio.get_running_loop().call_soon(using.cancel)
+
+    using = asyncio.create_task(use())
+
+    with pytest.raises(asyncio.CancelledError):
+        await using
