@@ -200,6 +200,7 @@ async def test_health_and_documentation_are_served(stack: Stack) -> None:
                     assert response.status == 200, (service, path)
         async with http.get(f"{stack.gateway_url}/readyz") as response:
             assert set((await response.json())["dependencies"]) == {
+                "disk",
                 "nats",
                 "orchestrator",
                 "indexer",
