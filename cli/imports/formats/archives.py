@@ -35,12 +35,14 @@ class Archive:
             yield from self._files_in(self._file, 1)
         except (
             zipfile.BadZipFile,
-            NotImplementedError,
-            RuntimeError,
+            NotImplementedError,  # zipfile's word for a compression that it does not know
+            RuntimeError,  # and for a file that needs a password
             EOFError,
             zipfile.LargeZipFile,
         ) as error:
-            raise BadArchive(f"The .zip cannot be read ({error}).") from error
+            raise BadArchive(
+                f"The .zip cannot be read ({error}). Unpack it yourself, and import the file in it."
+            ) from error
 
     def _files_in(self, file: IO[bytes], depth: int) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(file) as archive:
