@@ -197,6 +197,12 @@ class Stack:
                     return
                 await asyncio.sleep(0.1)
 
+    async def until_shown(self, text: str) -> None:
+        """Waits until the launcher's terminal shows this: it may see later than a test what it tells of."""
+        async with asyncio.timeout(_START_SECONDS):
+            while text not in self.terminal():  # noqa: ASYNC110  # a file
+                await asyncio.sleep(0.05)
+
     async def rows(self, query: str, *arguments: object) -> list[Any]:
         connection = await asyncpg.connect(self.postgres_dsn)
         try:

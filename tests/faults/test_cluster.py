@@ -95,9 +95,7 @@ async def test_the_leader_of_the_queue_is_killed_and_turns_go_on(cluster: Stack)
     # What was acknowledged is there, in order, and the server that was killed is one of the three again.
     assert second["turn_number"] > first["turn_number"]
     await cluster.until_indexed(second["turn_id"])
-    async with asyncio.timeout(30):
-        while f"{leader} is ready again" not in cluster.terminal():  # noqa: ASYNC110  # a file
-            await asyncio.sleep(0.1)
+    await cluster.until_shown(f"{leader} is ready again")
     assert await stored_turns(cluster) == [first["turn_id"], second["turn_id"]]
     await until_ready(cluster)
 

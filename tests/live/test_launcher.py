@@ -147,7 +147,7 @@ async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> N
     # A service that dies comes back.
     first = own.pid_of("inference")
     os.kill(first, signal.SIGKILL)
-    await until(lambda: "inference is ready again" in own.terminal())
+    await own.until_shown("inference is ready again")
     assert "inference ended with signal SIGKILL; starting it again in 0.5 s" in own.terminal()
     assert own.pid_of("inference") != first
     await own.tell("Are you there again?")
@@ -169,7 +169,7 @@ async def test_a_stack_is_hurt_killed_started_again_and_stopped(own: Stack) -> N
     status = await status_of(own)
     begin = time.monotonic()
     os.kill(status["launcher_pid"], signal.SIGTERM)
-    await until(lambda: "stopping" in own.terminal())
+    await own.until_shown("stopping")
     assert await asyncio.to_thread(own.stop) == 0
     assert time.monotonic() - begin < STOP_SECONDS
     assert alive([part["pid"] for part in status["parts"]]) == []
