@@ -29,6 +29,7 @@ from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
 from services.gateway.openai.nats import BusChats, BusGenerations
+from services.gateway.openai.open_webui import OpenWebUiUsers
 from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
 from services.gateway.openai.turn_chats import TurnChats
@@ -103,6 +104,7 @@ def api(
         "controls": controls,
         "intake": intake,
         "turn_chats": TurnChats(intake, Conversations(BusChats(bus)), streams),
+        "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),
         "raw_chats": RawChats(BusGenerations(bus), streams),
         "turn_events": TurnEvents(live, lookup, streams),
         "message_import": MessageImport(

@@ -26,6 +26,10 @@ class GatewaySettings(FileSettings):
         "",
         description="users of API_KEYS who may see and replay what was given up; empty: nobody, or `local`",
     )
+    openwebui_jwt_secret: SecretStr = Field(
+        SecretStr(""),
+        description="FORWARD_USER_INFO_HEADER_JWT_SECRET of Open WebUI, where it signs who its users are",
+    )
     input_limit_bytes: int = Field(
         256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from services.gateway.openai.open_webui import words_of_user
 from services.gateway.turns.views import Metadata
 from shared.contract.errors import Refused
 from shared.contract.events import SessionId
@@ -75,6 +76,8 @@ class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
     session_id: Annotated[
         SessionId | None, msgspec.Meta(description="Pandora's own; the header X-Pandora-Session goes before")
     ] = None
+    prompt_cache_key: str | None = None
+    user: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     metadata: Metadata | None = None
@@ -130,13 +133,15 @@ def refuse(chat: ChatRequest, reasons: Mapping[str, str]) -> None:
 def hashes_of(messages: Sequence[ChatMessage], session_id: str = "") -> list[str]:
     """Returns a hash for each beginning of a conversation; the last one is of the whole.
 
-    Spaces make no difference, nor do messages of the setup: a client may write the time into them.
+    Spaces make no difference, nor do messages of the setup: a client may write the time into them. Nor do
+    documents that Open WebUI has put before the user's words: they are in the last message alone.
     """
     running = hashlib.sha256(session_id.encode())
     hashes: list[str] = []
     for message in messages:
         if not message.is_setup:
-            said = (message.role, message.text.split(), message.images, message.tool_calls or [])
+            words = words_of_user(message.text) if message.role == "user" else message.text
+            said = (message.role, words.split(), message.images, message.tool_calls or [])
             running.update(msgspec.json.encode(said, order="sorted") + b"\n")
             hashes.append(running.hexdigest())
     return hashes

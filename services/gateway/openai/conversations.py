@@ -8,6 +8,7 @@ from uuid_utils import uuid7
 
 from services.gateway.openai.chat_request import ChatRequest, hash_of_request, hashes_of, with_answer
 from services.gateway.openai.ports import Chat, Chats, KnownChat
+from services.gateway.openai.session_names import NamedSession
 
 _CUT_OFF = timedelta(minutes=10)
 """How long a request whose answer was not sent is known again: OpenAI's clients wait so long."""
@@ -33,11 +34,14 @@ class Conversations:
     def __init__(self, chats: Chats) -> None:
         self._chats = chats
 
-    async def claim(self, request: ChatRequest, user: str, session_id: str | None, *, again: bool) -> Claim:
+    async def claim(
+        self, request: ChatRequest, user: str, named: NamedSession | None, *, again: bool
+    ) -> Claim:
         """`again`: the client says that it sends a request once more.
 
         Two gateways that get the same request at the same time give it one key.
         """
+        session_id = None if named is None else named.session_id
         seed, request_hash = session_id or "", hash_of_request(request)
         *before, whole = hashes_of(request.messages, seed)
         while True:

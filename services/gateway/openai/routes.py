@@ -2,7 +2,6 @@
 
 from typing import Annotated, Final
 
-import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
@@ -17,15 +16,14 @@ from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.completions import Completion
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.models import Model, ModelList, listed, may_be_recipe, no_such_model, recipe_of
+from services.gateway.openai.open_webui import OpenWebUiUsers
 from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.refusals import IN_OPENAI_FORM, REFUSALS
+from services.gateway.openai.session_names import session_named
 from services.gateway.openai.turn_chats import TurnChats
 from shared.contract.abilities import Ability
-from shared.contract.errors import Refused
-from shared.contract.events import SessionId
 from shared.contract.requests import Models, Recipes
 
-_SESSION: Final = "X-Pandora-Session"
 _RETRY: Final = "X-Stainless-Retry-Count"
 """OpenAI's own clients send it: 0 with a new request, more with the same one again."""
 _BODY_BYTES: Final = 32 * 1024 * 1024
@@ -78,7 +76,8 @@ async def _models(ask: Ask) -> list[Model]:
     },
     summary="For OpenAI's clients: a turn, or a model of the engine, with the answer as a chat completion",
     description="A model of the engine answers without a turn, and nothing is stored. "
-    "A turn's session is the one that is named, or that of the longest known beginning of `messages`.",
+    "A turn's session is the one that is named, by X-Pandora-Session or `session_id` first, or that of the "
+    "longest known beginning of `messages`.",
 )
 async def post_chat_completion(
     request: Call,
@@ -86,16 +85,19 @@ async def post_chat_completion(
     ask: InjectedAsk,
     turn_chats: TurnChats,
     raw_chats: RawChats,
-    session: Annotated[str | None, HeaderParameter(name=_SESSION)] = None,
+    open_webui_users: OpenWebUiUsers,
     retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
 ) -> Response[Completion] | EventStream:
     recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
     recipe = recipe_of(data.model, recipes)
     if recipe is None:
         return await _answer_raw(request, data, raw_chats)
-    named = _session_named(session) or data.session_id
+    named = session_named(
+        request.headers, session_id=data.session_id, prompt_cache_key=data.prompt_cache_key, user=data.user
+    )
+    user = open_webui_users.user_of(request.headers, request.user)
     again = retry_count not in {None, "0"}
-    accepted = await turn_chats.accept(data, recipe, request.user.name, named, again=again)
+    accepted = await turn_chats.accept(data, recipe, user, named, again=again)
     if data.stream:
         return turn_chats.stream(accepted)
     completion = await unless_left(request.receive, turn_chats.completion(accepted))
@@ -108,16 +110,6 @@ async def _answer_raw(
     if chat.stream:
         return await raw_chats.stream(chat, request.receive)
     return Response(await unless_left(request.receive, raw_chats.completion(chat)))
-
-
-def _session_named(header: str | None) -> str | None:
-    """Raises Refused for what cannot be a session's name."""
-    if not header:
-        return None
-    try:
-        return msgspec.convert(header, SessionId)
-    except msgspec.ValidationError as error:
-        raise Refused(422, f"{_SESSION} takes 1 to 128 letters, digits and _ . : -", _SESSION) from error
 
 
 openai_routes: list[HTTPRouteHandler] = [get_models, get_model, post_chat_completion]

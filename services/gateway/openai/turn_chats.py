@@ -11,6 +11,7 @@ from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.completions import DONE, FAREWELL, Completion, Head, event
 from services.gateway.openai.conversations import Claim, Conversations
 from services.gateway.openai.errors import error_body
+from services.gateway.openai.session_names import NamedSession
 from services.gateway.openai.turn_request import check_for_turn, new_turn
 from services.gateway.turns.intake import Followed, Intake
 from shared.contract.errors import Refused, Transient
@@ -42,11 +43,11 @@ class TurnChats:
         self._streams = streams
 
     async def accept(
-        self, chat: ChatRequest, recipe: str, user: str, session_id: str | None, *, again: bool
+        self, chat: ChatRequest, recipe: str, user: str, named: NamedSession | None, *, again: bool
     ) -> Accepted:
         """Returns when the turn is stored. `again` as in `Conversations.claim`. Raises Refused."""
         check_for_turn(chat)
-        claim = await self._conversations.claim(chat, user, session_id, again=again)
+        claim = await self._conversations.claim(chat, user, named, again=again)
         turn = new_turn(chat, recipe, claim.chat.session_id)
         return Accepted(claim, await self._intake.accept_and_follow(turn, user, claim.chat.key))
 

@@ -1,94 +1,43 @@
 """Chat completions by turns, where answers come late, twice, in another form, or not at all."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import openai
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.endpoints import endpoints_of
 from shared.contract.events import (
     Cancelled,
     Failed,
     LiveEvent,
     OutputDelta,
     OutputRestarted,
-    Saved,
-    TurnRequested,
-    Usage,
-    decode,
-    encode,
-    live_subject,
 )
-from tests.contracts.gateway.gateway_room import KEYS, Client, Orchestrator, gateway_over_http
-from tests.servers.nats import bus_to, state
+from tests.contracts.gateway.gateway_room import KEYS, Client
+from tests.contracts.gateway.openai_room import (
+    HELLO,
+    PATH,
+    STREAM,
+    answer,
+    answered,
+    chats_over_http,
+    events_in,
+    of,
+    requested,
+    saved,
+    send,
+)
+from tests.servers.nats import state
 from tests.servers.proxy import proxy_to
-
-PATH = "/v1/chat/completions"
-HELLO = {"model": "pandora-direct", "messages": [{"role": "user", "content": "Hello"}]}
-STREAM = HELLO | {"stream": True}
 
 
 @pytest.fixture
 async def client(bus: Bus, url: str) -> AsyncIterator[Client]:
-    async with (
-        bus_to(url, "orchestrator") as other,
-        gateway_over_http(bus, heartbeat_seconds=0.2) as connected,
-    ):
-        await other.serve("a few lines", endpoints_of(Orchestrator()))
+    async with chats_over_http(bus, url) as connected:
         yield connected
-
-
-async def requested(bus: Bus, count: int) -> list[TurnRequested]:
-    """The turns that were handed in, once there are at least so many."""
-    async with asyncio.timeout(20):
-        while (held := (await state(bus, "TURNS")).messages) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    stored = [await bus.jetstream.get_msg("TURNS", seq=number) for number in range(1, held + 1)]
-    return [decode(TurnRequested, message.data or b"") for message in stored]
-
-
-async def send(bus: Bus, turn: TurnRequested, *events: LiveEvent) -> None:
-    for event in events:
-        await bus.store(live_subject(turn.turn_id), encode(event), {})
-
-
-def of(turn: TurnRequested, index: int) -> dict[str, Any]:
-    return {"index": index, "turn_id": turn.turn_id, "turn_number": 1, "session_id": turn.session_id}
-
-
-def saved(turn: TurnRequested, output: str, index: int, attempt: int = 1) -> Saved:
-    usage = Usage(input_tokens=3, output_tokens=2, cached_tokens=1)
-    return Saved(**of(turn, index), attempt=attempt, output=output, sources=[], usage=usage, model="m")
-
-
-async def answer(bus: Bus, number: int, output: str = "Good day") -> TurnRequested:
-    """Answers the turn that was handed in as this one."""
-    turn = (await requested(bus, number))[number - 1]
-    await send(bus, turn, OutputDelta(index=0, text=output), saved(turn, output, 1))
-    return turn
-
-
-async def events_in(response: aiohttp.ClientResponse) -> list[Any]:
-    """The data of each event. Comments are left out."""
-    lines = (await response.text()).splitlines()
-    data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
-    return [one if one == "[DONE]" else json.loads(one) for one in data]
-
-
-async def answered(
-    bus: Bus, client: Client, body: object, number: int, output: str = "Good day", **more: str
-) -> Any:
-    asked = asyncio.create_task(client.call("POST", PATH, body, **more))
-    await answer(bus, number, output)
-    status, completion = await asked
-    assert status == 200, completion
-    return completion
 
 
 async def test_the_answer_of_a_turn_is_a_completion(bus: Bus, client: Client) -> None:
@@ -187,45 +136,6 @@ async def test_after_its_answer_the_same_request_is_another_turn_unless_the_clie
     assert first["id"] == repeated["id"] != another["id"]
     one, two = await requested(bus, 2)
     assert one.session_id != two.session_id
-
-
-# --- which session ---
-
-
-@pytest.mark.parametrize("said", ["Good day", "  Good\nday ", [{"type": "text", "text": "Good day"}]])
-async def test_a_history_that_grows_is_one_session(bus: Bus, client: Client, said: object) -> None:
-    await answered(bus, client, HELLO, 1)
-    history = [*HELLO["messages"], {"role": "assistant", "content": said}, {"role": "user", "content": "So?"}]
-    setup = {"role": "developer", "content": "Be kind."}
-    await answered(bus, client, HELLO | {"messages": [setup, *history]}, 2)
-    await answered(bus, client, HELLO | {"messages": history}, 3, user="bob")
-
-    one, two, of_bob = await requested(bus, 3)
-    assert one.session_id == two.session_id != of_bob.session_id
-    assert two.input == "So?"
-
-
-async def test_conversations_that_begin_alike_are_told_apart_by_their_answers(
-    bus: Bus, client: Client
-) -> None:
-    for number, said in enumerate(["Good day", "Good evening"], 1):
-        await answered(bus, client, HELLO, number, said)
-    for number, said in enumerate(["Good day", "Good evening"], 3):
-        history = [*HELLO["messages"], {"role": "assistant", "content": said}, *HELLO["messages"]]
-        await answered(bus, client, HELLO | {"messages": history}, number)
-
-    one, two, *later = [turn.session_id for turn in await requested(bus, 4)]
-    assert one != two
-    assert later == [one, two]
-
-
-async def test_the_header_names_the_session_before_the_field(bus: Bus, client: Client) -> None:
-    await answered(bus, client, HELLO | {"session_id": "field"}, 1, x_pandora_session="header")
-    await answered(bus, client, HELLO | {"session_id": "field"}, 2)
-    status, body = await client.call("POST", PATH, HELLO, x_pandora_session="no name")
-
-    assert [turn.session_id for turn in await requested(bus, 2)] == ["header", "field"]
-    assert (status, body["error"]["param"]) == (400, "X-Pandora-Session")
 
 
 # --- what does not go well ---
