@@ -5,16 +5,18 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
 
 from services.orchestrator.documents.folder_paths import PACKING, WRITING, TurnPaths, delete
-from services.orchestrator.documents.rendering import METADATA
+from services.orchestrator.documents.rendering import EVENTS, METADATA
+from services.orchestrator.documents.turn_sources import keys_in, of_session
 from services.orchestrator.documents.zips import (
     TurnOwner,
     is_zip,
+    keys_of,
     names_zipped,
     owner_in,
     owner_of,
@@ -57,8 +59,9 @@ class FolderDocuments:
             unfinished.chmod(0o755)
             # The pointers first: without the folder that they name, they have no effect. The turn's own is
             # renamed as well, so that no reader finds it empty.
-            if (owner := owner_in(files.get(METADATA, "").encode())) is not None:
-                self._paths.pointers.note_owner(owner)
+            metadata, events = (files.get(name, "").encode() for name in (METADATA, EVENTS))
+            if (owner := owner_in(metadata)) is not None:
+                self._paths.pointers.note_owner(owner, keys_in(metadata, events))
             pointer = unfinished / turn_id
             _write_file(str(pointer), turn_dir(turn_number).encode())
             pointer.replace(self._paths.pointers.place_of(turn_id))
@@ -88,6 +91,7 @@ class FolderDocuments:
             for path in self._all_paths_of(turn_id):
                 if not path.exists():
                     continue
+                owner, sources = owner_of(path), keys_of(path) or set()
                 aside = Path(mkdtemp(prefix=f"{WRITING}{turn_id}.", dir=self._paths.folder))
                 for name, text in files.items():
                     (aside / name).write_bytes(text.encode())
@@ -98,6 +102,8 @@ class FolderDocuments:
                 else:
                     _replace_all(path, aside, files)
                 delete(aside)
+                if owner is not None:
+                    self._paths.pointers.remove_sources(owner, sources - (keys_of(path) or sources))
 
     # --- reading ---
 
@@ -157,7 +163,9 @@ class FolderDocuments:
         return await asyncio.to_thread(self._turns_of, user, session_id)
 
     def _turns_of(self, user: str, session_id: str | None) -> list[tuple[int, str]]:
-        known = map(self._owner, self._paths.pointers.of_user(user))
+        pointers = self._paths.pointers
+        ids = pointers.of_user(user) if session_id is None else pointers.given(user, {of_session(session_id)})
+        known = map(self._owner, ids)
         hidden = (owner_of(path) for _, path in self._paths.hidden())
         return sorted(
             {
@@ -166,6 +174,9 @@ class FolderDocuments:
                 if turn is not None and turn.user == user and session_id in (None, turn.session_id)
             }
         )
+
+    async def turns_given(self, user: str, sources: Collection[str]) -> set[str]:
+        return await asyncio.to_thread(self._paths.pointers.given, user, sources)
 
     def _owner(self, turn_id: str) -> TurnOwner | None:
         def read(path: Path) -> TurnOwner | None:
@@ -188,11 +199,17 @@ class FolderDocuments:
         with self._paths.one_at_a_time():
             was_there = False
             paths = self._all_paths_of(turn_id)
-            owners = list(map(owner_of, (*paths, *self._paths.leftovers(turn_id))))
+            described = [
+                (owner_of(path), keys_of(path)) for path in (*paths, *self._paths.leftovers(turn_id))
+            ]
+            # Before anything is hidden: of what is half removed, only the owner is known.
+            for owner, sources in described:
+                if owner is not None:
+                    self._paths.pointers.remove_sources(owner, sources or ())
             for path in paths:
                 was_there |= self._hide(path, turn_id)
             # What is hidden still names its owner, and is deleted after this.
-            for owner in owners:
+            for owner, _ in described:
                 if owner is not None:
                     self._paths.pointers.remove_owner(owner)
             for leftover in self._paths.leftovers(turn_id):

@@ -1,6 +1,6 @@
 """The store of turn documents, and of turns that may go to the archive."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -24,8 +24,14 @@ class Documents(Protocol):
         ...
 
     async def turns_of(self, user: str, session_id: str | None = None) -> list[tuple[int, str]]:
-        """(turn number, turn id) of a user's turns, or of one session's, by number. It reads all turns of
-        that user."""
+        """(turn number, turn id) of a user's turns, or of one session's, by number. Reads them."""
+        ...
+
+    async def turns_given(self, user: str, sources: Collection[str]) -> set[str]:
+        """The ids of a user's turns that were given any of these (`turn_sources`), from an index.
+
+        Also those of turns that earlier versions wrote, of any user, until they are sorted.
+        """
         ...
 
     async def remove(self, turn_id: str) -> bool:
@@ -63,11 +69,11 @@ class OldTurns(Protocol):
         ...
 
     async def unsorted(self) -> list[str]:
-        """The ids of turns that earlier versions wrote, and that are not yet listed by user."""
+        """The ids of turns that earlier versions wrote, and that are not yet listed by user and sources."""
         ...
 
     async def sort(self, turn_id: str) -> None:
-        """Lists one of these by its user. A crash at any point does no harm. Raises Transient."""
+        """Lists one of these by its user and sources. A crash at any point does no harm. Raises Transient."""
         ...
 
     async def size_of(self, name: str) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from services.orchestrator.documents.rendering import METADATA
+from services.orchestrator.documents.rendering import EVENTS, METADATA
+from services.orchestrator.documents.turn_sources import keys_in
 
 _NAME = re.compile(r"turn_(\d{6,})_[A-Za-z0-9_-]{1,64}\.zip")
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -27,8 +28,19 @@ class TurnOwner(msgspec.Struct, frozen=True):
 def owner_of(path: Path) -> TurnOwner | None:
     """Reads a turn's folder or zip. None where it is missing or cannot be read: people may edit these
     files."""
+    metadata = _read(path, METADATA)
+    return None if metadata is None else owner_in(metadata)
+
+
+def keys_of(path: Path) -> set[str] | None:
+    """What the turn of a folder or zip was given. None where it is missing or cannot be read."""
+    metadata = _read(path, METADATA)
+    return None if metadata is None else keys_in(metadata, _read(path, EVENTS) or b"")
+
+
+def _read(path: Path, name: str) -> bytes | None:
     try:
-        return owner_in(read_zipped(path, METADATA) if is_zip(path) else (path / METADATA).read_bytes())
+        return read_zipped(path, name) if is_zip(path) else (path / name).read_bytes()
     except (OSError, zipfile.BadZipFile):
         return None
 

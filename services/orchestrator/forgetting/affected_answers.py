@@ -20,18 +20,22 @@ class Indexer(Protocol):
 async def affected_answers(
     user: str, forgotten: Forgotten, documents: Documents, given: Collection[str] = ()
 ) -> list[str]:
-    """The turns, themselves not forgotten, whose model was given something that is.
+    """The turns, themselves not forgotten, whose model was given something that is; by number.
 
     Turns in `given` count in any case, also where their documents do not say it.
     """
     if forgotten.is_nothing:
         return []
-    turn_ids = [turn_id for _, turn_id in await documents.turns_of(user) if turn_id not in forgotten.turn_ids]
-    return [
-        turn_id
-        for turn_id in turn_ids
-        if await _affected_record(turn_id, forgotten, documents, given) is not None
-    ]
+    turn_ids = {*await _may_be_affected(user, forgotten, documents), *given} - forgotten.turn_ids
+    records = [await _affected_record(turn_id, forgotten, documents, given) for turn_id in turn_ids]
+    affected = {one.turn_number: one.turn_id for one in records if one is not None and one.user == user}
+    return [turn_id for _, turn_id in sorted(affected.items())]
+
+
+async def _may_be_affected(user: str, forgotten: Forgotten, documents: Documents) -> Collection[str]:
+    if (sources := forgotten.keys) is not None:
+        return await documents.turns_given(user, sources)
+    return [turn_id for _, turn_id in await documents.turns_of(user)]
 
 
 async def clear_answer(

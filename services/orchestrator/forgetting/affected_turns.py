@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from services.orchestrator.documents.turn_sources import of_memory, of_session, of_turn, sources_in
 from services.orchestrator.tools.tool import ToolSource
 from services.orchestrator.turn.approval import key_of, waiting
 from services.orchestrator.turn.state import Turn
@@ -16,7 +17,6 @@ from shared.contract.requests import TurnRecord, TurnRow
 CLEARED = "This answer stood on something that was forgotten, and was removed with it."
 _WITHOUT_MEMORY = frozenset({"calculator", "clock.now", "content.search"})
 """Tools whose results never have the words of a user, or of a page that was read for a user."""
-_found = msgspec.json.Decoder(SourcesFound)
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,14 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     def is_nothing(self) -> bool:
         return not self.turn_ids and not self.memory_ids and self.until is None
 
+    @property
+    def keys(self) -> set[str] | None:
+        """Of the turns that may have been given any of it. None: all of the user's."""
+        if self.until is not None and self.session_id is None:
+            return None
+        session = [] if self.session_id is None else [of_session(self.session_id)]
+        return {*map(of_turn, self.turn_ids), *map(of_memory, self.memory_ids), *session}
+
     def covers(self, origin: Origin) -> bool:
         if origin.kind == "memory":
             return origin.id in self.memory_ids
@@ -44,7 +52,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
 
 def ended_turn_was_given(record: TurnRecord, events: str, forgotten: Forgotten) -> bool:
     """Whether any of it was put before the turn's model, also where the answer does not use it."""
-    return any(forgotten.covers(source) for source in (*record.sources, *_sources_found(events)))
+    return any(forgotten.covers(source) for source in (*record.sources, *sources_in(events)))
 
 
 def waiting_turn_was_given(turn: Turn, forgotten: Forgotten) -> bool:
@@ -78,12 +86,6 @@ def cleared(record: TurnRecord, forgotten: Forgotten) -> TurnRecord:
     return msgspec.structs.replace(
         record, sources=kept, output=CLEARED, keywords=keywords, topic=" ".join(keywords[:3])
     )
-
-
-def _sources_found(events: str) -> Iterator[Source]:
-    for line in events.splitlines():
-        if '"turn.sources"' in line:
-            yield from _found.decode(line).sources
 
 
 def _sources_of(turn: Turn) -> Iterator[Source]:

@@ -20,6 +20,29 @@ async def written_by_an_earlier_version(documents: FolderDocuments, folder: Path
     (folder / "by_id" / f"t{number}").write_text(f"turn_{number:06d}")
 
 
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_what_a_turn_of_an_earlier_version_was_given_is_noted_later(
+    documents: FolderDocuments, archive: FolderArchive, folder: Path, is_archived: bool
+) -> None:
+    """That version listed it by its user, and not by what it was given."""
+    await written(documents, 7)
+    if is_archived:
+        await archive.pack("000/turn_000007")
+    shutil.rmtree(folder / "by_source")
+    (folder / "by_user" / "alice.noted").rename(folder / "by_user" / "alice.ids")
+    assert await archive.unsorted() == ["t7"]
+    assert await documents.turns_given("alice", {"turn t9"}) == {"t7"}, "it may have been"
+    assert await documents.turns_of("alice", "s1") == [(7, "t7")]
+    assert await documents.turns_of("alice", "s2") == []
+
+    await archive.sort("t7")
+
+    assert await archive.unsorted() == []
+    assert await documents.turns_given("alice", {"turn t9"}) == set()
+    assert await documents.turns_of("alice", "s1") == [(7, "t7")]
+    assert await documents.turns_of("alice") == [(7, "t7")]
+
+
 @pytest.mark.parametrize("is_sorted", [False, True])
 async def test_a_turn_of_an_earlier_version_is_read_listed_archived_and_removed(
     documents: FolderDocuments, archive: FolderArchive, folder: Path, is_sorted: bool

@@ -1,7 +1,9 @@
 """A request to forget, over real documents. Interrupted at any step, it is completed by the next try."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -106,6 +108,37 @@ async def test_wherever_it_breaks_off_it_ends_whole(tmp_path: Path, scope: Forge
         assert len(broken.steps) > len(whole.steps), "it was broken off"
         await check_story(broken.documents, broken, folder)
         assert (receipt.state, receipt.turns, receipt.answers) == ("erased", ["t1"], ["t2", "t3"])
+
+
+class CountedDocuments(FolderDocuments):
+    """Notes whose documents are read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.looked: set[str] = set()
+
+    def _found(self, turn_id: str, read: Callable[[Path], Any]) -> Any:
+        self.looked.add(turn_id)
+        return super()._found(turn_id, read)
+
+
+@pytest.mark.parametrize(("scope", "target"), [("turn", "t1"), ("session", "kitchen"), ("memory", "m1")])
+async def test_only_the_documents_of_the_turns_concerned_are_read(
+    tmp_path: Path, scope: ForgetScope, target: str
+) -> None:
+    documents = CountedDocuments(tmp_path / "turns")
+    world = World(documents, tmp_path)
+    await write_story(world)
+    await write(documents, record(5, session_id="other"), [source(5, kind="memory", id="m1")])
+    for number in range(10, 40):
+        await write(documents, record(number, session_id="other"), [source(9, session_id="garden")])
+    documents.looked.clear()
+
+    receipt = await forget(world, scope, target)
+
+    affected = {"t5"} if scope == "memory" else {"t2", "t3"}
+    assert set(receipt.answers) == affected
+    assert documents.looked == affected | set(receipt.turns)
 
 
 async def test_what_is_erased_is_not_done_again(world: World) -> None:
