@@ -7,6 +7,7 @@ import typer
 from cli.ask import commands as ask
 from cli.config import commands as config
 from cli.imports import commands as imports
+from cli.keys import commands as keys
 from cli.memory import commands as memory
 from cli.run import commands as run
 from cli.terminal.failure import CommandFailed
@@ -29,6 +30,7 @@ app.add_typer(memory.memories, name="memories")
 app.add_typer(memory.forget, name="forget")
 app.add_typer(imports.app, name="import")
 app.add_typer(upkeep.dead, name="dead")
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()

@@ -2,12 +2,16 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from services.gateway.access.callers import KnownCallers
+from services.gateway.access.keys import Keys
+from services.gateway.access.nats import BusKeys
 from services.gateway.admin.routes import admin_routes
 from services.gateway.asking.nats import BusAsk
 from services.gateway.exports.routes import export_routes
@@ -16,7 +20,7 @@ from services.gateway.files.uploads import Uploads
 from services.gateway.forgetting.orders import Forgetting
 from services.gateway.forgetting.routes import forgetting_routes
 from services.gateway.http.addresses import AddressedApp, named
-from services.gateway.http.auth import DeclaredAbilities, Keys, authenticated
+from services.gateway.http.auth import Callers, DeclaredAbilities, authenticated
 from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
 from services.gateway.http.problems import EXCEPTION_HANDLERS
@@ -46,6 +50,7 @@ from services.gateway.turns.routes import on_session_busy, turn_routes
 from shared.bus.connection import Bus
 from shared.contract.abilities import Ability
 from shared.contract.requests import Models, Ping, Recipes
+from shared.process.environment import SettingsError
 from shared.process.health import Health, with_health
 from shared.process.http import serve_http
 from shared.process.version import VERSION
@@ -62,14 +67,18 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(Bus.connect("gateway", settings, hold_seconds=_HOLD_SECONDS))
         health.depends_on("disk", settings.disk.check)
-        health.depends_on("nats", bus.check)
+        keys = keys_of(settings)
+        watched = BusKeys(bus, keys)
+        stack.callback(asyncio.create_task(watched.run()).cancel)
+        await demand_keys(settings, keys, watched)
+        health.depends_on("nats", watched.check)
         health.depends_on("orchestrator", bus.check_of(Recipes()))
         health.depends_on("indexer", bus.check_of(Ping()))
         health.depends_on("inference", bus.check_of(Models()))
         live = BusLiveTurns(bus, buffer_events=settings.sse_buffer_events)
         stack.callback(asyncio.create_task(live.watch_connection()).cancel)
         streams = OpenStreams(heartbeat_seconds=settings.heartbeat_seconds)
-        app = application(api(bus, live, streams, settings), settings)
+        app = application(api(bus, live, streams, settings), settings, KnownCallers(keys))
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
@@ -82,6 +91,23 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         )
         await health.run_until_stopped()
         streams.stop()
+
+
+def keys_of(settings: GatewaySettings) -> Keys:
+    return Keys(settings.users_by_key(), settings.admins(), may_be_open=settings.is_loopback)
+
+
+async def demand_keys(settings: GatewaySettings, keys: Keys, watched: BusKeys) -> None:
+    """Raises SettingsError where other machines would reach a gateway that lets nobody in."""
+    if settings.is_loopback or keys.lets_in(datetime.now(UTC)):
+        return
+    await watched.until_read()
+    if not keys.lets_in(datetime.now(UTC)):
+        raise SettingsError(
+            f"GATEWAY_HOST={settings.gateway_host} is reachable from other machines, and there is no valid "
+            "API key. Start with GATEWAY_HOST=127.0.0.1 and run `pandora keys create --user NAME`, or set "
+            "API_KEYS. Then start again."
+        )
 
 
 def api(
@@ -134,12 +160,11 @@ def _provided(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def application(routes: Router, settings: GatewaySettings) -> Litestar:
-    keys = Keys(settings.users_by_key(), settings.admins())
+def application(routes: Router, settings: GatewaySettings, callers: Callers) -> Litestar:
     return AddressedApp(
         route_handlers=[routes, docs, docs_asset],
         request_class=Call,
-        middleware=[authenticated(keys), with_room(settings.disk), named],
+        middleware=[authenticated(callers), with_room(settings.disk), named],
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

@@ -20,11 +20,11 @@ class GatewaySettings(FileSettings):
     gateway_port: int = Field(GATEWAY_PORT, ge=1, le=65535, description="port that HTTP is served on")
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="user:key pairs, separated by commas; empty: the one user is `local`, on loopback only",
+        description="a fixed set of keys: user:key pairs, separated by commas; others: `pandora keys create`",
     )
     admin_users: str = Field(
         "",
-        description="users of API_KEYS who may see and replay what was given up; empty: nobody, or `local`",
+        description="users of API_KEYS who may do everything; empty: nobody, or `local`",
     )
     openwebui_jwt_secret: SecretStr = Field(
         SecretStr(""),
@@ -64,15 +64,6 @@ class GatewaySettings(FileSettings):
         return value
 
     @model_validator(mode="after")
-    def _closed_without_keys(self) -> "GatewaySettings":
-        if not self.users_by_key() and not _is_loopback(self.gateway_host):
-            raise ValueError(
-                f"GATEWAY_HOST={self.gateway_host} is reachable from outside and API_KEYS is empty; "
-                "set API_KEYS, or leave GATEWAY_HOST at 127.0.0.1"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _admins_have_keys(self) -> "GatewaySettings":
         users = set(self.users_by_key().values()) or {LOCAL_USER}
         for admin in sorted(self.admins()):
@@ -83,6 +74,16 @@ class GatewaySettings(FileSettings):
                 )
         return self
 
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine reaches GATEWAY_HOST."""
+        if self.gateway_host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.gateway_host).is_loopback
+        except ValueError:
+            return False
+
     def admins(self) -> frozenset[str]:
         named = frozenset(filter(None, map(str.strip, self.admin_users.split(","))))
         return named if named or self.users_by_key() else frozenset({LOCAL_USER})
@@ -90,12 +91,3 @@ class GatewaySettings(FileSettings):
     def users_by_key(self) -> dict[str, str]:
         pairs = (pair.strip().partition(":") for pair in self.api_keys.get_secret_value().split(","))
         return {key: user for user, _, key in pairs if key}
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

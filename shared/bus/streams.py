@@ -156,6 +156,7 @@ CHATS = key_value_bucket(
     max_age=30 * 24 * 3600,
     may_delete=True,
 )
+API_KEYS = key_value_bucket("api-keys", "Whose each API key is and what it may do, by its digest.")
 STREAMS: Final = (
     TURNS,
     OUTCOMES,
@@ -168,4 +169,5 @@ STREAMS: Final = (
     SESSION_SETTINGS,
     IDEMPOTENCY,
     CHATS,
+    API_KEYS,
 )

@@ -1,6 +1,7 @@
 """What a program may be allowed to do: one closed set, for HTTP routes and for requests over the bus."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Ability(StrEnum):
@@ -24,7 +25,50 @@ class Ability(StrEnum):
     """Delete turns, sessions, memories or a whole user from every store, and read the receipt."""
     ACT_FOR_OTHERS = "users:act-for"
     """Name another user than one's own, where a request may name one."""
-    ADMIN_READ = "admin:read"
-    """Dead letters, and figures over all users."""
-    ADMIN_WRITE = "admin:write"
+    OPERATE_READ = "operate:read"
+    """The list of dead letters, and figures over all users: no words of a user."""
+    OPERATE_WRITE = "operate:write"
     """Replay and drop dead letters, archive turns."""
+    ADMIN_READ = "admin:read"
+    """A dead letter with its body: what a user said."""
+
+
+class Role(StrEnum):
+    """What a key is for. Its abilities are those of its role."""
+
+    USER = "user"
+    """A person and their own data."""
+    OPERATOR = "operator"
+    """Dashboards and dead letters, and no contents."""
+    SERVICE = "service"
+    """A program that speaks for many users: it names them, and has no rights of an admin."""
+    ADMIN = "admin"
+    """Everything."""
+
+
+FOR_USERS: Final = frozenset(
+    {
+        Ability.TURNS_READ,
+        Ability.TURNS_WRITE,
+        Ability.MEMORY_READ,
+        Ability.MEMORY_WRITE,
+        Ability.FILES_READ,
+        Ability.FILES_WRITE,
+        Ability.DATA_EXPORT,
+        Ability.DATA_FORGET,
+    }
+)
+"""Listed one by one: no user has a new ability until it is listed."""
+_FOR_OPERATORS: Final = frozenset({Ability.OPERATE_READ, Ability.OPERATE_WRITE})
+_FOR_SERVICES: Final = FOR_USERS | {Ability.ACT_FOR_OTHERS}
+FOR_ADMINS: Final = _FOR_OPERATORS | _FOR_SERVICES | {Ability.ADMIN_READ}
+ABILITIES_OF: Final = {
+    Role.USER: FOR_USERS,
+    Role.OPERATOR: _FOR_OPERATORS,
+    Role.SERVICE: _FOR_SERVICES,
+    Role.ADMIN: FOR_ADMINS,
+}
+
+
+def roles_with(ability: Ability) -> list[str]:
+    return [role.value for role, abilities in ABILITIES_OF.items() if ability in abilities]

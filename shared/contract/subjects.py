@@ -37,6 +37,6 @@ listener was paused. Internal: it may change with any version.
 BUCKETS: Final = "$KV.{bucket}.{key}"
 """gateway, orchestrator -> gateway, orchestrator: a value of a key-value bucket.
 
-[delivery.md](delivery.md#key-value-buckets) says what is in which bucket. Internal: it may change with any
-version.
+[delivery.md](delivery.md#key-value-buckets) says what is in which bucket. The command `pandora keys`
+alone writes `api-keys`. Internal: it may change with any version.
 """

@@ -8,7 +8,7 @@ from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK
 
 from services.gateway.http.parameters import Cursor, InjectedAsk, Limit
-from services.gateway.http.responses import CONFLICT, FOR_ADMINS, REFUSALS
+from services.gateway.http.responses import CONFLICT, REFUSALS
 from shared.contract.abilities import Ability
 from shared.contract.requests.dead_letters import (
     DeadLetter,
@@ -30,8 +30,8 @@ class DeadLetterList(msgspec.Struct, kw_only=True, frozen=True):
 
 @get(
     "/admin/dead",
-    ability=Ability.ADMIN_READ,
-    responses=REFUSALS | FOR_ADMINS,
+    ability=Ability.OPERATE_READ,
+    responses=REFUSALS,
     summary="Messages that were given up, oldest first",
 )
 async def get_dead_letters(ask: InjectedAsk, cursor: Cursor = None, limit: Limit = 20) -> DeadLetterList:
@@ -44,7 +44,7 @@ async def get_dead_letters(ask: InjectedAsk, cursor: Cursor = None, limit: Limit
 @get(
     "/admin/dead/{sequence:int}",
     ability=Ability.ADMIN_READ,
-    responses=REFUSALS | FOR_ADMINS,
+    responses=REFUSALS,
     summary="One of them, with everything that is known",
 )
 async def get_dead_letter(sequence: Sequence, ask: InjectedAsk) -> DeadLetter:
@@ -53,9 +53,9 @@ async def get_dead_letter(sequence: Sequence, ask: InjectedAsk) -> DeadLetter:
 
 @post(
     "/admin/dead/{sequence:int}/replay",
-    ability=Ability.ADMIN_WRITE,
+    ability=Ability.OPERATE_WRITE,
     status_code=HTTP_200_OK,
-    responses=REFUSALS | FOR_ADMINS | CONFLICT,
+    responses=REFUSALS | CONFLICT,
     summary="Hand it to its durable once more",
     description="May be repeated: `done` is false where it had been replayed or dropped before.",
 )
@@ -65,9 +65,9 @@ async def replay_dead_letter(sequence: Sequence, ask: InjectedAsk) -> DeadLetter
 
 @delete(
     "/admin/dead/{sequence:int}",
-    ability=Ability.ADMIN_WRITE,
+    ability=Ability.OPERATE_WRITE,
     status_code=HTTP_200_OK,
-    responses=REFUSALS | FOR_ADMINS,
+    responses=REFUSALS,
     summary="Drop it for good",
     description="May be repeated: `done` is false where it had been replayed or dropped before.",
 )

@@ -14,7 +14,7 @@ from services.gateway.admin.dead_letters import (
     replay_dead_letter,
 )
 from services.gateway.http.parameters import InjectedAsk
-from services.gateway.http.responses import FOR_ADMINS, REFUSALS
+from services.gateway.http.responses import REFUSALS
 from shared.contract.abilities import Ability
 from shared.contract.requests import (
     MOST_DAYS,
@@ -30,9 +30,9 @@ _ARCHIVE_SECONDS = 60.0
 
 @post(
     "/admin/archive",
-    ability=Ability.ADMIN_WRITE,
+    ability=Ability.OPERATE_WRITE,
     status_code=HTTP_200_OK,
-    responses=REFUSALS | FOR_ADMINS,
+    responses=REFUSALS,
     summary="Compress turns that were not used for long",
     description="Works for about a second, oldest first. Repeat it while `left` is not 0.",
 )
@@ -46,8 +46,8 @@ async def archive_turns(
 
 @get(
     "/observability",
-    ability=Ability.ADMIN_READ,
-    responses=REFUSALS | FOR_ADMINS,
+    ability=Ability.OPERATE_READ,
+    responses=REFUSALS,
     summary="What turns and their phases took, by day",
     description="Over all users, numbers only; the latest day first.",
 )

@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from services.gateway.exports.export import Export
 from services.gateway.http.parameters import Call, InjectedAsk
-from services.gateway.http.responses import FOR_NAMED_USERS, REFUSALS, sent_as
+from services.gateway.http.responses import REFUSALS, sent_as
 from services.gateway.http.streaming import streamed
 from shared.contract.abilities import Ability
 
@@ -25,10 +25,10 @@ _ZIP = {
 @get(
     "/users/{name:str}/export",
     ability=Ability.DATA_EXPORT,
-    responses=_ZIP | REFUSALS | FOR_NAMED_USERS,
+    responses=_ZIP | REFUSALS,
     summary="Everything that is stored of a user, as a zip",
-    description="`me` is the user of the key; only an admin may name another. Sent while it is made: "
-    "one that breaks off cannot be read.",
+    description="`me` is the user of the key; only services and admins may name another. "
+    "Sent while it is made: one that breaks off cannot be read.",
 )
 async def export_user(name: str, request: Call, ask: InjectedAsk) -> Stream:
     user, now = request.user.acts_for(name), datetime.now(UTC)

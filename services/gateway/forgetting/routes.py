@@ -10,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_202_ACCEPTED
 
 from services.gateway.forgetting.orders import Forgetting
 from services.gateway.http.parameters import Call, InjectedAsk, SessionName
-from services.gateway.http.responses import FOR_NAMED_USERS, REFUSALS
+from services.gateway.http.responses import REFUSALS
 from shared.contract.abilities import Ability
 from shared.contract.requests import GetReceipt, Receipt
 
@@ -85,9 +85,9 @@ async def forget_memory(
     "/users/{name:str}/data",
     ability=Ability.DATA_FORGET,
     status_code=HTTP_200_OK,
-    responses=_RECEIPTS | REFUSALS | FOR_NAMED_USERS,
+    responses=_RECEIPTS | REFUSALS,
     summary="Forget everything that is stored of a user",
-    description=f"`me` is the user of the key; only an admin may name another. {_ABOUT}",
+    description=f"`me` is the user of the key; only services and admins may name another. {_ABOUT}",
 )
 async def forget_user(
     name: str, request: Call, forgetting: Forgetting, now: Now = False
@@ -98,7 +98,7 @@ async def forget_user(
 @get(
     "/users/{name:str}/forgets/{forget_id:str}",
     ability=Ability.DATA_FORGET,
-    responses=REFUSALS | FOR_NAMED_USERS,
+    responses=REFUSALS,
     summary="How far a request to forget is",
 )
 async def get_receipt(name: str, forget_id: str, request: Call, ask: InjectedAsk) -> Response[Receipt]:

@@ -1,8 +1,7 @@
-"""Authentication. A request is refused unless its key has the ability that its route declares."""
+"""Authentication. A request is refused unless its caller has the ability that its route declares."""
 
-import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
@@ -10,66 +9,53 @@ from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.http.callers import FOR_ADMINS, FOR_USERS, Caller
-from shared.contract.abilities import Ability
+from services.gateway.http.callers import Caller
+from shared.contract.abilities import Ability, Role, roles_with
 from shared.contract.errors import Refused
-from shared.contract.events import LOCAL_USER
 
 
-class Keys:
-    """Finds the caller that a key belongs to. Without keys every request is from the user `local`."""
+class Callers(Protocol):
+    """Finds who sends a request."""
 
-    def __init__(self, users_by_key: dict[str, str], admins: frozenset[str]) -> None:
-        self._admins = admins
-        self._callers = {_digest(key): self._caller(user) for key, user in users_by_key.items()}
-        self._local = None if users_by_key else self._caller(LOCAL_USER)
-
-    def _caller(self, user: str) -> Caller:
-        return Caller(user, FOR_ADMINS if user in self._admins else FOR_USERS)
-
-    def caller_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-        """Raises Refused (401)."""
-        if self._local is not None:
-            return self._local
-        # A digest is looked up, not the key: so the time that it takes tells nothing about a key.
-        caller = self._callers.get(_digest(_key_in(headers)))
-        if caller is None:
-            raise Refused(401, "send `Authorization: Bearer <key>` with a key from API_KEYS")
-        return caller
+    async def caller_of(self, credential: str) -> Caller:
+        """`credential`: a key or a token, empty where none was sent. Raises Refused (401) and Transient."""
+        ...
 
 
-def _key_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    sent = dict(headers)
-    authorization = sent.get(b"authorization", b"")
-    is_bearer = authorization[:7].lower() == b"bearer "
-    return (authorization[7:] if is_bearer else sent.get(b"x-api-key", b"")).decode("latin-1")
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
-
-
-def authenticated(keys: Keys) -> Callable[[ASGIApp], ASGIApp]:
+def authenticated(callers: Callers) -> Callable[[ASGIApp], ASGIApp]:
     """A middleware of Litestar. It runs once a route is found, and before the request is read."""
 
     def wrapped(app: ASGIApp) -> ASGIApp:
         async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-            ability = scope["route_handler"].opt.get("ability")
+            ability = cast(Ability, scope["route_handler"].opt.get("ability"))
             # Litestar answers OPTIONS itself, with the methods of the route and nothing else.
             if ability is not Ability.PUBLIC and scope.get("method") != "OPTIONS":
-                caller = keys.caller_of(scope["headers"])
+                caller = await callers.caller_of(credential_in(scope["headers"]))
                 if ability not in caller.abilities:
-                    raise Refused(
-                        403,
-                        f"{caller.name} is no admin; add the name to ADMIN_USERS and start the gateway "
-                        "again, or ask one",
-                    )
+                    raise _not_allowed(caller, ability)
                 scope["user"] = caller
             await app(scope, receive, send)
 
         return middleware
 
     return wrapped
+
+
+def credential_in(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    sent = dict(headers)
+    authorization = sent.get(b"authorization", b"")
+    is_bearer = authorization[:7].lower() == b"bearer "
+    return (authorization[7:] if is_bearer else sent.get(b"x-api-key", b"")).decode("latin-1").strip()
+
+
+def _not_allowed(caller: Caller, ability: Ability) -> Refused:
+    roles = roles_with(ability)
+    named = "" if Role.USER in roles else ". ADMIN_USERS makes admins of users of API_KEYS"
+    return Refused(
+        403,
+        f"this key of {caller.name} has not the ability {ability}; the roles that have it: "
+        f"{', '.join(roles)}. `pandora keys create --role` makes such a key{named}",
+    )
 
 
 class DeclaredAbilities(ReceiveRoutePlugin):

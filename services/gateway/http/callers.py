@@ -4,26 +4,12 @@ from typing import Final
 
 import msgspec
 
-from shared.contract.abilities import Ability
+from shared.contract.abilities import FOR_USERS, Ability
 from shared.contract.errors import Refused
 from shared.contract.events import User
 
 ME: Final = "me"
 """The caller, wherever a user is named: in an address, in a query, in a line of an import."""
-FOR_USERS = frozenset(
-    {
-        Ability.TURNS_READ,
-        Ability.TURNS_WRITE,
-        Ability.MEMORY_READ,
-        Ability.MEMORY_WRITE,
-        Ability.FILES_READ,
-        Ability.FILES_WRITE,
-        Ability.DATA_EXPORT,
-        Ability.DATA_FORGET,
-    }
-)
-"""Listed one by one: no user has a new ability until it is listed."""
-FOR_ADMINS = FOR_USERS | {Ability.ACT_FOR_OTHERS, Ability.ADMIN_READ, Ability.ADMIN_WRITE}
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -38,7 +24,8 @@ class Caller(msgspec.Struct, frozen=True):
     def acts_for(self, named: str | None) -> str:
         """Returns the user that a request is about: the named one, or the caller, whose name also is `me`.
 
-        Raises Refused: 422 where `named` cannot be a user's name, 403 where it is another user's.
+        Raises Refused: 422 where `named` cannot be a user's name, 404 where it is another user's. Whether
+        there is such a user is not said.
         """
         if named in (None, ME):
             return self.name
@@ -48,8 +35,9 @@ class Caller(msgspec.Struct, frozen=True):
             raise Refused(422, "a user is 1 to 64 of A-Z a-z 0-9 _ . @ -", "user") from error
         if not self.may_act_for(named):
             raise Refused(
-                403,
-                f"{self.name} may not name the user {named}; leave `user` out, or use an admin's key",
+                404,
+                f"there is no user {named} for this key of {self.name}; leave `user` out, "
+                "or use a key of the role service or admin",
                 "user",
             )
         return named

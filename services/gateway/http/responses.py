@@ -19,14 +19,13 @@ def refusal(status: int, description: str) -> dict[int, ResponseSpec]:
 REFUSALS = (
     refusal(400, "The request cannot be read")
     | refusal(401, "A valid API key is needed")
-    | refusal(404, "Not found")
+    | refusal(403, "The key is valid, and has not the ability of this route")
+    | refusal(404, "Not found, or another user's")
     | refusal(413, "Too large")
     | refusal(422, "Not valid; `field` says where")
     | refusal(503, "Not available now; Retry-After says when")
 )
 CONFLICT = refusal(409, "Not possible as things stand; `turn_id` is the turn that is in the way")
-FOR_ADMINS = refusal(403, "The key is valid, and its user is none of ADMIN_USERS")
-FOR_NAMED_USERS = refusal(403, "Another user is named, and the key is not an admin's")
 
 
 def sent_as(content: type, description: str, media_type: str) -> ResponseSpec:

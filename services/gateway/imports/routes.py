@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from services.gateway.http.parameters import Call, InjectedAsk
-from services.gateway.http.responses import FOR_NAMED_USERS, REFUSALS, refusal
+from services.gateway.http.responses import REFUSALS, refusal
 from services.gateway.imports.lines import LineReader
 from services.gateway.imports.memories import read_memory, statements_of
 from services.gateway.imports.messages import BadLineView, Imported, MessageImport
@@ -33,7 +33,7 @@ class ImportedMemories(msgspec.Struct, kw_only=True, frozen=True):
     needs_room=True,
     status_code=HTTP_200_OK,
     request_max_body_size=None,  # Counted as it comes: IMPORT_LIMIT_BYTES.
-    responses=REFUSALS | FOR_NAMED_USERS | refusal(415, "The body is compressed or a form"),
+    responses=REFUSALS | refusal(415, "The body is compressed or a form"),
     summary="Bring in messages that were said elsewhere",
     description="The body is NDJSON, one message a line: `session_id`, `message_id`, `speaker`, `text`; "
     "`at` and `user` may be left out. Answers when every good line is stored. Repeated, it changes nothing.",
@@ -43,7 +43,7 @@ async def post_imports(
     message_import: MessageImport,
     for_user: Annotated[
         str | None,
-        QueryParameter(name="user", description="the user of lines without `user`; for admins"),
+        QueryParameter(name="user", description="the user of lines without `user`; for services and admins"),
     ] = None,
 ) -> Imported:
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -62,7 +62,7 @@ async def post_imports(
     ability=Ability.MEMORY_WRITE,
     needs_room=True,
     status_code=HTTP_200_OK,
-    responses=REFUSALS | FOR_NAMED_USERS,
+    responses=REFUSALS,
     summary="Bring in memories that were exported",
     description="The body is NDJSON: lines of an export's `memories.ndjson`. Repeated, it changes nothing.",
 )
@@ -70,7 +70,8 @@ async def post_memories(
     request: Call,
     ask: InjectedAsk,
     for_user: Annotated[
-        str | None, QueryParameter(name="user", description="the user whom they are for; for admins")
+        str | None,
+        QueryParameter(name="user", description="the user whom they are for; for services and admins"),
     ] = None,
 ) -> ImportedMemories:
     user = request.user.acts_for(for_user)

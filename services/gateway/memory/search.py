@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_200_OK
 from services.gateway.http.bodies import StrictBody
 from services.gateway.http.callers import Caller
 from services.gateway.http.parameters import Call, InjectedAsk
-from services.gateway.http.responses import FOR_NAMED_USERS, REFUSALS
+from services.gateway.http.responses import REFUSALS
 from services.gateway.memory.moments import read_moment
 from shared.contract.abilities import Ability
 from shared.contract.derivation import derive
@@ -34,7 +34,7 @@ class NewSearch(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     explain: Annotated[
         bool, msgspec.Meta(description="each hit with every signal that gave it its place")
     ] = False
-    user: Annotated[User | None, msgspec.Meta(description="whose memory; for admins")] = None
+    user: Annotated[User | None, msgspec.Meta(description="whose memory; for services and admins")] = None
 
 
 class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
@@ -47,7 +47,7 @@ class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
     dto=StrictBody[NewSearch],
     return_dto=None,
     status_code=HTTP_200_OK,
-    responses=REFUSALS | FOR_NAMED_USERS,
+    responses=REFUSALS,
     summary="What memory holds",
 )
 async def search(data: NewSearch, request: Call, ask: InjectedAsk) -> SearchResult:

@@ -42,6 +42,7 @@ def _refusal(status: int, description: str) -> dict[int, ResponseSpec]:
 REFUSALS = (
     _refusal(400, "Not valid; `param` says where")
     | _refusal(401, "A valid API key is needed")
+    | _refusal(403, "The key is valid, and has not the ability of this route")
     | _refusal(404, "No such model: `code` is `model_not_found`")
     | _refusal(503, "Not available now; Retry-After says when")
 )

@@ -14,7 +14,9 @@ from litestar.exceptions import LitestarDeprecationWarning
 from pydantic import SecretStr
 from yarl import URL
 
-from services.gateway.app import api, application
+from services.gateway.access.callers import KnownCallers
+from services.gateway.access.nats import BusKeys
+from services.gateway.app import api, application, keys_of
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.settings import GatewaySettings
@@ -228,16 +230,29 @@ class Client:
 @asynccontextmanager
 async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: Any) -> AsyncIterator[Client]:
     (port,) = free_ports(1)
-    keys = ",".join(f"{user}:{key}" for user, key in KEYS.items())
-    chosen = GatewaySettings.model_construct(api_keys=SecretStr(keys), gateway_port=port, **settings)
+    fixed = SecretStr(",".join(f"{user}:{key}" for user, key in KEYS.items()))
+    chosen = GatewaySettings.model_construct(**{"api_keys": fixed, "gateway_port": port, **settings})
     live = BusLiveTurns(bus, buffer_events=chosen.sse_buffer_events)
     streams = OpenStreams(heartbeat_seconds=chosen.heartbeat_seconds)
     with warnings.catch_warnings():
         # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
         warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        app = application(api(bus, live, streams, chosen, hold_seconds=hold_seconds), chosen)
+        keys = keys_of(chosen)
+        routes = api(bus, live, streams, chosen, hold_seconds=hold_seconds)
+        app = application(routes, chosen, KnownCallers(keys))
     async with (
+        _watched(BusKeys(bus, keys)),
         serve_http(app, "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0),
         aiohttp.ClientSession() as http,
     ):
         yield Client(http, f"http://127.0.0.1:{port}", app, streams)
+
+
+@asynccontextmanager
+async def _watched(keys: BusKeys) -> AsyncIterator[None]:
+    watching = asyncio.create_task(keys.run())
+    try:
+        await keys.until_read()
+        yield
+    finally:
+        watching.cancel()

@@ -278,7 +278,7 @@ async def test_an_admin_exports_any_user_and_the_others_themselves(client: Clien
 
     assert json.loads(of_bob.read("manifest.json"))["user"] == "bob"
     assert json.loads(own.read("manifest.json"))["user"] == "bob"
-    assert (status, problem["field"]) == (403, "user")
+    assert (status, problem["field"]) == (404, "user")
 
 
 async def test_an_indexer_that_is_away_for_a_moment_does_not_break_an_export(

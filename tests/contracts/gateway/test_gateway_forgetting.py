@@ -138,7 +138,7 @@ async def test_the_bytes_go_at_once_where_that_is_asked_for(
         ("/v1/turns/t1", "bob", 404),
         ("/v1/turns/t2", "bob", 404),
         ("/v1/memories/none", "alice", 404),
-        ("/v1/users/alice/data", "bob", 403),
+        ("/v1/users/alice/data", "bob", 404),
         ("/v1/users/a%20b/data", "alice", 422),
         ("/v1/users/a%2Fdata", "alice", 404),
         ("/v1/sessions//work", "alice", 404),

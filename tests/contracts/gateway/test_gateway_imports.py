@@ -87,7 +87,7 @@ async def test_only_an_admin_imports_for_others(client: Client, indexer: Indexer
     assert other["bad"] == [
         {"line": 2, "reason": "user: bob may not import for 'alice'; that takes an admin's key"}
     ]
-    assert (status, problem["field"]) == (403, "user")
+    assert (status, problem["field"]) == (404, "user")
     assert sorted((user, name) for user, _, name in indexer.held) == [
         ("alice", "m1"),
         ("bob", "m2"),

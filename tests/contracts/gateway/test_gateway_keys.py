@@ -9,11 +9,9 @@ from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.routes import HTTPRoute
 
-from services.gateway.http.auth import DeclaredAbilities, Keys
-from services.gateway.http.callers import FOR_ADMINS, FOR_USERS
+from services.gateway.http.auth import DeclaredAbilities
 from shared.bus.connection import Bus
-from shared.contract.abilities import Ability
-from shared.contract.errors import Refused
+from shared.contract.abilities import FOR_ADMINS, FOR_USERS, Ability
 from tests.contracts.gateway.gateway_room import gateway_over_http
 
 WRONG_KEYS = [
@@ -145,22 +143,3 @@ def test_a_route_that_is_added_later_needs_one_as_well() -> None:
 
 def handler_name(handler: object) -> str:
     return str(handler).rpartition(".")[2]
-
-
-# --- keys ---
-
-
-def test_without_keys_every_request_is_from_the_local_user() -> None:
-    local = Keys({}, frozenset({"local"})).caller_of([])
-
-    assert (local.name, local.abilities) == ("local", FOR_ADMINS)
-
-
-def test_a_user_may_have_several_keys_and_an_admin_may_do_everything() -> None:
-    keys = Keys({"first-key": "alice", "second-key": "alice", "third-key": "bob"}, frozenset({"alice"}))
-    found = [keys.caller_of([(b"x-api-key", key)]) for key in (b"first-key", b"second-key", b"third-key")]
-
-    assert [caller.name for caller in found] == ["alice", "alice", "bob"]
-    assert [caller.abilities for caller in found] == [FOR_ADMINS, FOR_ADMINS, FOR_USERS]
-    with pytest.raises(Refused):
-        keys.caller_of([(b"x-api-key", b"fourth-key")])

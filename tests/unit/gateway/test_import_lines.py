@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.http.callers import FOR_ADMINS, Caller
+from services.gateway.http.callers import Caller
 from services.gateway.imports.lines import (
     LONGEST_LINE_BYTES,
     MOST_BYTES,
@@ -19,6 +19,7 @@ from services.gateway.imports.lines import (
     Said,
     plan_requests,
 )
+from shared.contract.abilities import FOR_ADMINS
 from shared.contract.errors import Refused
 from shared.contract.events import encode
 from shared.contract.requests import MOST_MESSAGES
@@ -91,9 +92,9 @@ def test_whose_a_line_is() -> None:
     assert read(LINE | {"user": "bob"}, sender="bob").user == "bob"
     with pytest.raises(BadLine, match="user: bob may not import for 'alice'"):
         read(LINE | {"user": "alice"}, sender="bob")
-    with pytest.raises(Refused, match="bob may not name") as refusal:
+    with pytest.raises(Refused, match="no user alice for this key of bob") as refusal:
         SENDERS["bob"].acts_for("alice")
-    assert (refusal.value.status, refusal.value.field) == (403, "user")
+    assert (refusal.value.status, refusal.value.field) == (404, "user")
 
 
 @pytest.mark.parametrize(

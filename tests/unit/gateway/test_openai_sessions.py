@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.gateway.http.callers import FOR_ADMINS, Caller
+from services.gateway.http.callers import Caller
 from services.gateway.openai.open_webui import OpenWebUiUsers, words_of_user
 from services.gateway.openai.session_names import NamedSession, session_named
+from shared.contract.abilities import FOR_ADMINS
 from shared.contract.errors import Refused
 
 CONVERSATION = "01JQ8ZV3M9T6W4X2Y0B7C5D1EF"
