@@ -35,7 +35,7 @@ format: $(INSTALLED) ## Put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(INSTALLED) ## Write docs/events.md and docs/asyncapi.json anew from the code
+docs: $(INSTALLED) ## Write docs/events.md, asyncapi.json and abilities.md anew from the code
 	$(BIN)/python -m docs.builder
 
 # AsyncAPI's own parser, for the test of docs/asyncapi.json.

@@ -8,6 +8,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler
 
 from services.gateway.access.callers import KnownCallers
 from services.gateway.access.keys import Keys
@@ -25,7 +26,7 @@ from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
 from services.gateway.http.problems import EXCEPTION_HANDLERS
 from services.gateway.http.room import with_room
-from services.gateway.http.site import docs, docs_asset
+from services.gateway.http.site import public_routes
 from services.gateway.imports.messages import MessageImport
 from services.gateway.imports.routes import import_routes
 from services.gateway.live.nats import BusLiveTurns
@@ -141,19 +142,23 @@ def api(
     }
     return Router(
         "/v1",
-        route_handlers=[
-            *turn_routes,
-            *memory_routes,
-            *import_routes,
-            *forgetting_routes,
-            *export_routes,
-            *file_routes(limit_bytes=settings.file_limit_bytes),
-            *session_routes,
-            *admin_routes,
-            *openai_routes,
-        ],
+        route_handlers=v1_routes(file_limit_bytes=settings.file_limit_bytes),
         dependencies={name: _provided(value) for name, value in given.items()},
     )
+
+
+def v1_routes(*, file_limit_bytes: int) -> list[ControllerRouterHandler]:
+    return [
+        *turn_routes,
+        *memory_routes,
+        *import_routes,
+        *forgetting_routes,
+        *export_routes,
+        *file_routes(limit_bytes=file_limit_bytes),
+        *session_routes,
+        *admin_routes,
+        *openai_routes,
+    ]
 
 
 def _provided(value: object) -> Provide:
@@ -162,7 +167,7 @@ def _provided(value: object) -> Provide:
 
 def application(routes: Router, settings: GatewaySettings, callers: Callers) -> Litestar:
     return AddressedApp(
-        route_handlers=[routes, docs, docs_asset],
+        route_handlers=[routes, *public_routes],
         request_class=Call,
         middleware=[authenticated(callers), with_room(settings.disk), named],
         plugins=[DeclaredAbilities()],

@@ -29,6 +29,8 @@ class Ability(StrEnum):
     """The list of dead letters, and figures over all users: no words of a user."""
     OPERATE_WRITE = "operate:write"
     """Replay and drop dead letters, archive turns."""
+    INTERNAL = "internal"
+    """Of the services alone: no role has it, and no route declares it."""
     ADMIN_READ = "admin:read"
     """A dead letter with its body: what a user said."""
 

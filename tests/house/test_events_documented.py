@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from docs.builder import asyncapi
+from docs.builder.abilities import by_subject
 from docs.builder.docstrings import meaning_of
 from docs.builder.entries import Entry, Struct, all_entries, durables_of, matches
 from docs.builder.files import files
@@ -26,6 +27,7 @@ from shared.contract.requests import (
     Request,
     StillGenerating,
 )
+from shared.contract.subject_abilities import ABILITY_OF
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = all_entries()
@@ -86,6 +88,10 @@ def test_every_endpoint_of_the_services_is_a_documented_request_and_the_other_wa
 
 def test_every_request_is_documented() -> None:
     assert {entry.message for entry in ENTRIES} >= set(Request.__subclasses__())
+
+
+def test_every_subject_has_an_ability_and_nothing_else_has() -> None:
+    assert set(ABILITY_OF) == set(by_subject(ENTRIES))
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["messages"]))

@@ -25,6 +25,7 @@ _ZIP = {
 @get(
     "/users/{name:str}/export",
     ability=Ability.DATA_EXPORT,
+    names_user=True,
     responses=_ZIP | REFUSALS,
     summary="Everything that is stored of a user, as a zip",
     description="`me` is the user of the key; only services and admins may name another. "

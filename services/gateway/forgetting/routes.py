@@ -84,6 +84,7 @@ async def forget_memory(
 @delete(
     "/users/{name:str}/data",
     ability=Ability.DATA_FORGET,
+    names_user=True,
     status_code=HTTP_200_OK,
     responses=_RECEIPTS | REFUSALS,
     summary="Forget everything that is stored of a user",
@@ -98,6 +99,7 @@ async def forget_user(
 @get(
     "/users/{name:str}/forgets/{forget_id:str}",
     ability=Ability.DATA_FORGET,
+    names_user=True,
     responses=REFUSALS,
     summary="How far a request to forget is",
 )

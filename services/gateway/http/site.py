@@ -4,6 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
 
 from shared.contract.abilities import Ability
 from shared.contract.errors import Refused
@@ -42,3 +43,6 @@ async def docs_asset(name: str) -> Response[bytes]:
 @cache
 def _asset(name: str) -> bytes:
     return (files("swagger_ui") / "static" / name).read_bytes()
+
+
+public_routes: list[HTTPRouteHandler] = [docs, docs_asset]

@@ -30,6 +30,7 @@ class ImportedMemories(msgspec.Struct, kw_only=True, frozen=True):
 @post(
     "/imports",
     ability=Ability.MEMORY_WRITE,
+    names_user=True,
     needs_room=True,
     status_code=HTTP_200_OK,
     request_max_body_size=None,  # Counted as it comes: IMPORT_LIMIT_BYTES.
@@ -60,6 +61,7 @@ async def post_imports(
 @post(
     "/imports/memories",
     ability=Ability.MEMORY_WRITE,
+    names_user=True,
     needs_room=True,
     status_code=HTTP_200_OK,
     responses=REFUSALS,

@@ -44,6 +44,7 @@ class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
 @post(
     "/search",
     ability=Ability.MEMORY_READ,
+    names_user=True,
     dto=StrictBody[NewSearch],
     return_dto=None,
     status_code=HTTP_200_OK,
@@ -56,7 +57,7 @@ async def search(data: NewSearch, request: Call, ask: InjectedAsk) -> SearchResu
 
 
 def _request_of(new: NewSearch, caller: Caller) -> Search:
-    """Raises Refused: 422, or 403 where the caller may not search for the named user."""
+    """Raises Refused: 422, or 404 where the caller may not search for the named user."""
     if not new.query.strip():
         raise Refused(422, "query is empty; say what to look for", "query")
     since = None if new.since is None else read_moment(new.since, "since")

@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.routes import HTTPRoute
 
+from docs.builder.abilities import rows
 from services.gateway.http.auth import DeclaredAbilities
 from shared.bus.connection import Bus
 from shared.contract.abilities import FOR_ADMINS, FOR_USERS, Ability
@@ -73,8 +74,17 @@ async def test_every_ability_is_of_a_route(bus: Bus) -> None:
     async with gateway_over_http(bus) as client:
         used = set(abilities_of(client.app).values())
 
-    assert used | {Ability.ACT_FOR_OTHERS} == set(Ability)
-    assert set(Ability) == FOR_ADMINS | {Ability.PUBLIC}
+    assert used | {Ability.ACT_FOR_OTHERS, Ability.INTERNAL} == set(Ability)
+    assert set(Ability) == FOR_ADMINS | {Ability.PUBLIC, Ability.INTERNAL}
+
+
+async def test_every_route_has_a_row_in_the_table_of_abilities(bus: Bus) -> None:
+    table = {(row.method, re.sub(r"\{\w+\}", "1", row.path)): row.ability for row in rows()}
+    async with gateway_over_http(bus) as client:
+        served = abilities_of(client.app)
+
+    of_the_document = {("GET", path): Ability.PUBLIC for path in ("/", "/1", "/openapi.json")}
+    assert served == table | of_the_document
 
 
 @pytest.mark.parametrize(
