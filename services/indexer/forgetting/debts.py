@@ -18,6 +18,7 @@ class Debt(msgspec.Struct, frozen=True):
 
     store: Owed
     cause: str
+    since: datetime
 
 
 class DebtTable(Protocol):
@@ -27,6 +28,10 @@ class DebtTable(Protocol):
 
     async def owed_since(self) -> datetime | None:
         """Since when a store owes bytes, or a receipt is not `erased`."""
+        ...
+
+    async def owe(self, stores: Sequence[Owed], cause: str) -> None:
+        """From now on. What was paid for it, or is about to be, does not count."""
         ...
 
     async def paid(self, debts: Sequence[Debt]) -> None:

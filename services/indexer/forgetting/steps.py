@@ -119,6 +119,9 @@ class Forgetting:
             OWED_BY_MEMORIES: len(memory_ids),
             OWED_BY_PAGES: pages,
         }
+        touched = [store for stores, count in counts.items() if count for store in stores]
+        # A pass that was under way meanwhile may have erased nothing of it, and calls it paid.
+        await self._debts.owe(touched, order.forget_id)
         untouched = {store for stores, count in counts.items() if not count for store in stores}
         # Not those of an earlier try, which may have removed something before it broke off.
         await self._debts.paid([debt for debt in owed if debt.store in untouched])

@@ -2,7 +2,7 @@
 
 DELETE only hides a row, and plain VACUUM forgets where it was: measured, a tenth of the texts stays in the
 holes of the pages. Copies are in the indexes, in TOAST, in what ANALYZE keeps about a column (pg_statistic),
-and in the write-ahead log.
+and in the write-ahead log. So tables are written anew.
 """
 
 import asyncio
@@ -13,10 +13,13 @@ from typing import Final
 import asyncpg
 
 from services.indexer.forgetting.debts import Owed
+from services.indexer.forgetting.postgres.table_copy import TableCopy
 from services.indexer.postgres.database import UNREACHABLE
 from shared.contract.errors import Transient
 
 log = logging.getLogger(__name__)
+_LOCK: Final = 7_263_481_906
+"""Of an advisory lock, as in `migrations`."""
 _LOCK_WAIT: Final = "2s"
 _PAUSE_SECONDS: Final = 0.2
 _LOG_ROUNDS: Final = 64
@@ -45,11 +48,11 @@ class PostgresErasure:
     """Erases the bytes of deleted rows from the server's data folder.
 
     It writes tables and their indexes anew, one after the other: only those that something was removed from.
-    Each is locked against readers and writers meanwhile (ACCESS EXCLUSIVE): 0.4 to 0.6 s for 50,000 rows of
-    300 bytes. It waits 2 s for a lock at most, so other statements do not wait long for it. `pg_statistic` is
-    locked in the same way, for some milliseconds. Then the write-ahead log goes on in new files and the old
-    ones are removed. That needs a superuser and wal_recycle=off: otherwise
-    PostgreSQL renames old files.
+    They are used meanwhile, and locked for some milliseconds each (`table_copy`). `pg_statistic` is locked as
+    long as it is written anew, some milliseconds too. It waits 2 s for that lock at most.
+
+    Then the write-ahead log goes on in new files and the old ones are removed. That needs a superuser and
+    wal_recycle=off: otherwise PostgreSQL renames old files.
     """
 
     def __init__(self, dsn: str, *, timeout: float) -> None:
@@ -60,8 +63,8 @@ class PostgresErasure:
     async def erase(self, stores: Collection[Owed]) -> bool:
         """False where the server is not ours alone: its log or its statistics may have deleted texts.
 
-        Raises Transient where a table is in use, or a transaction still sees the deleted rows, for too long.
-        To erase again does no harm. Without `stores` it only says whether it could.
+        Raises Transient where a table is in use, another process erases, or a transaction still sees deleted
+        statistics, for too long. To erase again does no harm. Without `stores` it only says whether it could.
         """
         tables = [table for store in _TABLES if store in stores for table in _TABLES[store]]
         try:
@@ -78,24 +81,25 @@ class PostgresErasure:
 
 
 async def _erase(connection: asyncpg.Connection, tables: Sequence[str]) -> bool:
-    await connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
-    if tables:
-        await _until_unseen(connection)
+    # One process at a time. The lock goes with the connection.
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
+        await asyncio.sleep(_PAUSE_SECONDS)
     for table in tables:
-        await connection.execute(f"VACUUM (FULL, ANALYZE) pandora.{table}")
+        await TableCopy(connection, table).take_its_place()
     if not await connection.fetchval(_MAY_ERASE):
         log.info("deleted texts may stay in the statistics and the log of this PostgreSQL: %s", _NEEDS)
         return False
     if not tables:
         return True
-    # ANALYZE has just deleted what it knew of those rows. Such a deleted row stays too.
+    # What was known of the former tables is deleted, and stays in its file too.
     await _until_unseen(connection)
+    await connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
     await connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
     return await _renew_log(connection)
 
 
 async def _until_unseen(connection: asyncpg.Connection) -> None:
-    """A row that a running transaction may still read would be copied with the others."""
+    """VACUUM FULL copies deleted rows, too, that a running transaction may still read."""
     now = await connection.fetchval("SELECT pg_current_xact_id()::xid::text")
     # PostgreSQL sends no notice of that.
     while await connection.fetchval(_SEES_OLDER, now):  # noqa: ASYNC110

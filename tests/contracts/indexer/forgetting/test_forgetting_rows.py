@@ -98,6 +98,10 @@ async def test_every_store_owes_the_bytes_of_an_order_until_they_are_paid(connec
     assert again == []
     assert {debt.store for debt in await debts.owed()} == set(OWED_BY_TURNS)
     assert await debts.owed_since() is not None
+    earlier = await debts.owed()
+    await debts.owe(OWED_BY_TURNS[:1], "f1")
+    await debts.paid(earlier)
+    assert [debt.store for debt in await debts.owed()] == ["turns"], "something was removed since"
     await debts.paid(await debts.owed())
     assert await debts.owed_since() is None
 
