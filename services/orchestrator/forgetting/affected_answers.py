@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+import msgspec
+
 from services.orchestrator.documents.ports import Documents
 from services.orchestrator.documents.reading import read_record
 from services.orchestrator.documents.rendering import EVENTS, METADATA, RESPONSE
@@ -17,9 +19,23 @@ class Indexer(Protocol):
         ...
 
 
+class Affected(msgspec.Struct, frozen=True):
+    """A turn whose model was given something that is forgotten."""
+
+    record: TurnRecord
+    events: str
+
+    @property
+    def turn_id(self) -> str:
+        return self.record.turn_id
+
+    def was_given(self, forgotten: Forgotten) -> bool:
+        return ended_turn_was_given(self.record, self.events, forgotten)
+
+
 async def affected_answers(
     user: str, forgotten: Forgotten, documents: Documents, given: Collection[str] = ()
-) -> list[str]:
+) -> list[Affected]:
     """The turns, themselves not forgotten, whose model was given something that is; by number.
 
     Turns in `given` count in any case, also where their documents do not say it.
@@ -27,9 +43,9 @@ async def affected_answers(
     if forgotten.is_nothing:
         return []
     turn_ids = {*await _may_be_affected(user, forgotten, documents), *given} - forgotten.turn_ids
-    records = [await _affected_record(turn_id, forgotten, documents, given) for turn_id in turn_ids]
-    affected = {one.turn_number: one.turn_id for one in records if one is not None and one.user == user}
-    return [turn_id for _, turn_id in sorted(affected.items())]
+    found = [await _affected(turn_id, forgotten, documents, given) for turn_id in turn_ids]
+    own = [one for one in found if one is not None and one.record.user == user]
+    return sorted(own, key=lambda one: one.record.turn_number)
 
 
 async def _may_be_affected(user: str, forgotten: Forgotten, documents: Documents) -> Collection[str]:
@@ -38,37 +54,34 @@ async def _may_be_affected(user: str, forgotten: Forgotten, documents: Documents
     return [turn_id for _, turn_id in await documents.turns_of(user)]
 
 
-async def clear_answer(
-    user: str,
-    turn_id: str,
+async def clear_answers(
+    affected: Sequence[Affected],
     forgotten: Forgotten,
     documents: Documents,
     indexer: Indexer,
     given: Collection[str] = (),
 ) -> None:
-    """Has to be the last step for this turn: afterwards its documents do not say that it was affected."""
-    record = await _affected_record(turn_id, forgotten, documents, given)
-    if record is None:
-        return
-    new = cleared(record, forgotten)
-    if new.output == CLEARED:
-        await indexer.ask(ClearAnswers(user=user, turn_ids=[turn_id]))
-    # Context and events are dropped: they hold what the model was given.
-    await documents.rewrite(turn_id, {RESPONSE: f"{new.output}\n", METADATA: f"{encode(new).decode()}\n"})
+    """Has to be the last step for these turns, which are all of one user: afterwards their documents do not
+    say that they were affected."""
+    lost = [one.record for one in affected if cleared(one.record, forgotten).output == CLEARED]
+    if lost:
+        await indexer.ask(ClearAnswers(user=lost[0].user, turn_ids=[record.turn_id for record in lost]))
+    for one in affected:
+        # Another request may have cleared some of it since.
+        if (now := await _affected(one.turn_id, forgotten, documents, given)) is not None:
+            new = cleared(now.record, forgotten)
+            # Context and events are dropped: they hold what the model was given.
+            files = {RESPONSE: f"{new.output}\n", METADATA: f"{encode(new).decode()}\n"}
+            await documents.rewrite(one.turn_id, files)
 
 
-async def _affected_record(
+async def _affected(
     turn_id: str, forgotten: Forgotten, documents: Documents, given: Collection[str]
-) -> TurnRecord | None:
+) -> Affected | None:
     record = await read_record(documents, turn_id)
-    events = await documents.read(turn_id, EVENTS) or ""
+    if record is None:
+        return None
+    found = Affected(record, await documents.read(turn_id, EVENTS) or "")
     # A turn without events was cleared before.
-    is_affected = record is not None and (
-        ended_turn_was_given(record, events, forgotten) or (turn_id in given and events != "")
-    )
-    return record if is_affected else None
-
-
-def each_once(*lists: Sequence[str]) -> list[str]:
-    """All entries in their order, without repetitions."""
-    return list(dict.fromkeys(entry for entries in lists for entry in entries))
+    is_affected = found.was_given(forgotten) or (turn_id in given and found.events != "")
+    return found if is_affected else None

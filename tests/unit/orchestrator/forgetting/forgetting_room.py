@@ -194,13 +194,23 @@ def erasing_of(world: World, *, hours: float = 24) -> Erasing:
     return Erasing(world, world, lambda: world.now, hours=hours)
 
 
+def order_of(
+    scope: ForgetScope, target: str = "", *, forget_id: str = "f1", user: str = "alice", **more: Any
+) -> ForgetRequested:
+    fields: dict[str, Any] = {"requested_at": LATER, "now": True, **more}
+    return ForgetRequested(forget_id=forget_id, user=user, scope=scope, target=target, **fields)
+
+
 async def forget(
     world: World, scope: ForgetScope, target: str = "", *, at: datetime = LATER, now: bool = True
 ) -> Receipt:
     """Tries again after each crash."""
-    order = ForgetRequested(
-        forget_id="f1", user="alice", scope=scope, target=target, requested_at=at, now=now
-    )
+    await forget_all(world, [order_of(scope, target, requested_at=at, now=now)])
+    return world.receipts["f1"]
+
+
+async def forget_all(world: World, orders: Sequence[ForgetRequested]) -> None:
+    """Tries again after each crash."""
     while True:
         forgetting = Forgetting(
             world,
@@ -213,10 +223,10 @@ async def forget(
             lambda: LATER,
         )
         try:
-            await forgetting.on_forget_requested([order])
+            await forgetting.on_forget_requested(orders)
         except Transient:
             continue
-        return world.receipts["f1"]
+        return
 
 
 def source(number: int, **more: Any) -> Source:
