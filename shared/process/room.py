@@ -59,6 +59,13 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _file_system_of(folder: Path) -> os.statvfs_result:
+    try:
+        return os.statvfs(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return _file_system_of(folder.parent)
+
+
 class Disk:
     """The file system of a folder. A folder that is not there yet counts as the nearest one above it."""
 
@@ -67,8 +74,7 @@ class Disk:
         self._reserve_bytes = reserve_bytes
 
     def room(self) -> Room:
-        there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
-        found = os.statvfs(there)
+        found = _file_system_of(self._folder)
         return Room(
             folder=str(self._folder),
             free_bytes=found.f_bavail * found.f_frsize,

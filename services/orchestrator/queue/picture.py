@@ -105,22 +105,21 @@ class QueuePicture(Generic[R]):
 
     # --- who is next ---
 
+    def has_next(self) -> bool:
+        """Whether a turn may be claimed. Users without one are let go."""
+        for user in [user for user in self._ready if not self._has_ready(user)]:
+            del self._ready[user]
+            self._served.pop(user, None)
+        return bool(self._ready)
+
     def next_claim(self) -> Claim[R] | None:
         """The next turn: of the user with the fewest turns at work, then of the one named longest ago.
 
         The session is in hand from now on, until `release` is called.
         """
-        best: tuple[int, int, str] | None = None
-        for user in list(self._ready):
-            if not self._has_ready(user):
-                del self._ready[user]
-                self._served.pop(user, None)
-                continue
-            rank = (self._at_work[user], self._served.get(user, 0), user)
-            best = rank if best is None else min(best, rank)
-        if best is None:
+        if not self.has_next():
             return None
-        user = best[2]
+        user = min(self._ready, key=lambda user: (self._at_work[user], self._served.get(user, 0), user))
         number, session = heapq.heappop(self._ready[user])
         self._claims += 1
         self._served[user] = self._claims

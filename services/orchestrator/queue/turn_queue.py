@@ -96,6 +96,10 @@ class TurnQueue(Generic[R]):
     def wake(self) -> None:
         self._news.set()
 
+    def has_next(self) -> bool:
+        """Whether `next_claim` would name a turn."""
+        return self._picture.has_next()
+
     def next_claim(self) -> Claim[R] | None:
         """The next turn, for `take`; None where none may be run now."""
         return self._picture.next_claim()

@@ -96,8 +96,9 @@ def by_engine(turn: TurnSaved, answer: str) -> list[MemoryExtracted]:
 
     What it says of other turns does not pass: it is not in this one's words.
     """
-    own = own_stretches(turn.input)
-    kept = [guess for guess in _guesses(answer) if _is_grounded(guess, own)]
+    guesses = _guesses(answer)
+    own = own_stretches(turn.input) if guesses else []
+    kept = [guess for guess in guesses if _is_grounded(guess, own)]
     return _each_once(
         _extracted(
             turn,

@@ -105,6 +105,8 @@ class Dispatcher:
     async def run(self) -> None:
         while True:
             await self.queue.wait_for_news()
+            if not self.queue.has_next():
+                continue  # Most news: a lease that was written, a turn that ended.
             await self._until_room()
             while self._at_work < self._concurrency and not self._stopping:
                 claim = self.queue.next_claim()

@@ -48,9 +48,11 @@ def test_a_claim_that_did_not_succeed_is_offered_again() -> None:
     line = picture(waiting(1))
     assert claimable(line) == [1]
     assert claimable(line) == [], "while it is being claimed"
+    assert not line.has_next()
 
     line.release(KITCHEN)
 
+    assert line.has_next()
     assert claimable(line) == [1]
 
 
