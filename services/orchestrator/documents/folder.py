@@ -7,10 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from secrets import token_hex
 from tempfile import mkdtemp
 from typing import TypeVar
 
 from services.orchestrator.documents.folder_paths import PACKING, WRITING, TurnPaths, delete
+from services.orchestrator.documents.pointing import move
 from services.orchestrator.documents.rendering import EVENTS, METADATA
 from services.orchestrator.documents.turn_sources import keys_in, of_session
 from services.orchestrator.documents.zips import (
@@ -49,24 +51,23 @@ class FolderDocuments:
 
     def _write(self, turn_number: int, turn_id: str, files: Mapping[str, str]) -> bool:
         target = self._paths.folder / turn_dir(turn_number)
-        if any(place.exists() for place in self._paths.places(target.name)) or self._is_archived(turn_id):
+        if any(map(os.path.exists, self._paths.places(target.name))) or self._is_archived(turn_id):
             return False
-        unfinished = Path(mkdtemp(prefix=f"{WRITING}{turn_id}.", dir=self._paths.folder))
+        unfinished = f"{self._paths.folder}/{WRITING}{turn_id}.{token_hex(6)}"
+        Path(unfinished).mkdir(mode=0o755)
         is_done = False
         try:
             for name, text in files.items():
                 _write_file(f"{unfinished}/{name}", text.encode())
-            unfinished.chmod(0o755)
             # The pointers first: without the folder that they name, they have no effect. The turn's own is
             # renamed as well, so that no reader finds it empty.
             metadata, events = (files.get(name, "").encode() for name in (METADATA, EVENTS))
             if (owner := owner_in(metadata)) is not None:
                 self._paths.pointers.note_owner(owner, keys_in(metadata, events))
-            pointer = unfinished / turn_id
-            _write_file(str(pointer), turn_dir(turn_number).encode())
-            pointer.replace(self._paths.pointers.place_of(turn_id))
-            target.parent.mkdir(exist_ok=True)
-            unfinished.rename(target)
+            pointer = f"{unfinished}/{turn_id}"
+            _write_file(pointer, turn_dir(turn_number).encode())
+            move(pointer, self._paths.pointers.place_of(turn_id))
+            move(unfinished, target)
             is_done = True
         except OSError:
             if not target.exists():

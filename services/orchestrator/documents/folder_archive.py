@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from services.orchestrator.documents.folder_paths import PACKING, TurnPaths, delete
+from services.orchestrator.documents.pointing import move
 from services.orchestrator.documents.ports import Packed
 from services.orchestrator.documents.zips import TurnOwner, is_zip, owner_of, sync_folder, zip_files, zip_name
 from shared.contract.errors import Transient
@@ -98,8 +99,8 @@ class FolderArchive:
             file.write(str(target.relative_to(self._paths.folder)))
             file.flush()
             os.fsync(file.fileno())
-        place = self._paths.pointers.place_of(turn_id)
-        pointer.replace(place)
+        place = Path(self._paths.pointers.place_of(turn_id))
+        move(pointer, place)
         sync_folder(place.parent)
 
     def _new_file(self, turn_id: str) -> Path:

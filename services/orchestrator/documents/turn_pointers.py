@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from services.orchestrator.documents.pointing import move, touch
 from services.orchestrator.documents.turn_sources import TurnSources
 from services.orchestrator.documents.zips import TurnOwner, keys_of, owner_of
 from services.orchestrator.turn.state import turn_dir
@@ -27,24 +28,21 @@ class TurnPointers:
 
     def path_of(self, turn_id: str) -> Path | None:
         """The path in the turn's pointer; None without a pointer."""
-        for pointer in (self._ids / turn_id[-2:] / turn_id, self._former / turn_id):
-            with contextlib.suppress(FileNotFoundError):
-                return self._folder / pointer.read_text()
+        # Asked twice of every turn, which hardly ever has one by then: a Path would cost as much again.
+        for pointer in (self.place_of(turn_id), f"{self._former}/{turn_id}"):
+            with contextlib.suppress(FileNotFoundError), open(pointer, encoding="utf-8") as file:  # noqa: PTH123
+                return self._folder / file.read()
         return None
 
-    def place_of(self, turn_id: str) -> Path:
-        """Where the turn's pointer belongs, in a folder that exists."""
-        folder = self._ids / turn_id[-2:]
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / turn_id
+    def place_of(self, turn_id: str) -> str:
+        """Where the turn's pointer belongs."""
+        return f"{self._ids}/{turn_id[-2:]}/{turn_id}"
 
     def note_owner(self, owner: TurnOwner, sources: Collection[str] | None) -> None:
         """`sources`: as `keys_in` returns them."""
         if sources is not None:
             self._sources.note(owner.user, owner.turn_id, sources)
-        pointer = self._of_owner(owner, "ids" if sources is None else "noted")
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        pointer.touch()
+        touch(self._of_owner(owner, "ids" if sources is None else "noted"))
 
     def of_user(self, user: str) -> Iterator[str]:
         """The ids of the user's turns, and of all turns whose pointers are not sorted yet."""
@@ -70,7 +68,7 @@ class TurnPointers:
 
     def sort(self, turn_id: str) -> None:
         """What is new is written first: at any time one of the forms names the turn."""
-        former, pointer = self._former / turn_id, self.place_of(turn_id)
+        former, pointer = self._former / turn_id, Path(self.place_of(turn_id))
         path = self.path_of(turn_id)
         owner = None if path is None else owner_of(path)
         unnoted = None if owner is None else self._of_owner(owner, "ids")
@@ -83,7 +81,7 @@ class TurnPointers:
         if pointer.exists():
             former.unlink(missing_ok=True)
         elif former.exists():
-            former.replace(pointer)
+            move(former, pointer)
 
     def remove_owner(self, owner: TurnOwner) -> None:
         for form in ("noted", "ids"):
@@ -100,7 +98,7 @@ class TurnPointers:
         self._sources.remove(owner.user, owner.turn_id, sources)
 
     def remove(self, turn_id: str) -> None:
-        self.place_of(turn_id).unlink(missing_ok=True)
+        Path(self.place_of(turn_id)).unlink(missing_ok=True)
         (self._former / turn_id).unlink(missing_ok=True)
 
     def _of_owner(self, owner: TurnOwner, form: str) -> Path:

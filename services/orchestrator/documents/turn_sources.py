@@ -5,13 +5,13 @@ session, of an earlier turn, or of a memory. The session that a turn itself belo
 """
 
 import contextlib
-import os
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
+from services.orchestrator.documents.pointing import touch
 from shared.contract.events import Origin, Source, SourcesFound
 
 _HASH_BYTES = 12
@@ -77,12 +77,7 @@ class TurnSources:
 
     def note(self, user: str, turn_id: str, keys: Collection[str]) -> None:
         for key in keys:
-            place = self._place_of(user, key)
-            try:
-                _touch(f"{place}/{turn_id}")
-            except FileNotFoundError:
-                Path(place).mkdir(parents=True, exist_ok=True)
-                _touch(f"{place}/{turn_id}")
+            touch(f"{self._place_of(user, key)}/{turn_id}")
 
     def given(self, user: str, keys: Collection[str]) -> set[str]:
         """The ids of turns that were given any of these."""
@@ -103,7 +98,3 @@ class TurnSources:
     def _place_of(self, user: str, key: str) -> str:
         digest = blake2b(key.encode(), digest_size=_HASH_BYTES).hexdigest()
         return f"{self._by_source}/{user}.ids/{digest[:2]}/{digest[2:]}"
-
-
-def _touch(path: str) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o666))
