@@ -100,17 +100,23 @@ class BusModel:
             told.cancel()
 
     async def _answer_to(self, request: Generate, continues: Sequence[str]) -> Generated:
-        worker = self._workers.of(request.engine, continues)
+        worker = self._preferred(request.engine, continues)
         if worker is not None and await self._has_room(worker):
             with contextlib.suppress(Unanswered):  # It ended a moment ago, and has not read the request.
                 return await self._follow(GenerateHere(worker=worker, request=request))
         return await self._follow(request)
+
+    def _preferred(self, engine: str, continues: Sequence[str]) -> str | None:
+        return self._workers.of(engine, continues) if self._workers.are_several(engine) else None
 
     async def _has_room(self, worker: str) -> bool:
         """Asked first, since a generation cannot be taken back: a worker that is slow to answer could begin
         one that another worker has by then."""
         try:
             return (await self._bus.ask(HasRoom(worker=worker), timeout=self._preference)).free
+        except Unanswered:
+            self._workers.forget(worker)
+            return False
         except (Transient, Refused):
             return False
 

@@ -83,6 +83,13 @@ class Workers:
         assert sorted(asked) == [0, 1]
         return asked.index(1)
 
+    async def until_both_are_known(self, engine: str) -> None:
+        """To every orchestrator. One that knows a single worker prefers none."""
+        while not all(self.generated()):
+            await self.asking[0].begin(engine)
+        known = [asking.workers for asking in (*self.asking, self.usual)]
+        await until(lambda: all(workers.are_several(engine) for workers in known))
+
     async def session_at(self, place: int) -> str:
         """The first turn of a session that this worker answered."""
         while True:
@@ -115,6 +122,7 @@ async def two_workers(nats_url: str, **settings: str) -> AsyncIterator[Workers]:
         await _overhear(buses[3], workers)
         for process in processes:
             await process.wait_until("/readyz", 200, seconds=60)
+        await workers.until_both_are_known(settings.get("INFERENCE_NAME", ""))
         yield workers
 
 

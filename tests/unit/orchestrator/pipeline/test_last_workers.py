@@ -37,6 +37,23 @@ def test_it_remembers_a_limited_number_of_turns() -> None:
     assert workers.of("", ["t1"]) == "first"
 
 
+def test_one_worker_alone_need_not_be_asked_for_nor_the_one_that_is_left() -> None:
+    workers = LastWorkers()
+    workers.note(held("t1", "first"))
+    workers.note(held("t1", "first"))
+    workers.note(held("t2", "other", "small"))
+    assert not workers.are_several("")
+
+    workers.note(held("t3", "second"))
+    assert workers.are_several("")
+    assert not workers.are_several("small")
+
+    workers.forget("first")
+    assert not workers.are_several("")
+    assert workers.of("", ["t1"]) is None
+    assert workers.of("", ["t3"]) == "second"
+
+
 async def test_an_answer_continues_the_turns_of_its_history_and_other_questions_none(
     make_room: Rooms,
 ) -> None:
