@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.micro.request import ERROR_CODE_HEADER
 
 from shared.bus.publishing import Publisher
-from shared.contract.errors import Refused, Transient
+from shared.contract.errors import NoAnswer, Refused, Transient
 from shared.contract.events import decode, encode
 from shared.contract.headers import RETRY_IN
 from shared.contract.requests import UNAVAILABLE, Problem, Request, reply_type
@@ -22,7 +22,7 @@ R = TypeVar("R")
 L = TypeVar("L", bound=msgspec.Struct)
 
 
-class Unanswered(Transient):
+class Unanswered(NoAnswer):
     """No process answers the subject now. No process has read the request."""
 
     def __init__(self, subject: str) -> None:
@@ -49,7 +49,7 @@ class Asker:
         except nats.errors.NoRespondersError as error:
             raise Unanswered(request.subject) from error
         except (nats.errors.Error, TimeoutError) as error:
-            raise Transient(f"no answer to {request.subject} in time") from error
+            raise NoAnswer(f"no answer to {request.subject} in time") from error
         reply: R = read_answer(message, reply_type(type(request)))
         return reply
 

@@ -149,7 +149,7 @@ class Bus:
     async def ask(self, request: Request[R], timeout: float | None = None) -> R:
         """Returns the answer. Raises Refused and Transient as the service does.
 
-        Raises Unanswered at once where no process answers, and Transient where no answer comes in time.
+        Raises Unanswered at once where no process answers, and NoAnswer where no answer comes in time.
         """
         return await self._asker.ask(request, timeout)
 

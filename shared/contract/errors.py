@@ -14,6 +14,10 @@ class Transient(Exception):
         self.retry_in = retry_in
 
 
+class NoAnswer(Transient):
+    """No process has answered: none is there, or none in time. To ask it something else takes as long."""
+
+
 class Poison(Exception):
     """This message can never be handled. It goes to `dead.<durable>` with this reason."""
 

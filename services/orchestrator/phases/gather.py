@@ -19,7 +19,7 @@ from services.orchestrator.prompts.history import history_of, most_turns
 from services.orchestrator.prompts.roles import compress_messages
 from services.orchestrator.turn.found import Gathered
 from services.orchestrator.turn.state import Turn
-from shared.contract.errors import Refused, Transient
+from shared.contract.errors import NoAnswer, Refused, Transient
 from shared.contract.events import SourcesFound
 from shared.contract.requests import Passage, Recall, Recalled, TurnRow
 
@@ -35,6 +35,8 @@ async def gather(turn: Turn, deps: Deps, phase: RunningPhase) -> Gathered:
     recalled = Recalled()
     try:
         recalled = await _recalled(turn, deps, phase)
+    except NoAnswer as error:  # It is not waited for once more, for the session's turns alone.
+        turn, recalled = _without_memory(turn, error), Recalled(turns=[])
     except (Transient, Refused) as error:  # An answer without memory is better than none, whatever ails it.
         turn = _without_memory(turn, error)
     turn = await with_history(turn, deps, recalled.turns)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.orchestrator.prompts.context import joined
-from shared.contract.errors import Transient
+from shared.contract.errors import NoAnswer, Transient
 from shared.contract.events import SourcesFound, TurnSaved
 from shared.contract.requests import Recall, Recalled
 from tests.unit.orchestrator.orchestrator_room import Parrot, Room, Shelf
@@ -59,6 +59,20 @@ async def test_a_search_that_fails_leaves_the_sessions_turns(make_room: Rooms) -
 
     assert degraded(room, "t42") == ["memory"]
     assert any("I am Tom." in message.content for message in room.model.asked[0].messages)
+
+
+async def test_a_memory_that_does_not_answer_is_waited_for_once(make_room: Rooms) -> None:
+    class Hanging(Shelf):
+        async def recall(self, request: Recall) -> Recalled:
+            raise NoAnswer("no answer to index.recall in time")
+
+    room = make_room(Parrot(), memory=Hanging(turns=[row(41, "I am Tom.")]))
+
+    saved = await room.hand_in(42, "Where does Mira live?")
+
+    assert isinstance(saved, TurnSaved)
+    assert degraded(room, "t42") == ["memory"]
+    assert room.memory.listed == 0
 
 
 def test_what_several_searches_found_is_there_once_with_its_best_score() -> None:
