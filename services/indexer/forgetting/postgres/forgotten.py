@@ -51,12 +51,17 @@ DELETE FROM pandora.messages
 WHERE user_id IS NOT DISTINCT FROM $1 AND turn_id = ANY($2) AND role = 'assistant'
 RETURNING point_id, session_id, ordinal
 """
-# A message is part of the second vectors of its neighbours: those are made anew.
+# A message is part of the second vectors of its neighbours: those are made anew. The OFFSET keeps PostgreSQL,
+# while it has no statistics, from reading all messages of the user for a join.
 _NEIGHBOURS = """
-UPDATE pandora.messages AS m SET indexed = false
-FROM unnest($2::text[], $3::integer[]) AS gone (session_id, ordinal)
-WHERE m.user_id = $1 AND m.session_id = gone.session_id AND m.ordinal IN (gone.ordinal - 1, gone.ordinal + 1)
-RETURNING m.point_id
+UPDATE pandora.messages SET indexed = false WHERE point_id = ANY(ARRAY(
+    SELECT beside.point_id FROM unnest($2::text[], $3::integer[]) AS gone (session_id, ordinal)
+    CROSS JOIN LATERAL (
+        SELECT point_id FROM pandora.messages WHERE user_id = $1 AND session_id = gone.session_id
+            AND ordinal IN (gone.ordinal - 1, gone.ordinal + 1) OFFSET 0
+    ) AS beside
+))
+RETURNING point_id
 """
 # Topic and keywords may be words of the answer.
 _CLEAR_TURNS = """

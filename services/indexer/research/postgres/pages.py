@@ -34,10 +34,14 @@ _UNINDEXED = f"{SELECT} WHERE point_id = $1 AND NOT indexed AND expires_at > $2"
 _LATEST = """
 user_id = $1 AND expires_at > $2 AND NOT EXISTS (
     SELECT FROM pandora.research AS later WHERE later.user_id = r.user_id AND md5(later.url) = md5(r.url)
-        AND later.fetched_at > r.fetched_at
+        AND later.fetched_at > r.fetched_at OFFSET 0
 )
 """
-_AT_POINTS = f"{SELECT} WHERE {_LATEST} AND point_id = ANY($3)"
+# Both OFFSETs leave PostgreSQL no choice: without statistics it would read all pages of the user.
+_AT_POINTS = f"""
+SELECT {COLUMNS} FROM unnest($3::uuid[]) AS asked (point)
+CROSS JOIN LATERAL (SELECT * FROM pandora.research WHERE point_id = asked.point OFFSET 0) AS r WHERE {_LATEST}
+"""  # noqa: S608 - they are constants
 _OF_ADDRESS = f"{SELECT} WHERE {_LATEST} AND md5(url) = md5($3) ORDER BY fetched_at DESC LIMIT 1"
 _OF_TOPIC = f"""
 {SELECT} WHERE {_LATEST} AND lower(primary_topic) = lower($3)
