@@ -19,6 +19,8 @@ def familiarity_of(text: str, tokenizer: Tokenizer) -> float:
     if letters == 0:
         return 1.0
     encoding = tokenizer.encode(text, add_special_tokens=False)
+    if len(encoding.tokens) <= _KNOWN * letters and not set(encoding.tokens).intersection(_UNKNOWN):
+        return 1.0  # No piece counts more than once.
     pieces = 0
     for token, (begin, end) in zip(encoding.tokens, encoding.offsets, strict=True):
         own = sum(map(str.isalpha, text[begin:end]))

@@ -11,6 +11,8 @@ from shared.language.forms import plain_form
 
 _WORD = re.compile(r"\w+")
 _FIRST_WORDS = 4
+_HEAD = 64
+"""Characters. It nearly always has the first words, and what follows them."""
 
 
 def fold(hits: Iterable[Hit], limit: int) -> list[Hit]:
@@ -46,6 +48,7 @@ class _Kept:
         self.hits: list[Hit] = []
         self._of_turn: dict[str, int] = {}
         self._beginning_with: dict[str, list[int]] = {}
+        self._plain: dict[int, str] = {}
 
     def add(self, hit: Hit) -> None:
         place = len(self.hits)
@@ -65,7 +68,12 @@ class _Kept:
             return self._of_turn[hit.turn_id]
         alike = self._beginning_with.get(_beginning(hit.text), [])
         text = _plain(hit.text) if alike else ""
-        return next((place for place in alike if _plain(self.hits[place].text) == text), None)
+        return next((place for place in alike if self._plain_at(place) == text), None)
+
+    def _plain_at(self, place: int) -> str:
+        if place not in self._plain:
+            self._plain[place] = _plain(self.hits[place].text)
+        return self._plain[place]
 
 
 def _is_shown(hit: Hit, shown: dict[str, set[str]]) -> bool:
@@ -80,6 +88,9 @@ def _messages_of(hit: Hit) -> set[str]:
 
 def _beginning(text: str) -> str:
     """The first words of `_plain`."""
+    head = text[:_HEAD]
+    if head.isascii() and len(plain := _WORD.findall(head.lower())) > _FIRST_WORDS:
+        return " ".join(plain[:_FIRST_WORDS])
     words = list(islice(_WORD.finditer(text), _FIRST_WORDS + 1))
     if len(words) > _FIRST_WORDS:
         text = text[: words[-1].end()]
