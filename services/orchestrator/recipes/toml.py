@@ -36,21 +36,15 @@ class RecipeFiles:
         self._default = default
         self._looked_at = monotonic()
         self._seen = self._stamps()
-        self._recipes, self._roles = self._read()
+        self._chosen = self._read()
 
     def names(self) -> list[str]:
         self._look()
-        return sorted(self._recipes)
+        return sorted(self._chosen)
 
     def choose(self, name: str) -> Chosen | None:
         self._look()
-        name = name or self._default
-        recipe = self._recipes.get(name)
-        if recipe is None:
-            return None
-        text = msgspec.json.encode((recipe, self._roles), order="sorted")
-        version = hashlib.sha256(text).hexdigest()[:_VERSION_CHARACTERS]
-        return Chosen(name=name, version=version, recipe=recipe, roles=self._roles)
+        return self._chosen.get(name or self._default)
 
     def _look(self) -> None:
         if monotonic() - self._looked_at < _LOOK_SECONDS:
@@ -61,8 +55,8 @@ class RecipeFiles:
             return
         self._seen = stamps
         try:
-            self._recipes, self._roles = self._read()
-            log.info("recipes read anew: %s", ", ".join(sorted(self._recipes)))
+            self._chosen = self._read()
+            log.info("recipes read anew: %s", ", ".join(sorted(self._chosen)))
         except SettingsError as error:
             log.error("the former recipes stay: %s", error)
 
@@ -76,7 +70,7 @@ class RecipeFiles:
             stamps[path] = (stat.st_mtime_ns, stat.st_size)
         return stamps
 
-    def _read(self) -> tuple[dict[str, Recipe], Roles]:
+    def _read(self) -> dict[str, Chosen]:
         """Raises SettingsError."""
         recipes = {path.stem: _recipe_of(path) for path in sorted(self._folder.glob("*.toml"))}
         if self._default not in recipes:
@@ -86,7 +80,7 @@ class RecipeFiles:
             )
         roles = decode_toml(self._roles_file, _text_of(self._roles_file), Roles)
         self._warn_of_tools(recipes)
-        return recipes, roles
+        return {name: _as_chosen(name, recipe, roles) for name, recipe in recipes.items()}
 
     def _warn_of_tools(self, recipes: dict[str, Recipe]) -> None:
         for name, recipe in recipes.items():
@@ -94,6 +88,12 @@ class RecipeFiles:
                 if not self._fitting([pattern]):
                     there = ", ".join(self._fitting(["*"])) or "none"
                     log.warning("recipe %s: no tool is called %s now; there are: %s", name, pattern, there)
+
+
+def _as_chosen(name: str, recipe: Recipe, roles: Roles) -> Chosen:
+    text = msgspec.json.encode((recipe, roles), order="sorted")
+    version = hashlib.sha256(text).hexdigest()[:_VERSION_CHARACTERS]
+    return Chosen(name=name, version=version, recipe=recipe, roles=roles)
 
 
 def _recipe_of(path: Path) -> Recipe:
