@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from shared.contract.events import Source, Usage
-from shared.contract.requests import Generate, TokenCounts
+from shared.contract.requests import Generate, TokenCounts, ToolCall
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Delta(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The last thing that a generation yields."""
 
-    reason: Literal["stop", "length", "abort"]
+    reason: Literal["stop", "length", "abort", "tool_calls"]
     model: str
     """The model that answered."""
     usage: Usage
@@ -31,6 +31,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """True where the answer only repeats its sources."""
     instead_of_text: str = ""
     """What an answer without text has instead of it, in words; empty where the engine cannot tell."""
+    tool_calls: list[ToolCall] = []
+    """Of the tools that the request offers."""
 
 
 class Engine(Protocol):
@@ -51,7 +53,9 @@ class Engine(Protocol):
         ...
 
     def generate(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
-        """Yields deltas, then one Finished. Refuses a schema or an image that it cannot use.
+        """Yields deltas, then one Finished. Refuses whatever of the request it cannot use: a schema, tools.
+
+        An engine that samples nothing has no use for `top_p`, `seed` and the penalties, and takes them.
 
         Raises Refused (4xx) for a request that can never work: unknown model, prompt too long. Raises Refused
         (5xx) where the answer broke off after some text. Raises Transient where the model server is away and

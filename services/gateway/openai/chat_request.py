@@ -62,7 +62,10 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class NamedSchema(msgspec.Struct, frozen=True):
+    name: str = ""
+    description: str | None = None
     schema: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
@@ -95,6 +98,9 @@ class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
     logit_bias: dict[str, float] | None = None
     response_format: ResponseFormat | None = None
     tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    web_search_options: dict[str, Any] | None = None
     functions: list[dict[str, Any]] | None = None
     modalities: list[str] | None = None
     audio: dict[str, Any] | None = None
@@ -111,7 +117,6 @@ def hash_of_request(chat: ChatRequest) -> str:
 
 _ASKS_FOR_NOTHING: Final = {
     "n": (1,),
-    "top_p": (1,),
     "modalities": (["text"],),
     "response_format": (ResponseFormat("text"),),
 }
@@ -122,8 +127,7 @@ def refuse(chat: ChatRequest, reasons: Mapping[str, str]) -> None:
     """Raises Refused for a field that asks for something and has a reason why it cannot."""
     for field, why in reasons.items():
         value = getattr(chat, field)
-        is_asked = value is not None if field == "seed" else bool(value)
-        if is_asked and value not in _ASKS_FOR_NOTHING.get(field, ()):
+        if value and value not in _ASKS_FOR_NOTHING.get(field, ()):
             raise Refused(422, f"{field} is not taken by {chat.model}: {why}; leave it out", field)
 
 

@@ -1,15 +1,18 @@
 """The answers of chat completions: whole, or in chunks."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.gateway.openai.errors import ErrorBody, error_body
+from services.gateway.openai.tools import CalledTool, CalledToolPiece, called, called_piece
 from shared.contract.events import Usage
+from shared.contract.requests import ToolCall
 
 DONE = b"data: [DONE]\n\n"
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class CachedTokens(msgspec.Struct, frozen=True):
@@ -25,8 +28,10 @@ class TokenUsage(msgspec.Struct, kw_only=True, frozen=True):
 
 class Said(msgspec.Struct, kw_only=True, frozen=True):
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
+    """Null where the answer is calls of tools alone."""
     refusal: None = None
+    tool_calls: list[CalledTool] | UnsetType = UNSET
 
 
 class Choice(msgspec.Struct, kw_only=True, frozen=True):
@@ -48,6 +53,7 @@ class Completion(msgspec.Struct, kw_only=True, frozen=True):
 class Delta(msgspec.Struct, kw_only=True, frozen=True):
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
+    tool_calls: list[CalledToolPiece] | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, kw_only=True, frozen=True):
@@ -75,8 +81,13 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
     with_usage: bool
     """The client asked for a last chunk with the usage. The others have `usage: null` then."""
 
-    def completion(self, text: str, usage: Usage, finish_reason: FinishReason) -> Completion:
-        choice = Choice(message=Said(content=text), finish_reason=finish_reason)
+    def completion(
+        self, text: str, usage: Usage, finish_reason: FinishReason, calls: Sequence[ToolCall] = ()
+    ) -> Completion:
+        said = Said(content=text)
+        if calls:
+            said = Said(content=text or None, tool_calls=[called(call) for call in calls])
+        choice = Choice(message=said, finish_reason=finish_reason)
         return Completion(
             id=self.id, created=self.created, model=self.model, choices=[choice], usage=_tokens(usage)
         )
@@ -86,6 +97,11 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
 
     def text(self, text: str) -> bytes:
         return self._chunk(ChunkChoice(delta=Delta(content=text)))
+
+    def calls(self, calls: Sequence[ToolCall]) -> bytes:
+        """A chunk for each call, with all of it."""
+        pieces = [called_piece(index, call) for index, call in enumerate(calls)]
+        return b"".join(self._chunk(ChunkChoice(delta=Delta(tool_calls=[piece]))) for piece in pieces)
 
     def end(self, usage: Usage, finish_reason: FinishReason) -> bytes:
         """The chunk with the reason, and the one with the usage."""

@@ -29,7 +29,8 @@ class RawChats:
         async with aclosing(self._generations.generate(request, streams=False)) as parts:
             async for part in parts:
                 if isinstance(part, Generated):
-                    return _head(chat, request.request_id).completion(part.text, part.usage, _reason(part))
+                    head = _head(chat, request.request_id)
+                    return head.completion(part.text, part.usage, _reason(part), part.tool_calls)
         raise Transient("the engine ended without an answer")
 
     async def stream(self, chat: ChatRequest, receive: Receive) -> EventStream:
@@ -64,7 +65,8 @@ def _shown(head: Head, part: Part) -> bytes:
         case str(text):
             return head.text(text)
         case Generated() as answer:
-            return head.end(answer.usage, _reason(answer)) + DONE
+            reason = _reason(answer)
+            return head.calls(answer.tool_calls) + head.end(answer.usage, reason) + DONE
 
 
 def _head(chat: ChatRequest, request_id: str) -> Head:

@@ -6,12 +6,15 @@ from typing import Final
 
 from services.inference.extractive.answer import find_answer, split_words
 from services.inference.ports import Delta, Finished
+from services.inference.text.refusals import refuse_prompt, refuse_tools
+from services.inference.text.stops import cut_at
 from services.inference.text.token_estimate import estimate_all
 from shared.contract.errors import Refused
 from shared.contract.events import Usage
 from shared.contract.requests import Generate, Passage, TokenCounts
 
 WORDS_A_DELTA: Final = 4
+_GENERATIVE: Final = "set INFERENCE_ENGINE to vllm, openai or scripted"
 
 
 class ExtractiveEngine:
@@ -31,7 +34,7 @@ class ExtractiveEngine:
         )
         # In a thread: long passages take some 10 us a word, and the event loop has other work.
         answer = await asyncio.to_thread(find_answer, question, request.passages)
-        words = split_words(answer.text)
+        words = split_words(cut_at(request.stop, answer.text))
         said = words if request.max_tokens is None else words[: request.max_tokens]
         for start in range(0, len(said), WORDS_A_DELTA):
             piece = said[start : start + WORDS_A_DELTA]
@@ -62,10 +65,10 @@ class ExtractiveEngine:
 
 def _check(request: Generate) -> None:
     """Raises Refused for a request that needs a generative model."""
+    refuse_prompt(request, f"extractive goes on with no text, it answers questions; {_GENERATIVE}")
+    refuse_tools(request, "extractive calls no tools; set INFERENCE_ENGINE to openai or scripted")
     if request.schema is not None:
-        raise Refused(
-            422, "extractive writes no JSON; set INFERENCE_ENGINE to vllm, openai or scripted", "schema"
-        )
+        raise Refused(422, f"extractive writes no JSON; {_GENERATIVE}", "schema")
     if any(message.images for message in request.messages):
         raise Refused(
             422,

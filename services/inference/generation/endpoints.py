@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 from typing import Final
 
 import msgspec
@@ -12,6 +11,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from uuid_utils import uuid7
 
+from services.inference.generation.limits import check
 from services.inference.generation.streaming import StreamedGeneration
 from services.inference.ports import Engine
 from shared.bus.endpoints import Endpoint, Send, endpoint, endpoint_of, endpoints_of
@@ -37,10 +37,6 @@ from shared.contract.requests import (
 from shared.process import metrics
 
 log = logging.getLogger(__name__)
-_SUBJECT: Final = re.compile(r"[A-Za-z0-9_][^\s*>]*")
-"""No wildcards, and none of the server's own subjects: those begin with a dollar sign."""
-_IMAGE_PREFIX: Final = "data:image/"
-"""No other address: a server that fetched one could be sent anywhere by a user."""
 _SECOND_LOOK_SECONDS: Final = 0.2
 
 
@@ -89,7 +85,7 @@ class Generations:
     async def generate(self, request: Generate, send: Send[StillGenerating]) -> Generated:
         """Raises Refused and Transient as the engine does, and Refused (409) for a request that runs
         already."""
-        _check(request)
+        check(request)
         if request.request_id in self._running:
             raise Refused(409, f"request {request.request_id} is being answered already", "request_id")
         self._make_way(request)
@@ -181,15 +177,3 @@ class Generations:
 
     def _waiting(self) -> int:
         return min(self._engine.waiting, len(self._running))
-
-
-def _check(request: Generate) -> None:
-    """Raises Refused (422) for a request that no engine could answer."""
-    if request.stream_to is not None and not _SUBJECT.fullmatch(request.stream_to):
-        raise Refused(422, "stream_to is no subject that text can be sent to", "stream_to")
-    if request.max_tokens is not None and request.max_tokens < 1:
-        raise Refused(422, f"max_tokens is {request.max_tokens}; it must be at least 1", "max_tokens")
-    if request.temperature is not None and not 0 <= request.temperature <= 2:
-        raise Refused(422, f"temperature is {request.temperature}; it must be from 0 to 2", "temperature")
-    if any(not image.startswith(_IMAGE_PREFIX) for message in request.messages for image in message.images):
-        raise Refused(422, f"images go as {_IMAGE_PREFIX}... URLs, with their bytes in them", "messages")

@@ -116,7 +116,7 @@ class StreamedGeneration:
             await send(StillGenerating(output_tokens=self._tokens))
 
     async def _answer(self) -> Generated:
-        """Called when the reading is over. Raises what ended it, and Refused for an answer without text.
+        """Called when the reading is over. Raises what ended it, and Refused for an answer without a word.
 
         After an abort, returns the text so far.
         """
@@ -130,7 +130,7 @@ class StreamedGeneration:
             finished = self.reading.result()
         self._count(finished.usage)
         text = "".join(self._text)
-        if finished.reason != "abort" and not is_visible(text):
+        if not (is_visible(text) or finished.tool_calls or self._may_be_empty(finished)):
             raise Refused(502, _why_empty(finished))
         return Generated(
             text=text,
@@ -144,7 +144,12 @@ class StreamedGeneration:
             pieces=self._pieces,
             sources=finished.sources,
             quoted=finished.quoted,
+            tool_calls=finished.tool_calls,
         )
+
+    def _may_be_empty(self, finished: Finished) -> bool:
+        """Nothing needs to follow a text that is to go on, nor to stand before a text that ends an answer."""
+        return finished.reason == "abort" or self._request.prompt is not None or bool(self._request.stop)
 
     def _count(self, usage: Usage) -> None:
         for direction, tokens in (

@@ -1,4 +1,4 @@
-"""One answer of a chat completion so far, from the bytes that arrive."""
+"""One answer so far, from the bytes that arrive: of a chat, or a text that goes on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ import msgspec
 from services.inference.openai.chunks import Choice, Tokens, chunk_in, tokens_in
 from services.inference.openai.events import DONE, EventReader, NotAnAnswer, shown
 from services.inference.openai.finish_reasons import Meaning, meaning_of
+from services.inference.openai.tool_calls import ToolCalls
 
 
 class CutOff(Exception):
@@ -27,6 +28,7 @@ class ChatStream:
         """The stream has ended."""
         self.besides = ""
         """What the answer has instead of text, in words."""
+        self.calls = ToolCalls()
         self._last_reason: Any = None
         self._has_choices = False
         self._last_event = b""
@@ -79,10 +81,13 @@ class ChatStream:
         self._has_choices = True
         self._last_reason = choice.finish_reason or self._last_reason
         self.end = meaning_of(choice.finish_reason) or self.end
+        if isinstance(choice.text, str):
+            return choice.text
         # A whole message after its pieces would say everything twice.
-        message = choice.delta or (None if self.pieces else choice.message)
+        message = choice.delta or (None if self.pieces or self.calls else choice.message)
         if message is None:
             return ""
+        self.calls.feed(message.tool_calls)
         text = message.text
         if not text:
             self.besides = message.besides or self.besides

@@ -11,7 +11,7 @@ from services.inference.openai.server_errors import ServerError, error_in
 
 
 class ChunkMessage(msgspec.Struct, frozen=True):
-    """Text by itself, or among parts. What a model thinks, and tools that it would call, are not read."""
+    """Text by itself, or among parts, and calls of tools. What a model thinks is not read."""
 
     content: Any = None
     reasoning: Any = None
@@ -31,7 +31,7 @@ class ChunkMessage(msgspec.Struct, frozen=True):
         if self.refusal:
             return f"the model refused: {str(self.refusal)[:200]}"
         if self.tool_calls or self.function_call:
-            return "it only calls tools, and was not offered any"
+            return "it only calls tools that it was not offered"
         parts = self.content if isinstance(self.content, list) else []
         if self.reasoning or self.reasoning_content or any(_text_of(part) == "" for part in parts):
             return "it only thought"
@@ -42,6 +42,8 @@ class Choice(msgspec.Struct, frozen=True):
     delta: ChunkMessage | None = None
     message: ChunkMessage | None = None
     """Of an answer that is not streamed. Some servers add the whole of it to a stream's last chunk."""
+    text: Any = None
+    """Of an answer that is no chat."""
     finish_reason: Any = None
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from services.inference.openai.attempts import AnotherTry, Attempts
-from services.inference.openai.chat_request import Guiding, chat_body, refuses_guiding
+from services.inference.openai.chat_request import Guiding, chat_body, refuses_guiding, text_body
 from services.inference.openai.chat_stream import ChatStream, CutOff
 from services.inference.openai.events import NotAnAnswer
 from services.inference.openai.failures import failure_of, failure_of_status
@@ -67,9 +67,10 @@ class OpenAiEngine:
     async def _attempt(self, request: Generate) -> AsyncGenerator[Delta | Finished, None]:
         """Makes one try. Raises AnotherTry only while nothing was yielded."""
         model = request.model or await self._default_model()
-        stream, thoughts = ChatStream(), ThoughtFilter()
+        stream, thoughts = ChatStream(), ThoughtFilter(is_answer=request.prompt is not None)
+        asked = self._guided_pieces if request.prompt is None else self._text_pieces
         try:
-            async with aclosing(self._guided_pieces(request, model, stream)) as pieces:
+            async with aclosing(asked(request, model, stream)) as pieces:
                 async for text in pieces:
                     yield Delta(thoughts.feed(text), 1)
         except (aiohttp.ClientError, ServerError, NotAnAnswer, CutOff, TimeoutError) as error:
@@ -77,16 +78,17 @@ class OpenAiEngine:
                 raise failure_of(error, self._url, stream.pieces) from error
         if rest := thoughts.end():
             yield Delta(rest, 0)
-        yield self._finished(stream, model, is_thinking=thoughts.is_thinking)
+        yield self._finished(request, stream, model, is_thinking=thoughts.is_thinking)
 
-    def _finished(self, stream: ChatStream, model: str, *, is_thinking: bool) -> Finished:
+    def _finished(self, request: Generate, stream: ChatStream, model: str, *, is_thinking: bool) -> Finished:
         if stream.end is None or stream.end == "filtered":
             raise Refused(
                 502, f"the content filter of {self._url} ended the answer after {stream.pieces} tokens"
             )
         tokens = stream.tokens
+        calls = stream.calls.whole() if request.tools else []
         return Finished(
-            reason=stream.end,
+            reason="tool_calls" if calls and stream.end == "stop" else stream.end,
             model=model,
             usage=Usage(
                 input_tokens=tokens.prompt or 0,
@@ -94,6 +96,7 @@ class OpenAiEngine:
                 cached_tokens=tokens.cached or 0,
             ),
             instead_of_text=NEVER_ANSWERED if is_thinking else stream.besides,
+            tool_calls=calls,
         )
 
     async def _default_model(self) -> str:
@@ -109,9 +112,8 @@ class OpenAiEngine:
         ways: tuple[Guiding, ...] = ("json_schema", "json_object")
         for guiding in ways if request.schema is not None else ways[:1]:
             try:
-                async with aclosing(
-                    self._pieces(encode(chat_body(request, model, guiding)), stream)
-                ) as pieces:
+                body = encode(chat_body(request, model, guiding))
+                async with aclosing(self._pieces("/chat/completions", body, stream)) as pieces:
                     async for text in pieces:
                         yield text
                 return
@@ -119,13 +121,16 @@ class OpenAiEngine:
                 if guiding == "json_object" or not refuses_guiding(refusal.status, refusal.detail):
                     raise
 
-    async def _pieces(self, body: bytes, stream: ChatStream) -> AsyncGenerator[str, None]:
+    def _text_pieces(self, request: Generate, model: str, stream: ChatStream) -> AsyncGenerator[str, None]:
+        return self._pieces("/completions", encode(text_body(request, model)), stream)
+
+    async def _pieces(self, path: str, body: bytes, stream: ChatStream) -> AsyncGenerator[str, None]:
         """Sends one request and yields the text of its answer. Each wait has its own time limit."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._settings.openai_first_token_timeout_seconds
         async with asyncio.timeout_at(deadline):
             response = await self._http.post(
-                f"{self._url}/chat/completions", data=body, headers={"Content-Type": "application/json"}
+                f"{self._url}{path}", data=body, headers={"Content-Type": "application/json"}
             )
         with closing(response):
             async with asyncio.timeout_at(deadline):

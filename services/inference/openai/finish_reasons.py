@@ -10,7 +10,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "eos": "stop",
     "eos_token": "stop",
     "complete": "stop",
-    # Tools were not offered. The text before the calls is the answer; where there is none, it is empty.
+    # Some servers say "stop" instead. Where no tools were offered, the text before the calls is the answer.
     "tool_calls": "stop",
     "tool_use": "stop",
     "function_call": "stop",

@@ -6,10 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final, assert_never
 
+import msgspec
+
 from services.inference.extractive.answer import Answer, find_answer, split_words
 from services.inference.ports import Delta, Finished
+from services.inference.scripted.calls import allows, made
 from services.inference.scripted.request import Asked, numbered_passages, read_request, summary_of, topics_of
 from services.inference.scripted.script import Rule, Script, ScriptError, Value, fill, names_in, parse_script
+from services.inference.text.stops import cut_at
 from services.inference.text.token_estimate import estimate_all
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import Usage, encode
@@ -51,10 +55,12 @@ class ScriptedEngine:
         model = self._model_for(request.model)
         asked = read_request(request)
         _refuse_images(request)
-        rule, groups, time = self._rule_for(asked, request.request_id.partition(":")[0])
+        rule, groups, time = self._rule_for(request, asked)
         await asyncio.sleep(rule.delay_seconds)
         await _fail_before_a_word(rule)
-        text, quoted = await self._text_of(rule, time, request, asked, groups | {"model": model})
+        values = groups | {"model": model}
+        text, quoted = await self._text_of(rule, time, request, asked, values)
+        text = cut_at(request.stop, text)
         words = split_words(text[: len(text) // 2] if rule.fail in {"cut", "broken"} else text)
         said = words if request.max_tokens is None else words[: request.max_tokens]
         for word in said:
@@ -62,8 +68,10 @@ class ScriptedEngine:
             await asyncio.sleep(1 / rule.words_per_second if rule.words_per_second else 0)
         if rule.fail == "broken":
             raise Refused(502, f"the script breaks off after {len(said)} words")
+        is_whole = len(said) == len(words) and rule.fail != "cut"
+        calls = made(fill(msgspec.to_builtins(rule.calls), _of_question(asked) | values)) if is_whole else []
         yield Finished(
-            reason="stop" if len(said) == len(words) and rule.fail != "cut" else "length",
+            reason=("tool_calls" if calls else "stop") if is_whole else "length",
             model=model,
             usage=Usage(
                 input_tokens=sum(estimate_all(message.content for message in request.messages)),
@@ -71,6 +79,7 @@ class ScriptedEngine:
             ),
             sources=quoted.sources if quoted else None,
             quoted=quoted is not None,
+            tool_calls=calls,
         )
 
     def _model_for(self, wanted: str | None) -> str:
@@ -81,9 +90,10 @@ class ScriptedEngine:
             )
         return wanted or models[0]
 
-    def _rule_for(self, asked: Asked, turn: str) -> tuple[Rule, dict[str, str], int]:
+    def _rule_for(self, request: Generate, asked: Asked) -> tuple[Rule, dict[str, str], int]:
         """The first rule that matches, its named groups, and how often it has answered in this turn
         before."""
+        turn = request.request_id.partition(":")[0]
         uses = self._uses.setdefault(turn, {})
         self._uses.move_to_end(turn)
         if len(self._uses) > _TURNS_REMEMBERED:
@@ -92,14 +102,14 @@ class ScriptedEngine:
             time = uses.get(number, 0)
             if rule.times is not None and time >= rule.times:
                 continue
-            groups = rule.match(asked)
+            groups = rule.match(asked) if allows(request, rule.calls) else None
             if groups is not None:
                 uses[number] = time + 1
                 return rule, groups, time
         raise Refused(
             422,
             f"no rule of the script is for role {asked.role!r}, phase {asked.phase!r}, schema "
-            f"{asked.schema!r} and this text; add one to the file of SCRIPT",
+            f"{asked.schema!r}, these tools and this text; add one to the file of SCRIPT",
         )
 
     async def _text_of(
@@ -111,12 +121,7 @@ class ScriptedEngine:
         template = rule.said(time)
         names = names_in(template)
         quotation: Answer | None = None
-        known: dict[str, Value] = {
-            "question": asked.question,
-            "text": asked.text,
-            "passages": numbered_passages(request),
-            "topics": topics_of(asked.question),
-        }
+        known: dict[str, Value] = {**_of_question(asked), "passages": numbered_passages(request)}
         # In a thread: long texts take some 10 us a word, and the event loop has other work.
         if "summary" in names:
             known["summary"] = await asyncio.to_thread(summary_of, asked.text)
@@ -138,6 +143,11 @@ class ScriptedEngine:
 
     async def check(self) -> None:
         """Always ready: it needs nothing outside of this process."""
+
+
+def _of_question(asked: Asked) -> dict[str, Value]:
+    """What placeholders stand for, in an answer and in the arguments of calls."""
+    return {"question": asked.question, "text": asked.text, "topics": topics_of(asked.question)}
 
 
 def _refuse_images(request: Generate) -> None:

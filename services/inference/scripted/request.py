@@ -26,13 +26,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     """The title of the schema; empty where the request has no schema."""
     text: str
-    """The whole last message of the user."""
+    """The whole last message of the user, or the text that is to go on."""
     question: str
     """Only the user's own words in that message."""
+    result: str = ""
+    """What a tool said last; empty where the last message is not its result."""
 
 
 def read_request(request: Generate) -> Asked:
-    text = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
+    text = request.prompt or next(
+        (message.content for message in reversed(request.messages) if message.role == "user"), ""
+    )
+    last = request.messages[-1] if request.messages else None
     said = [inner for tag, inner in _TAGGED.findall(text) if tag == _USER]
     return Asked(
         role=request.role,
@@ -40,6 +45,7 @@ def read_request(request: Generate) -> Asked:
         schema=str((request.schema or {}).get("title", "")),
         text=text,
         question=request.question or (said[-1] if said else text),
+        result=last.content if last is not None and last.role == "tool" else "",
     )
 
 

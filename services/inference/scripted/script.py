@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from services.inference.scripted.calls import Call
 from services.inference.scripted.request import Asked
 from shared.contract.requests import RoleName
 
@@ -14,6 +15,7 @@ Fail = Literal["refused", "transient", "garbage", "cut", "broken", "silence"]
 """refused: for good. transient: not now. garbage: text that is no JSON. cut: half the answer, as a limit of
 tokens cuts it. broken: half the answer, then an error. silence: nothing, until it is aborted."""
 PLACEHOLDERS = frozenset({"question", "text", "passages", "model", "extract", "summary", "topics"})
+_PATTERNS = ("question", "text", "result")
 _PLACEHOLDER = re.compile(r"\{([a-zA-Z_]\w*)\}")
 Value = str | list[str]
 
@@ -32,25 +34,33 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A regular expression that is searched in the user's own words."""
     text: str | None = None
     """A regular expression that is searched in the whole last message of the user."""
+    result: str | None = None
+    """A regular expression that is searched in the result of a tool, where that is the last message."""
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """The rule answers at most so many requests of a turn."""
 
     answer: str | list[str] | None = None
     """Of a list, each further request of a turn gets the next entry; the last entry repeats."""
     json: dict[str, Any] | list[dict[str, Any]] | None = None
+    calls: list[Call] = []
+    """Of tools. The rule is only for requests that offer them."""
     words_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
     delay_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     fail: Fail | None = None
 
     def __post_init__(self) -> None:
-        groups = _groups("question", self.question) | _groups("text", self.text)
+        groups = {name for field in _PATTERNS for name in _groups(field, getattr(self, field))}
         if self.answer is not None and self.json is not None:
             raise ValueError("has both `answer` and `json`; leave one of them out")
-        if self.answer is None and self.json is None and self.fail in {None, "cut", "broken"}:
-            raise ValueError("says nothing: give it an `answer`, a `json` table, or a `fail` that needs none")
+        is_silent = self.answer is None and self.json is None and not self.calls
+        if is_silent and self.fail in {None, "cut", "broken"}:
+            raise ValueError(
+                "says nothing: give it an `answer`, a `json` table, `calls`, or a `fail` that needs none"
+            )
         if [] in (self.answer, self.json):
             raise ValueError("has an empty list in `answer` or `json`; put at least one entry in")
-        for name in sorted(set(_names_in([self.answer, self.json])) - groups - PLACEHOLDERS):
+        said = [self.answer, self.json, msgspec.to_builtins(self.calls)]
+        for name in sorted(set(_names_in(said)) - groups - PLACEHOLDERS):
             known = ", ".join(sorted(groups | PLACEHOLDERS))
             raise ValueError(f"answers with {{{name}}}, which nothing fills in; known here: {known}")
 
@@ -60,9 +70,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if any(want is not None and want != is_there for want, is_there in wanted):
             return None
         groups: dict[str, str] = {}
-        for pattern, text in ((self.question, asked.question), (self.text, asked.text)):
+        for field in _PATTERNS:
+            pattern: str | None = getattr(self, field)
             if pattern is not None:
-                found = re.search(pattern, text)
+                found = re.search(pattern, getattr(asked, field))
                 if found is None:
                     return None
                 groups |= {name: value or "" for name, value in found.groupdict().items()}

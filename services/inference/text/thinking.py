@@ -10,9 +10,14 @@ NEVER_ANSWERED = f"its thought never came to {_CLOSE}"
 class ThoughtFilter:
     """Takes the pieces of a model's output, and returns those that belong to the answer."""
 
-    def __init__(self, *, is_open: bool = False) -> None:
-        """`is_open`: the prompt ends inside a thought, as with some chat templates."""
+    def __init__(self, *, is_open: bool = False, is_answer: bool = False) -> None:
+        """`is_open`: the prompt ends inside a thought, as with some chat templates.
+
+        `is_answer`: no thought is expected, and all text is handed on as it is.
+        """
         self._at: Literal["begin", "thought", "gap", "answer"] = "thought" if is_open else "begin"
+        if is_answer:
+            self._at = "answer"
         self._unread = ""
 
     def feed(self, piece: str) -> str:

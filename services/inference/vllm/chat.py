@@ -1,19 +1,39 @@
-"""Turns a chat into vLLM's prompt, by the model's own template.
+"""Turns a chat into vLLM's prompt, by the model's own template. A text that is to go on has none.
 
 Images are decoded before that, so that the error for a broken image is not mixed up with others.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from services.inference.text.refusals import refuse_tools
 from shared.contract.errors import Refused
 from shared.contract.requests import Generate, Message
 
+_NO_TOOLS: Final = (
+    "this worker reads no calls of tools from a model's text; run `vllm serve --enable-auto-tool-choice "
+    "--tool-call-parser ...`, and set INFERENCE_ENGINE=openai and OPENAI_BASE_URL to it"
+)
+
 
 async def prompt_of(request: Generate, llm: Any, model: str) -> Any:
-    """The chat in tokens, those of its images included. Raises Refused (422) where no room for an answer is
-    left."""
+    """The chat or the text in tokens, those of images included. Raises Refused (422) where no room for an
+    answer is left."""
+    refuse_tools(request, _NO_TOOLS)
+    prompt = await (_rendered(request, llm, model) if request.prompt is None else _cut(request.prompt, llm))
+    tokens, most = len(prompt["prompt_token_ids"]), llm.model_config.max_model_len
+    if tokens >= most:
+        raise Refused(
+            422,
+            f"the prompt has {tokens} tokens, and {model} takes at most {most} "
+            "for prompt and answer together",
+            "messages" if request.prompt is None else "prompt",
+        )
+    return prompt
+
+
+async def _rendered(request: Generate, llm: Any, model: str) -> Any:
     from vllm.renderers.params import ChatParams
 
     chat = await _chat_of(request.messages, llm, model)
@@ -21,15 +41,14 @@ async def prompt_of(request: Generate, llm: Any, model: str) -> Any:
     if request.thinking is not None:
         template["enable_thinking"] = request.thinking
     _, prompts = await llm.renderer.render_chat_async([chat], ChatParams(chat_template_kwargs=template))
-    tokens, most = len(prompts[0]["prompt_token_ids"]), llm.model_config.max_model_len
-    if tokens >= most:
-        raise Refused(
-            422,
-            f"the prompt has {tokens} tokens, and {model} takes at most {most} "
-            "for prompt and answer together",
-            "messages",
-        )
     return prompts[0]
+
+
+async def _cut(text: str, llm: Any) -> Any:
+    from vllm.renderers.params import TokenizeParams
+
+    how = TokenizeParams(max_total_tokens=None, add_special_tokens=True)
+    return (await llm.renderer.tokenize_prompts_async([{"prompt": text}], how))[0]
 
 
 async def _chat_of(messages: Sequence[Message], llm: Any, model: str) -> list[dict[str, Any]]:

@@ -85,7 +85,8 @@ class VllmEngine:
                 async for delta in deltas:
                     yield delta
         except (VLLMClientError, ValueError) as error:
-            field = "messages" if request.schema is None else "schema"
+            field = "prompt" if request.prompt is not None else "messages"
+            field = field if request.schema is None else "schema"
             raise Refused(422, f"{self._model} refused the request: {error}", field) from error
         except (EngineDeadError, GracefulHTTPError) as error:
             raise Transient(f"vLLM takes no requests now: {error}") from error
@@ -119,8 +120,8 @@ class VllmEngine:
         )
 
     def _thoughts_of(self, request: Generate, prompt: list[int]) -> ThoughtFilter | None:
-        """None where a schema guides the answer from its first token on."""
-        if request.schema is not None:
+        """None where a schema guides the answer from its first token on, and where it goes on with a text."""
+        if request.schema is not None or request.prompt is not None:
             return None
         last = self._llm.renderer.get_tokenizer().decode(prompt[-_TOKENS_OF_A_TAG:])
         return ThoughtFilter(is_open=last.rstrip().endswith(OPEN))

@@ -5,6 +5,9 @@ from typing import Any
 
 from shared.contract.requests import Generate
 
+_ASKED = ("temperature", "max_tokens", "top_p", "seed", "frequency_penalty", "presence_penalty")
+"""vLLM has the same names."""
+
 
 def sampling_of(request: Generate, defaults: Mapping[str, Any], stream_interval: int) -> Any:
     """`defaults` come from the model's generation_config."""
@@ -12,7 +15,7 @@ def sampling_of(request: Generate, defaults: Mapping[str, Any], stream_interval:
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     guided = None if request.schema is None else StructuredOutputsParams(json=request.schema)
-    asked = {"temperature": request.temperature, "max_tokens": request.max_tokens}
+    asked = {name: getattr(request, name) for name in _ASKED} | {"stop": request.stop or None}
     return SamplingParams(
         **{
             "max_tokens": None,  # All the room that the prompt leaves; vLLM's own default is 16.

@@ -89,12 +89,15 @@ from shared.contract.requests.inference import (
     Message,
     Models,
     ModelsReply,
+    NamedTool,
     Passage,
     PrefixHeld,
     RoleName,
     Room,
     StillGenerating,
     TokenCounts,
+    Tool,
+    ToolCall,
 )
 from shared.contract.requests.memories import (
     ChangeMemory,

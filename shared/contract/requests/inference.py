@@ -25,15 +25,50 @@ EngineName = Annotated[
 ]
 
 
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that the model may call. The process that asks runs it, not the engine."""
+
+    name: str
+    """The model calls it by this name."""
+    description: str = ""
+    """Tells the model what it does, and when to call it."""
+    parameters: dict[str, Any] | None = None
+    """The JSON Schema of its arguments; null: it has none."""
+    strict: bool | None = None
+    """Whether the arguments follow the schema to the letter; null: the engine chooses."""
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model calls a tool with."""
+
+    id: str
+    """Names the call to the message that has its result."""
+    name: str
+    """Of the tool."""
+    arguments: str
+    """JSON as the model wrote it. It may be cut off or wrong: check it."""
+
+
+class NamedTool(msgspec.Struct, frozen=True):
+    """The one tool that the model has to call."""
+
+    name: str
+    """As in `tools`."""
+
+
 class Message(msgspec.Struct, frozen=True):
     """One message of a chat, as every model server takes it."""
 
-    role: Literal["system", "user", "assistant"]
-    """Who speaks."""
+    role: Literal["system", "user", "assistant", "tool"]
+    """Who speaks. A tool says its result."""
     content: str
     """What is said."""
     images: list[str] = []
     """As `data:` URLs. Only an engine that can see takes them."""
+    tool_calls: list[ToolCall] = []
+    """Of an assistant: the calls that it made."""
+    tool_call_id: str = ""
+    """Of a tool: the call that this is the result of."""
 
 
 class Passage(Origin, frozen=True, kw_only=True):
@@ -65,7 +100,7 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
     """The whole answer."""
     model: str
     """The model that answered."""
-    finish_reason: Literal["stop", "length", "abort"]
+    finish_reason: Literal["stop", "length", "abort", "tool_calls"]
     """Why it ended."""
     usage: Usage
     """Tokens, counted by the engine."""
@@ -84,6 +119,8 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True, tag="generated"):
     """The passages that it used; null where the engine cannot say."""
     quoted: bool = False
     """True where the text only repeats its sources."""
+    tool_calls: list[ToolCall] = []
+    """The tools that the model calls, of those that were offered. They are not streamed."""
 
 
 class StillGenerating(msgspec.Struct, frozen=True, kw_only=True, tag="still_generating"):
@@ -111,6 +148,8 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     while it answers turns, and breaks it off (429) where one comes."""
     messages: list[Message]
     """The prompt."""
+    prompt: str | None = None
+    """A text to go on with, letter by letter, in place of `messages`: no chat template is put around it."""
     passages: list[Passage] = []
     """Memory, for an engine that reads passages instead of a prompt."""
     question: str = ""
@@ -121,10 +160,28 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     """0 to 2; null: the engine chooses."""
     max_tokens: int | None = None
     """Most tokens of the answer; null: the engine chooses."""
+    stop: list[str] = []
+    """The answer ends before the first of these that it would have."""
+    top_p: float | None = None
+    """Above 0, at most 1: the share of likely tokens that is chosen from; null: the engine chooses."""
+    seed: int | None = None
+    """The same request with the same seed gets the same answer, as far as the engine can."""
+    frequency_penalty: float | None = None
+    """-2 to 2: against words that come often; null: the engine chooses."""
+    presence_penalty: float | None = None
+    """-2 to 2: against words that came already; null: the engine chooses."""
     thinking: bool | None = None
     """Whether a model that can think first does so; null: as it is set up."""
     schema: dict[str, Any] | None = None
     """The JSON Schema that the answer follows."""
+    schema_strict: bool = True
+    """False: a server may take the schema as a hint. Some take only a part of JSON Schema strictly."""
+    tools: list[Tool] = []
+    """What the model may call."""
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    """Whether it has to; null: as `auto`."""
+    parallel_tool_calls: bool | None = None
+    """False: at most one call an answer; null: the engine chooses."""
     stream_to: str | None = None
     """The subject that the deltas go to; null: no reader reads along."""
     first_index: int = 0

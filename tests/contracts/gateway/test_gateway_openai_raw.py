@@ -2,50 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
 
-from services.inference.openai.engine import OpenAiEngine
 from shared.bus.connection import Bus
-from shared.bus.endpoints import endpoints_of
-from tests.contracts.gateway.gateway_room import KEYS, Client, Orchestrator, gateway_over_http
-from tests.contracts.inference.engines_room import PIXEL, SCHEMA, settings_for
-from tests.contracts.inference.engines_server import ChatServer, chat_server
-from tests.servers.nats import bus_to, state
-from tests.unit.inference.inference_room import serve
+from tests.contracts.gateway.gateway_room import Client
+from tests.contracts.inference.engines_room import PIXEL, SCHEMA
+from tests.contracts.inference.engines_server import ChatServer
+from tests.contracts.inference.raw_answers import DONE, END, stream
+from tests.servers.nats import state
 
 ASK = {"role": "user", "content": "Say this back to me"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with chat_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(bus: Bus, url: str, server: ChatServer) -> AsyncIterator[Client]:
-    async with (
-        OpenAiEngine.connected(settings_for(server, model="parrot")) as engine,
-        bus_to(url, "inference") as worker,
-        bus_to(url, "orchestrator") as orchestrator,
-        gateway_over_http(bus) as connected,
-    ):
-        await serve(worker, engine)
-        await orchestrator.serve("its recipes", endpoints_of(Orchestrator()))
-        yield connected
-
-
-@pytest.fixture
-async def stock(client: Client) -> AsyncIterator[Any]:
-    """OpenAI's own client. Without retries: each refusal is seen."""
-    async with openai.AsyncOpenAI(
-        base_url=f"{client.url}/v1", api_key=KEYS["alice"], max_retries=0
-    ) as connected:
-        yield connected
 
 
 async def until_idle(server: ChatServer, left_early: int) -> None:
@@ -61,14 +30,14 @@ async def until_running(server: ChatServer) -> None:
 
 
 async def test_the_model_gets_the_whole_chat_and_nothing_is_stored(
-    bus: Bus, server: ChatServer, stock: Any
+    bus: Bus, server: ChatServer, raw: Any
 ) -> None:
     setup = {"role": "developer", "content": "Be brief."}
     image = {"type": "image_url", "image_url": {"url": PIXEL}}
     history = [setup, ASK, {"role": "assistant", "content": "No."}]
     last = {"role": "user", "content": [{"type": "text", "text": "one two three"}, image]}
 
-    completion = await stock.chat.completions.create(
+    completion = await raw.chat.completions.create(
         model="parrot", messages=[*history, last], temperature=0.5, max_completion_tokens=2
     )
 
@@ -82,9 +51,9 @@ async def test_the_model_gets_the_whole_chat_and_nothing_is_stored(
     assert [(await state(bus, stream)).messages for stream in ("TURNS", "LIVE", "KV_chats")] == [0, 0, 0]
 
 
-async def test_a_stream_is_the_answer_word_by_word(server: ChatServer, stock: Any) -> None:
+async def test_a_stream_is_the_answer_word_by_word(server: ChatServer, raw: Any) -> None:
     server.word_seconds = 0.02
-    stream = await stock.chat.completions.create(
+    stream = await raw.chat.completions.create(
         model="parrot", messages=[ASK], stream=True, stream_options={"include_usage": True}
     )
     first, *chunks, last, usage = [chunk async for chunk in stream]
@@ -98,11 +67,11 @@ async def test_a_stream_is_the_answer_word_by_word(server: ChatServer, stock: An
 
 @pytest.mark.parametrize("streams", [False, True])
 async def test_the_engine_stops_when_its_client_leaves(
-    server: ChatServer, client: Client, streams: bool
+    server: ChatServer, raw_client: Client, streams: bool
 ) -> None:
     server.word_seconds = 0.05
     body = {"model": "parrot", "messages": [{"role": "user", "content": "word " * 2000}], "stream": streams}
-    asked = asyncio.create_task(client.call("POST", "/v1/chat/completions", body))
+    asked = asyncio.create_task(raw_client.call("POST", "/v1/chat/completions", body))
     await until_running(server)
 
     asked.cancel()
@@ -110,33 +79,37 @@ async def test_the_engine_stops_when_its_client_leaves(
     await until_idle(server, left_early=1)
 
 
-async def test_json_follows_the_schema_that_the_client_sends(server: ChatServer, stock: Any) -> None:
+async def test_json_follows_the_schema_that_the_client_sends(server: ChatServer, raw: Any) -> None:
     server.answer = json.dumps({"decision": "approve", "reasons": []})
-    form = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": SCHEMA, "strict": True}}
+    untitled = {name: value for name, value in SCHEMA.items() if name != "title"}
+    # As the Vercel AI SDK sends it.
+    named = {"name": "verdict", "description": "What to do.", "schema": untitled, "strict": False}
 
-    completion = await stock.chat.completions.create(model="parrot", messages=[ASK], response_format=form)
-    await stock.chat.completions.create(
-        model="parrot", messages=[ASK], response_format={"type": "json_object"}
+    completion = await raw.chat.completions.create(
+        model="parrot", messages=[ASK], response_format={"type": "json_schema", "json_schema": named}
     )
+    await raw.chat.completions.create(model="parrot", messages=[ASK], response_format={"type": "json_object"})
 
     assert completion.choices[0].message.content == server.answer
-    first, second = (body["response_format"]["json_schema"]["schema"] for body in server.bodies)
-    assert (first, second) == (SCHEMA, {"type": "object"})
+    first, second = (body["response_format"] for body in server.bodies)
+    told = {"title": "verdict", "description": "What to do.", **untitled}
+    assert first["json_schema"] == {"name": "verdict", "schema": told, "strict": False}
+    assert second == {"type": "json_object"}
 
 
 @pytest.mark.parametrize("streams", [False, True])
 @pytest.mark.parametrize("model", ["gpt-9", "pandora-none"])
-async def test_an_unknown_model_is_404_before_a_stream_begins(stock: Any, model: str, streams: bool) -> None:
+async def test_an_unknown_model_is_404_before_a_stream_begins(raw: Any, model: str, streams: bool) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
-        await stock.chat.completions.create(model=model, messages=[ASK], stream=streams)
+        await raw.chat.completions.create(model=model, messages=[ASK], stream=streams)
 
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
 
 
-async def test_an_engine_that_breaks_off_is_an_error_in_the_stream(server: ChatServer, stock: Any) -> None:
+async def test_an_engine_that_breaks_off_is_an_error_in_the_stream(server: ChatServer, raw: Any) -> None:
     server.script = ["drop mid-stream"]
     server.word_seconds = 0.05
-    stream = await stock.chat.completions.create(model="parrot", messages=[ASK], stream=True)
+    stream = await raw.chat.completions.create(model="parrot", messages=[ASK], stream=True)
 
     with pytest.raises(openai.APIError) as broken:
         [chunk async for chunk in stream]
@@ -144,30 +117,54 @@ async def test_an_engine_that_breaks_off_is_an_error_in_the_stream(server: ChatS
     assert broken.value.type == "server_error"
 
 
+FIELDS = {
+    "stop": ["\n", "END"],
+    "top_p": 0.5,
+    "seed": 0,
+    "frequency_penalty": 0.25,
+    "presence_penalty": -0.5,
+}
+
+
+async def test_how_the_answer_is_sampled_is_told_to_the_engine(server: ChatServer, raw: Any) -> None:
+    await raw.chat.completions.create(model="parrot", messages=[ASK], **FIELDS)
+    await raw.chat.completions.create(model="parrot", messages=[ASK], stop="END")
+
+    assert FIELDS.items() <= server.bodies[0].items()
+    assert server.bodies[1]["stop"] == ["END"]
+    assert not FIELDS.keys() - {"stop"} & server.bodies[1].keys()
+
+
+async def test_an_answer_that_stops_before_its_first_word_is_empty(server: ChatServer, raw: Any) -> None:
+    server.script = [stream(END, DONE)]
+
+    completion = await raw.chat.completions.create(model="parrot", messages=[ASK], stop="Say")
+
+    assert (completion.choices[0].message.content, completion.choices[0].finish_reason) == ("", "stop")
+
+
 @pytest.mark.parametrize(
     "field",
     [
-        {"stop": "x"},
-        {"top_p": 0.5},
-        {"seed": 0},
         {"n": 2},
-        {"tools": [{"type": "function"}]},
         {"logprobs": True},
+        {"top_logprobs": 2},
+        {"logit_bias": {"7": 1}},
+        {"top_p": 2},
+        {"stop": [""]},
+        {"presence_penalty": 3},
+        {"web_search_options": {"search_context_size": "low"}},
+        {"functions": [{"name": "find"}]},
+        {"tools": [{"type": "custom", "custom": {"name": "find"}}]},
+        {"tool_choice": "required"},
+        {"response_format": {"type": "json_schema"}},
     ],
 )
-async def test_what_engines_are_not_told_is_refused_by_name(
-    server: ChatServer, stock: Any, field: dict[str, Any]
+async def test_what_an_engine_cannot_do_is_refused_by_name(
+    server: ChatServer, raw: Any, field: dict[str, Any]
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
-        await stock.chat.completions.create(model="parrot", messages=[ASK], **field)
+        await raw.chat.completions.create(model="parrot", messages=[ASK], **field)
 
     assert refused.value.param in field
     assert server.bodies == []
-
-
-async def test_results_of_tools_are_refused(stock: Any) -> None:
-    result = {"role": "tool", "content": "4", "tool_call_id": "1"}
-    with pytest.raises(openai.BadRequestError) as refused:
-        await stock.chat.completions.create(model="parrot", messages=[ASK, result])
-
-    assert refused.value.param == "messages"

@@ -35,6 +35,8 @@ class ChatServer:
         self.answer: str | None = None
         """The answer to a prompt that asks for JSON."""
         self.bodies: list[dict[str, Any]] = []
+        self.prompts: list[dict[str, Any]] = []
+        """Those of them that are no chats."""
         self.headers: list[dict[str, str]] = []
         self.tokenized = 0
         """Times that it was asked to."""
@@ -60,7 +62,15 @@ class ChatServer:
         return web.json_response({"count": len(words), "max_model_len": 4096, "tokens": [7] * len(words)})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, await request.json())
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """The legacy completions: repeats the prompt."""
         body = await request.json()
+        self.prompts.append(body)
+        return await self._answer(request, body)
+
+    async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
         step = self.script.pop(0) if self.script else "well"
@@ -102,20 +112,23 @@ class ChatServer:
             await response.write(b'data: {"error": {"message": "Grammar error", "code": 400}}\n\n')
             return response
         wants_json = self.answer is not None and (
-            "response_format" in body or "JSON" in body["messages"][0]["content"]
+            "response_format" in body or "JSON" in str(body.get("messages", [])[:1])
         )
-        asked = body["messages"][-1]["content"]
-        text = asked if isinstance(asked, str) else asked[0]["text"]
-        words = (str(self.answer) if wants_json else text).split(" ")
+        text = str(self.answer) if wants_json else _asked(body)
+        for stop in body.get("stop", []):
+            text = text.partition(stop)[0]
+        words = text.split(" ")
         said = words[: body.get("max_tokens", len(words))]
         await response.write(b": a comment, as some servers send while they load\n\n")
-        await response.write(_event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))
+        if "messages" in body:
+            await response.write(_event({"choices": [{"delta": {"role": "assistant", "content": ""}}]}))
         if step == "think":
             for name in ("reasoning", "reasoning_content"):
                 await response.write(_event({"choices": [{"delta": {name: "Let me think. "}}]}))
         for number, word in enumerate(said):
             text = word if number == 0 else f" {word}"
-            await response.write(_event({"choices": [{"delta": {"content": text}, "finish_reason": None}]}))
+            piece = {"delta": {"content": text}} if "messages" in body else {"text": text}
+            await response.write(_event({"choices": [{**piece, "finish_reason": None}]}))
             await asyncio.sleep(self.word_seconds)
             if number == 1 and step == "drop mid-stream":
                 request.transport.close()
@@ -123,7 +136,8 @@ class ChatServer:
             if number == 1 and step == "silence mid-stream":
                 await asyncio.sleep(60)
         reason = "stop" if len(said) == len(words) else "length"
-        await response.write(_event({"choices": [{"delta": {}, "finish_reason": reason}]}))
+        last: dict[str, Any] = {"delta": {}} if "messages" in body else {"text": ""}
+        await response.write(_event({"choices": [{**last, "finish_reason": reason}]}))
         if self.counts_tokens:
             usage: dict[str, Any] = {"prompt_tokens": len(words), "completion_tokens": len(said)}
             if self.cached_tokens is not None:
@@ -131,6 +145,13 @@ class ChatServer:
             await response.write(_event({"choices": [], "usage": usage}))
         await response.write(b"data: [DONE]\n\n")
         return response
+
+
+def _asked(body: dict[str, Any]) -> str:
+    if "prompt" in body:
+        return str(body["prompt"])
+    asked = body["messages"][-1]["content"]
+    return str(asked if isinstance(asked, str) else asked[0]["text"])
 
 
 def _event(chunk: dict[str, Any]) -> bytes:
@@ -143,6 +164,7 @@ async def chat_server(port: int = 0) -> AsyncIterator[ChatServer]:
     app = web.Application()
     app.router.add_get("/v1/models", server.models)
     app.router.add_post("/v1/chat/completions", server.chat)
+    app.router.add_post("/v1/completions", server.complete)
     app.router.add_post("/tokenize", server.tokenize)
     # A handler is cancelled when its client leaves: so a real server notices, too.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)

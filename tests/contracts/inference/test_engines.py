@@ -18,7 +18,7 @@ from services.inference.ports import Delta, Engine
 from services.inference.scripted.engine import ScriptedEngine
 from services.inference.vllm.engine import VllmEngine
 from shared.contract.errors import Refused
-from shared.contract.requests import Message
+from shared.contract.requests import Message, Tool, ToolCall
 from tests.contracts.inference.engines_room import PIXEL, SCHEMA, TEXT, ask, parts_of, settings_for, vllm_with
 from tests.contracts.inference.engines_server import chat_server
 from tests.live.tiny_model import CONTEXT_TOKENS, build
@@ -32,6 +32,8 @@ class Case:
     busy: Callable[[], int]
     writes_json: bool = True
     sees: bool = True
+    calls_tools: bool = True
+    continues: bool = True
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -45,7 +47,9 @@ async def vllm_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest.fixture
 def extractive_case() -> Case:
-    return Case(ExtractiveEngine(), lambda: 0, writes_json=False, sees=False)
+    return Case(
+        ExtractiveEngine(), lambda: 0, writes_json=False, sees=False, calls_tools=False, continues=False
+    )
 
 
 @pytest.fixture
@@ -63,7 +67,12 @@ async def openai_case() -> AsyncIterator[Case]:
 
 @pytest.fixture
 def vllm_case(vllm_engine: VllmEngine) -> Case:
-    return Case(vllm_engine, lambda: int(vllm_engine._llm.get_num_unfinished_requests()), sees=False)
+    return Case(
+        vllm_engine,
+        lambda: int(vllm_engine._llm.get_num_unfinished_requests()),
+        sees=False,
+        calls_tools=False,
+    )
 
 
 @pytest.fixture(
@@ -105,6 +114,47 @@ async def test_it_stops_at_max_tokens_and_says_so(case: Case) -> None:
 
     assert finished.usage.output_tokens == 3
     assert finished.reason == "length"
+
+
+async def test_it_stops_before_a_text_that_ends_the_answer(case: Case) -> None:
+    whole, _ = await parts_of(case.engine, ask(temperature=0.0, max_tokens=40))
+    said = "".join(delta.text for delta in whole)
+    stop = said[len(said) // 2 :][:3]
+
+    deltas, finished = await parts_of(
+        case.engine, ask(temperature=0.0, max_tokens=40, stop=["never said", stop])
+    )
+
+    assert "".join(delta.text for delta in deltas) == said.partition(stop)[0]
+    assert finished.reason == "stop"
+
+
+async def test_tools_are_taken_or_refused(case: Case) -> None:
+    call = ToolCall(id="a", name="find", arguments="{}")
+    called = [Message("user", TEXT), Message("assistant", "", tool_calls=[call])]
+    answered = [*called, Message("tool", TEXT, tool_call_id="a")]
+    offered = ask(tools=[Tool(name="find")], tool_choice="none", messages=answered)
+    if case.calls_tools:
+        deltas, finished = await parts_of(case.engine, offered)
+        assert deltas
+        assert finished.tool_calls == []
+    else:
+        for request, field in ((offered, "tools"), (ask(messages=answered), "messages")):
+            with pytest.raises(Refused, match="INFERENCE_ENGINE") as refusal:
+                await parts_of(case.engine, request)
+            assert (refusal.value.status, refusal.value.field) == (422, field)
+
+
+async def test_a_text_goes_on_or_is_refused(case: Case) -> None:
+    request = ask(messages=[], prompt=TEXT, max_tokens=8)
+    if case.continues:
+        deltas, finished = await parts_of(case.engine, request)
+        assert "".join(delta.text for delta in deltas)
+        assert finished.reason in {"stop", "length"}
+    else:
+        with pytest.raises(Refused, match="INFERENCE_ENGINE") as refusal:
+            await parts_of(case.engine, request)
+        assert (refusal.value.status, refusal.value.field) == (422, "prompt")
 
 
 async def test_closing_early_ends_the_generation(case: Case) -> None:

@@ -38,6 +38,7 @@ from shared.contract.requests import (
     Message,
     Models,
     ModelsReply,
+    NamedTool,
     PrefixHeld,
     Problem,
     Recipes,
@@ -48,6 +49,8 @@ from shared.contract.requests import (
     SetSession,
     StillGenerating,
     TokenCounts,
+    Tool,
+    ToolCall,
     TurnRecord,
     UnendedTurn,
     UnendedTurns,
@@ -126,19 +129,35 @@ CONTROL = Control(user="alice", turn_id=ID, action="steer", text=ADDED, call="1.
 CONTROLLED = Controlled(
     turn_id=ID, found="running", phase="gather", done=True, takes_effect="synthesis", calls=["1.c1"]
 )
+CALL = ToolCall(id="call_1", name="find", arguments='{"who": "Mira"}')
 GENERATE = Generate(
     request_id=f"{ID}:2",
     engine="small",
     role="EYES",
     phase="eyes",
-    messages=[Message("system", "Be brief."), Message("user", SAID, [IMAGE])],
+    messages=[
+        Message("system", "Be brief."),
+        Message("user", SAID, [IMAGE]),
+        Message("assistant", "", tool_calls=[CALL]),
+        Message("tool", "Lisbon", tool_call_id=CALL.id),
+    ],
+    prompt="def mira(",
     passages=[PASSAGE],
     question=SAID,
     model="extractive",
     temperature=0.5,
     max_tokens=256,
+    stop=["\n"],
+    top_p=0.75,
+    seed=7,
+    frequency_penalty=0.25,
+    presence_penalty=-0.25,
     thinking=False,
     schema={"title": "Verdict", "type": "object"},
+    schema_strict=False,
+    tools=[Tool(name="find", description="Finds a person.", parameters={"type": "object"}, strict=True)],
+    tool_choice=NamedTool("find"),
+    parallel_tool_calls=False,
     stream_to=f"turn.stream.{ID}",
     first_index=4,
     attempt=2,
@@ -155,6 +174,7 @@ GENERATED = Generated(
     pieces=[9, 10],
     sources=[SOURCE],
     quoted=True,
+    tool_calls=[CALL],
 )
 WORKER = "0192f0c1-aaaa-7bbb-8ccc-000000000009"
 LETTER_ROW = DeadLetterRow(
