@@ -14,7 +14,8 @@ def gateway_url() -> str:
     url, port = given.get("PANDORA_URL"), given.get("GATEWAY_PORT", str(GATEWAY_PORT))
     if not (_URL.fullmatch(url) if url else _PORT.fullmatch(port) and int(port) <= 65_535):
         _check()
-    return (url or f"http://{reachable(given.get('GATEWAY_HOST', GATEWAY_HOST))}:{port}").rstrip("/")
+    scheme = "https" if "GATEWAY_TLS_CERT_FILE" in given else "http"
+    return (url or f"{scheme}://{reachable(given.get('GATEWAY_HOST', GATEWAY_HOST))}:{port}").rstrip("/")
 
 
 def gateway_key() -> str | None:

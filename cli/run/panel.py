@@ -15,13 +15,12 @@ from deploy.local.settings import StackSettings
 from shared.bus.connection import Bus
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Models
-from shared.process.environment import reachable
 
 
 async def ready_panel(
     settings: StackSettings, folder: RunFolder, state: StackState, *, how_to_stop: str
 ) -> RenderableType:
-    address = f"http://{reachable(settings.gateway.gateway_host)}:{settings.gateway.gateway_port}"
+    address = settings.gateway.url
     facts = _grid(
         ("address", f"{address}   (its API: {address}/docs)"),
         ("engine", await _engine(settings)),

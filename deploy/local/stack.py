@@ -36,12 +36,13 @@ def _parts(settings: StackSettings) -> Iterator[Part]:
         ("orchestrator", Listener(host, settings.orchestrator.orchestrator_port, "ORCHESTRATOR_PORT")),
         ("gateway", Listener(settings.gateway.gateway_host, settings.gateway.gateway_port, "GATEWAY_PORT")),
     ):
-        yield _service(name, listener, environment)
+        url = f"http://{reachable(listener.host)}:{listener.port}"
+        yield _service(name, listener, settings.gateway.url if name == "gateway" else url, environment)
 
 
-def _service(name: str, listener: Listener, environment: dict[str, str]) -> Part:
+def _service(name: str, listener: Listener, url: str, environment: dict[str, str]) -> Part:
     async def probe() -> None:
-        await probe_http(f"http://{reachable(listener.host)}:{listener.port}/readyz")
+        await probe_http(f"{url}/readyz")
 
     return Part(
         name=name,

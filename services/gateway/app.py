@@ -3,8 +3,11 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from ssl import SSLContext
 
+import aiohttp
 from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -13,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from services.gateway.access.callers import KnownCallers
 from services.gateway.access.keys import Keys
 from services.gateway.access.nats import BusKeys
+from services.gateway.access.oidc import Provider, ProviderKeys, Tokens
 from services.gateway.admin.routes import admin_routes
 from services.gateway.asking.nats import BusAsk
 from services.gateway.exports.routes import export_routes
@@ -22,6 +26,7 @@ from services.gateway.forgetting.orders import Forgetting
 from services.gateway.forgetting.routes import forgetting_routes
 from services.gateway.http.addresses import AddressedApp, named
 from services.gateway.http.auth import Callers, DeclaredAbilities, authenticated
+from services.gateway.http.browsers import Doors, guarded
 from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
 from services.gateway.http.problems import EXCEPTION_HANDLERS
@@ -39,7 +44,7 @@ from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
 from services.gateway.openai.turn_chats import TurnChats
 from services.gateway.sessions.routes import session_routes
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, listed
 from services.gateway.turns.admission import Admission
 from services.gateway.turns.control import Controls
 from services.gateway.turns.events import TurnEvents
@@ -54,6 +59,7 @@ from shared.contract.requests import Models, Ping, Recipes
 from shared.process.environment import SettingsError
 from shared.process.health import Health, with_health
 from shared.process.http import serve_http
+from shared.process.tls import Certificate
 from shared.process.version import VERSION
 
 _LAST_WORDS_SECONDS = 3.0
@@ -79,35 +85,78 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         live = BusLiveTurns(bus, buffer_events=settings.sse_buffer_events)
         stack.callback(asyncio.create_task(live.watch_connection()).cancel)
         streams = OpenStreams(heartbeat_seconds=settings.heartbeat_seconds)
-        app = application(api(bus, live, streams, settings), settings, KnownCallers(keys))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        callers = KnownCallers(keys, tokens_of(settings, http))
+        app = application(api(bus, live, streams, settings), settings, callers)
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
-                with_health(observed(app), health),
+                guarded(with_health(observed(app), health), doors_of(settings)),
                 settings.gateway_host,
                 settings.gateway_port,
                 "GATEWAY_PORT",
                 stop_timeout=min(_LAST_WORDS_SECONDS, settings.stop_timeout_seconds),
+                tls=_followed(certificate_of(settings), stack),
+                trusted_proxies=listed(settings.trusted_proxies),
             )
         )
         await health.run_until_stopped()
         streams.stop()
 
 
+def doors_of(settings: GatewaySettings) -> Doors:
+    return Doors(
+        is_loopback=settings.is_loopback,
+        hosts=frozenset(listed(settings.allowed_hosts.lower())),
+        origins=frozenset(listed(settings.cors_origins)),
+    )
+
+
+def certificate_of(settings: GatewaySettings) -> Certificate | None:
+    """Raises SettingsError."""
+    certificate, key = settings.gateway_tls_cert_file, settings.gateway_tls_key_file
+    return Certificate(certificate, key, "GATEWAY_TLS_CERT_FILE") if certificate and key else None
+
+
+def _followed(certificate: Certificate | None, stack: AsyncExitStack) -> SSLContext | None:
+    if certificate is None:
+        return None
+    stack.callback(asyncio.create_task(certificate.follow()).cancel)
+    return certificate.context
+
+
 def keys_of(settings: GatewaySettings) -> Keys:
-    return Keys(settings.users_by_key(), settings.admins(), may_be_open=settings.is_loopback)
+    return Keys(
+        settings.users_by_key(),
+        settings.admins(),
+        may_be_open=settings.is_loopback and not settings.oidc_issuer,
+    )
+
+
+def tokens_of(settings: GatewaySettings, http: aiohttp.ClientSession) -> Tokens | None:
+    if settings.oidc_issuer is None:
+        return None
+    provider = Provider(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        algorithms=listed(settings.oidc_algorithms),
+        user_claim=settings.oidc_user_claim,
+        role_claim=settings.oidc_role_claim,
+        leeway_seconds=settings.oidc_leeway_seconds,
+    )
+    return Tokens(provider, ProviderKeys(http, settings.oidc_issuer))
 
 
 async def demand_keys(settings: GatewaySettings, keys: Keys, watched: BusKeys) -> None:
     """Raises SettingsError where other machines would reach a gateway that lets nobody in."""
-    if settings.is_loopback or keys.lets_in(datetime.now(UTC)):
+    if settings.is_loopback or settings.oidc_issuer or keys.lets_in(datetime.now(UTC)):
         return
     await watched.until_read()
     if not keys.lets_in(datetime.now(UTC)):
         raise SettingsError(
             f"GATEWAY_HOST={settings.gateway_host} is reachable from other machines, and there is no valid "
             "API key. Start with GATEWAY_HOST=127.0.0.1 and run `pandora keys create --user NAME`, or set "
-            "API_KEYS. Then start again."
+            "API_KEYS or OIDC_ISSUER. Then start again."
         )
 
 
@@ -173,6 +222,7 @@ def application(routes: Router, settings: GatewaySettings, callers: Callers) -> 
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,
+        cors_config=_cors_of(settings),
         openapi_config=OpenAPIConfig(
             title="Pandora",
             version=VERSION,
@@ -184,3 +234,10 @@ def application(routes: Router, settings: GatewaySettings, callers: Callers) -> 
         ),
         logging_config=None,
     )
+
+
+def _cors_of(settings: GatewaySettings) -> CORSConfig | None:
+    """Keys come in a header and never in a cookie: no credentials."""
+    origins = listed(settings.cors_origins)
+    exposed = ["location", "retry-after", "x-request-id", "server-timing"]
+    return CORSConfig(allow_origins=origins, expose_headers=exposed) if origins else None

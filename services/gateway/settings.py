@@ -2,13 +2,20 @@
 
 import ipaddress
 import re
+from pathlib import Path
+from typing import Final
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.contract.events import LOCAL_USER
-from shared.process.environment import GATEWAY_HOST, GATEWAY_PORT
+from shared.process.environment import GATEWAY_HOST, GATEWAY_PORT, reachable
 from shared.process.settings import FileSettings
 
+ASYMMETRIC: Final = frozenset(
+    {f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)} | {"EdDSA"}
+)
+"""What a provider may sign with. With HS256, all who know the public key could sign; with `none`, anybody."""
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,]+")
 _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 """As `User` of the events: a key for another name would let in a user whose turns cannot be read."""
 
@@ -29,6 +36,33 @@ class GatewaySettings(FileSettings):
     openwebui_jwt_secret: SecretStr = Field(
         SecretStr(""),
         description="FORWARD_USER_INFO_HEADER_JWT_SECRET of Open WebUI, where it signs who its users are",
+    )
+    oidc_issuer: str | None = Field(
+        None, pattern=r"^https?://", description="OpenID Connect provider whose tokens are taken; unset: none"
+    )
+    oidc_audience: str = Field("pandora", min_length=1, description="`aud` that those tokens must have")
+    oidc_algorithms: str = Field("RS256,ES256", description="what they may be signed with; never HS or none")
+    oidc_user_claim: str = Field("sub", min_length=1, description="claim that names the user")
+    oidc_role_claim: str = Field(
+        "", description="claim with the role or roles, like realm_access.roles; empty: all are users"
+    )
+    oidc_leeway_seconds: float = Field(
+        30.0, ge=0, le=600, description="how far the clocks of the provider and the gateway may differ"
+    )
+    gateway_tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate chain for HTTPS, read again as it changes; unset: HTTP"
+    )
+    gateway_tls_key_file: Path | None = Field(None, description="PEM file of the key of that certificate")
+    allowed_hosts: str = Field(
+        "", description="names in URLs that lead here, separated by commas; on loopback its own are known"
+    )
+    cors_origins: str = Field(
+        "",
+        description="origins whose pages may ask, like https://chat.example.org, separated by commas; or *",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of proxies whose X-Forwarded-* is believed, separated by commas",
     )
     input_limit_bytes: int = Field(
         256 * 1024, ge=1, le=1024 * 1024, description="longest input of a turn, in UTF-8"
@@ -51,7 +85,7 @@ class GatewaySettings(FileSettings):
     @classmethod
     def _pairs(cls, value: SecretStr) -> SecretStr:
         keys: set[str] = set()
-        for pair in filter(None, map(str.strip, value.get_secret_value().split(","))):
+        for pair in listed(value.get_secret_value()):
             user, _, key = pair.partition(":")
             if not _USER.fullmatch(user) or len(key) < 8:
                 raise ValueError(
@@ -75,6 +109,12 @@ class GatewaySettings(FileSettings):
         return self
 
     @property
+    def url(self) -> str:
+        """By which this machine reaches the gateway."""
+        scheme = "http" if self.gateway_tls_cert_file is None else "https"
+        return f"{scheme}://{reachable(self.gateway_host)}:{self.gateway_port}"
+
+    @property
     def is_loopback(self) -> bool:
         """Only this machine reaches GATEWAY_HOST."""
         if self.gateway_host == "localhost":
@@ -84,10 +124,45 @@ class GatewaySettings(FileSettings):
         except ValueError:
             return False
 
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "GatewaySettings":
+        if (self.gateway_tls_cert_file is None) != (self.gateway_tls_key_file is None):
+            raise ValueError(
+                "GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE go together; set both or neither"
+            )
+        return self
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _are_asymmetric(cls, value: str) -> str:
+        if not (names := listed(value)) or not ASYMMETRIC.issuperset(names):
+            raise ValueError(f"each has to be one of {', '.join(sorted(ASYMMETRIC))}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for proxy in listed(value):
+            ipaddress.ip_network(proxy)  # It raises ValueError with the address.
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in listed(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin; write scheme, name and port, and no path")
+        return value
+
     def admins(self) -> frozenset[str]:
-        named = frozenset(filter(None, map(str.strip, self.admin_users.split(","))))
+        named = frozenset(listed(self.admin_users))
         return named if named or self.users_by_key() else frozenset({LOCAL_USER})
 
     def users_by_key(self) -> dict[str, str]:
-        pairs = (pair.strip().partition(":") for pair in self.api_keys.get_secret_value().split(","))
+        pairs = (pair.partition(":") for pair in listed(self.api_keys.get_secret_value()))
         return {key: user for user, _, key in pairs if key}
+
+
+def listed(value: str) -> list[str]:
+    """The entries of a setting that are separated by commas."""
+    return [entry for entry in map(str.strip, value.split(",")) if entry]

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,9 +23,19 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve_http(
-    app: Any, host: str, port: int, setting: str, *, stop_timeout: float = 5.0
+    app: Any,
+    host: str,
+    port: int,
+    setting: str,
+    *,
+    stop_timeout: float = 5.0,
+    tls: ssl.SSLContext | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> AsyncIterator[None]:
-    """Serves an ASGI application while the block runs. Raises SettingsError where the port is in use."""
+    """Serves an ASGI application while the block runs. Raises SettingsError where the port is in use.
+
+    `trusted_proxies`: addresses whose `X-Forwarded-For` and `-Proto` say who asks, and how.
+    """
     listener = _bind(host, port, setting)
     server = _Server(
         uvicorn.Config(
@@ -36,6 +47,9 @@ async def serve_http(
             log_config=None,
             access_log=False,
             server_header=False,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=int(stop_timeout),
         )
     )

@@ -60,20 +60,30 @@ def problem(
         headers["retry-after"] = "2"
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    title = _TITLES.get(status, "The request was refused")
     return Response(
-        ProblemDetails(
-            type="/problems/" + title.lower().replace(" ", "-"),
-            title=title,
-            status=status,
-            detail=detail,
-            field=field,
-            turn_id=turn_id,
-            request_id=request_id(request),
-        ),
+        problem_of(status, detail, field, turn_id, request_id(request)),
         status_code=status,
         media_type="application/problem+json",
         headers=headers,
+    )
+
+
+def problem_of(
+    status: int,
+    detail: str,
+    field: str | None = None,
+    turn_id: str | None = None,
+    request_id: str | None = None,
+) -> ProblemDetails:
+    title = _TITLES.get(status, "The request was refused")
+    return ProblemDetails(
+        type="/problems/" + title.lower().replace(" ", "-"),
+        title=title,
+        status=status,
+        detail=detail,
+        field=field,
+        turn_id=turn_id,
+        request_id=request_id,
     )
 
 

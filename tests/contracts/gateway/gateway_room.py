@@ -16,7 +16,8 @@ from yarl import URL
 
 from services.gateway.access.callers import KnownCallers
 from services.gateway.access.nats import BusKeys
-from services.gateway.app import api, application, keys_of
+from services.gateway.app import api, application, doors_of, keys_of, tokens_of
+from services.gateway.http.browsers import guarded
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.settings import GatewaySettings
@@ -234,18 +235,16 @@ async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: 
     chosen = GatewaySettings.model_construct(**{"api_keys": fixed, "gateway_port": port, **settings})
     live = BusLiveTurns(bus, buffer_events=chosen.sse_buffer_events)
     streams = OpenStreams(heartbeat_seconds=chosen.heartbeat_seconds)
-    with warnings.catch_warnings():
-        # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
-        warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        keys = keys_of(chosen)
-        routes = api(bus, live, streams, chosen, hold_seconds=hold_seconds)
-        app = application(routes, chosen, KnownCallers(keys))
-    async with (
-        _watched(BusKeys(bus, keys)),
-        serve_http(app, "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0),
-        aiohttp.ClientSession() as http,
-    ):
-        yield Client(http, f"http://127.0.0.1:{port}", app, streams)
+    keys = keys_of(chosen)
+    async with _watched(BusKeys(bus, keys)), aiohttp.ClientSession() as http:
+        with warnings.catch_warnings():
+            # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
+            warnings.simplefilter("ignore", LitestarDeprecationWarning)
+            routes = api(bus, live, streams, chosen, hold_seconds=hold_seconds)
+            app = application(routes, chosen, KnownCallers(keys, tokens_of(chosen, http)))
+        doors = doors_of(chosen)
+        async with serve_http(guarded(app, doors), "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0):
+            yield Client(http, f"http://127.0.0.1:{port}", app, streams)
 
 
 @asynccontextmanager

@@ -138,6 +138,27 @@ def test_a_key_that_lets_nobody_in_is_refused_and_not_shown(
     assert not any(secret in line for secret in ("long-enough-key", "short", "the-same-key"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("OIDC_ALGORITHMS", "RS256,none", "each has to be one of ES256"),
+        ("OIDC_ALGORITHMS", "HS256", "each has to be one of ES256"),
+        ("TRUSTED_PROXIES", "10.0.0.1, proxy", "'proxy' does not appear to be an IPv4 or IPv6 network"),
+        ("CORS_ORIGINS", "https://chat.example.org/path", "no origin"),
+        ("GATEWAY_TLS_CERT_FILE", "certificate.pem", "GATEWAY_TLS_KEY_FILE go together"),
+    ],
+)
+def test_what_would_open_more_than_was_meant_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    line = refusal(GatewaySettings)
+
+    assert name in line
+    assert why in line
+
+
 # --- who is an admin ---------------------------------------------------------------------------------------
 
 
