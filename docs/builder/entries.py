@@ -19,8 +19,9 @@ from shared.contract.requests import Abort, Aborted, PrefixHeld, Request, reply_
 Family = Literal["stored", "live", "request", "plain"]
 Struct = type[msgspec.Struct]
 REQUEST_MODULES: Final = (
-    *("turns", "unended_turns", "documents", "sessions", "files", "search", "recall", "history", "messages"),
-    *("memories", "research", "forgetting", "upkeep", "inference", "dead_letters"),
+    *("turns", "unended_turns", "originals", "documents", "sessions", "conversations", "files", "search"),
+    *("recall", "history", "messages", "memories", "research", "forgetting", "upkeep", "inference"),
+    "dead_letters",
 )
 """In the order in which a reader meets them."""
 _GOLDEN: Final = Path(__file__).parents[2] / "tests" / "contracts" / "golden"

@@ -43,6 +43,14 @@ from services.gateway.openai.open_webui import OpenWebUiUsers
 from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
 from services.gateway.openai.turn_chats import TurnChats
+from services.gateway.responses.belonging import Belonging
+from services.gateway.responses.conversation_items import ConversationItems
+from services.gateway.responses.conversation_routes import conversation_routes
+from services.gateway.responses.kept_conversations import KeptConversations
+from services.gateway.responses.known_responses import KnownResponses
+from services.gateway.responses.raw_responses import RawResponses
+from services.gateway.responses.routes import response_routes
+from services.gateway.responses.turn_responses import TurnResponses
 from services.gateway.sessions.routes import session_routes
 from services.gateway.settings import GatewaySettings, listed
 from services.gateway.turns.admission import Admission
@@ -174,20 +182,27 @@ def api(
     controls = Controls(ask, input_limit_bytes=settings.input_limit_bytes)
     admission = Admission(ask, input_limit_bytes=settings.input_limit_bytes)
     intake = Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls)
+    conversations, forgetting = KeptConversations(ask), Forgetting(ask, bus.publish)
+    claims, generations = Conversations(BusChats(bus)), BusGenerations(bus)
     given = {
         "ask": ask,
         "lookup": lookup,
         "controls": controls,
         "intake": intake,
-        "turn_chats": TurnChats(intake, Conversations(BusChats(bus)), streams),
+        "turn_chats": TurnChats(intake, claims, streams),
         "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),
-        "raw_chats": RawChats(BusGenerations(bus), streams),
+        "raw_chats": RawChats(generations, streams),
+        "kept_conversations": conversations,
+        "conversation_items": ConversationItems(ask, lookup, conversations),
+        "turn_responses": TurnResponses(intake, claims, Belonging(ask, lookup, conversations), streams),
+        "raw_responses": RawResponses(generations, streams),
+        "known_responses": KnownResponses(ask, lookup, live, controls, forgetting, streams),
         "turn_events": TurnEvents(live, lookup, streams),
         "message_import": MessageImport(
             ask, limit_bytes=settings.import_limit_bytes, timeout_seconds=settings.import_timeout_seconds
         ),
         "uploads": Uploads(ask, limit_bytes=settings.file_limit_bytes),
-        "forgetting": Forgetting(ask, bus.publish),
+        "forgetting": forgetting,
     }
     return Router(
         "/v1",
@@ -207,6 +222,8 @@ def v1_routes(*, file_limit_bytes: int) -> list[ControllerRouterHandler]:
         *session_routes,
         *admin_routes,
         *openai_routes,
+        response_routes,
+        conversation_routes,
     ]
 
 

@@ -5,6 +5,7 @@ nats-py's own KeyValue has no headers. With headers a watcher learns of a change
 
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 import nats.errors
@@ -65,6 +66,14 @@ class Bucket:
         if ttl_seconds is not None:
             sent[Header.MSG_TTL] = str(ttl_seconds)
         return await publish_after(self._bus, self._prefix + key, value, last_sequence=revision, headers=sent)
+
+    async def put_last(self, key: str, value: bytes) -> None:
+        """Writes over whatever is there. The last write wins, also where several processes write."""
+        while True:
+            entry = await self.get(key)
+            with suppress(Conflict):
+                await self.put(key, value, revision=0 if entry is None else entry.revision)
+                return
 
     async def remove(self, key: str, *, revision: int) -> None:
         """Removes the key, unless it was written again after `revision`."""

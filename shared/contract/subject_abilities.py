@@ -25,6 +25,7 @@ ABILITY_OF: Final = {
     "turns.events": Ability.TURNS_READ,
     "turns.recipes": Ability.TURNS_READ,
     "turns.unended": Ability.TURNS_READ,
+    "turns.original": Ability.TURNS_READ,
     "turns.queue": Ability.TURNS_READ,
     "turns.running": Ability.TURNS_READ,
     "turn.control.*": Ability.TURNS_WRITE,
@@ -36,6 +37,8 @@ ABILITY_OF: Final = {
     "sessions.get": Ability.TURNS_READ,
     "sessions.held": Ability.TURNS_READ,
     "sessions.set": Ability.TURNS_WRITE,
+    "conversations.get": Ability.TURNS_READ,
+    "conversations.keep": Ability.TURNS_WRITE,
     # Files.
     "file.put": Ability.FILES_WRITE,
     "file.get": Ability.FILES_READ,
@@ -74,7 +77,7 @@ ABILITY_OF: Final = {
     "inference.models": Ability.TURNS_READ,
     "inference.room": Ability.INTERNAL,
     "inference.here": Ability.INTERNAL,
-    "inference.tokens": Ability.INTERNAL,
+    "inference.tokens": Ability.TURNS_READ,
     "inference.abort": Ability.INTERNAL,
     "inference.held": Ability.INTERNAL,
     # Upkeep.

@@ -2,10 +2,12 @@
 
 import msgspec
 
-_CODES = {(404, "model"): "model_not_found", (401, None): "invalid_api_key"}
+_CODES = {
+    (404, "model"): "model_not_found",
+    (404, "previous_response_id"): "previous_response_not_found",
+    (401, None): "invalid_api_key",
+}
 """By status and field: the codes that clients look at."""
-_NAMES = {"input": "messages"}
-"""What OpenAI calls a field of a turn."""
 
 
 class OpenAiError(msgspec.Struct, kw_only=True, frozen=True):
@@ -25,7 +27,7 @@ def error_body(status: int, message: str, field: str | None) -> ErrorBody:
         OpenAiError(
             message=message,
             type=_type_of(status),
-            param=_NAMES.get(field, field) if field else None,
+            param=field,
             code=_CODES.get((status, field)),
         )
     )

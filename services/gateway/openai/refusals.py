@@ -13,17 +13,23 @@ _AGAIN = frozenset({429, 503})
 """The statuses after which the same request may succeed."""
 
 
-def _in_openai_form(
-    handler: Callable[..., Response[ProblemDetails]],
+def in_openai_form(*, input_name: str) -> dict[int | type[Exception], Any]:
+    """Returns the `exception_handlers` of a route, which calls the input of a turn by this name."""
+    return {kind: _answering(handler, input_name) for kind, handler in EXCEPTION_HANDLERS.items()}
+
+
+def _answering(
+    handler: Callable[..., Response[ProblemDetails]], input_name: str
 ) -> Callable[[Request[Any, Any, Any], Any], Response[ErrorBody]]:
     def answer(request: Request[Any, Any, Any], error: Any) -> Response[ErrorBody]:
         given = handler(request, error)
         problem = given.content
+        field = input_name if problem.field == "input" else problem.field
         # OpenAI knows no 422: a request that is not valid is a bad one.
         status = 400 if problem.status == 422 else problem.status
         again = {"x-should-retry": "true" if problem.status in _AGAIN else "false"}
         return Response(
-            error_body(problem.status, problem.detail, problem.field),
+            error_body(problem.status, problem.detail, field),
             status_code=status,
             headers=given.headers | again,
         )
@@ -31,8 +37,7 @@ def _in_openai_form(
     return answer
 
 
-IN_OPENAI_FORM = {kind: _in_openai_form(handler) for kind, handler in EXCEPTION_HANDLERS.items()}
-"""The `exception_handlers` of a route."""
+IN_OPENAI_FORM = in_openai_form(input_name="messages")
 
 
 def _refusal(status: int, description: str) -> dict[int, ResponseSpec]:

@@ -14,6 +14,8 @@ from services.orchestrator.app.background import (
 from services.orchestrator.app.phases import phase_deps, toolbox
 from services.orchestrator.app.stores import Stores
 from services.orchestrator.app.turns import Turns, declaring, open_turns
+from services.orchestrator.conversations.kept import Conversations
+from services.orchestrator.conversations.nats import BusConversationTexts
 from services.orchestrator.documents.archive import TurnArchive
 from services.orchestrator.documents.export import DocumentExport
 from services.orchestrator.documents.reading import EndedTurns
@@ -93,6 +95,7 @@ async def _answer(
         turns.current,
         turns.controls,
         Sessions(BusSessionRecipes(bus), deps.recipes, deps.clock),
+        Conversations(BusConversationTexts(bus), deps.clock),
         DocumentExport(stores.documents),
         archive,
         Uploads(stores.files, limit_bytes=settings.file_limit_bytes),

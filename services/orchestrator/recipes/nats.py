@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from nats.aio.msg import Msg
 
-from shared.bus.buckets import Bucket, BucketEntry, Conflict, key_from, parts_of
+from shared.bus.buckets import Bucket, BucketEntry, key_from, parts_of
 from shared.bus.connection import Bus
 from shared.bus.streams import SESSION_SETTINGS
 from shared.bus.tail import Tail
@@ -43,25 +43,23 @@ class BusSessionRecipes:
         return sorted(found)
 
     async def keep(self, user: str, session_id: str, recipe: str, at: datetime) -> None:
-        """The last write wins, also where several orchestrators write."""
         key = key_from(user, session_id)
-        if not recipe:
+        if recipe:
+            await self._keys.put_last(key, encode(StoredRecipe(recipe=recipe, set_at=at)))
+        else:
             await self._keys.purge(key)
-            return
-        value = encode(StoredRecipe(recipe=recipe, set_at=at))
-        while True:
-            entry = await self._keys.get(key)
-            with suppress(Conflict):
-                await self._keys.put(key, value, revision=0 if entry is None else entry.revision)
-                return
 
     async def forget(self, order: ForgetRequested) -> int:
-        """Deletes what was set before the order. Returns how many keys that were."""
+        """Deletes what was set before the order. Returns how many keys that were.
+
+        What clients keep with their conversations stands under keys that begin with the session's.
+        """
         match order.scope:
             case "turn" | "memory":
                 return 0
             case "session":
-                keys = [key_from(order.user, order.target)]
+                own = key_from(order.user, order.target)
+                keys = [own, *await self._keys.keys(order.user, order.target)]
             case "user":
                 keys = await self._keys.keys(order.user)
         removed = 0

@@ -19,6 +19,7 @@ from shared.contract.events import TurnRequested
 from shared.contract.requests import (
     FindRunning,
     FindUnended,
+    GetOriginal,
     ListUnended,
     RunningReply,
     UnendedTurn,
@@ -47,14 +48,12 @@ class CurrentTurns:
 
     @endpoint
     async def find_unended(self, request: FindUnended) -> UnendedTurn:
-        for look in range(LOOKS):
-            turn = self._queue.find(request.turn_id)
-            if turn is not None and turn.request.user == request.user:
-                return self._unended(turn, self._places.place_of(turn))
-            if turn is not None or (look and await read_record(self._documents, request.turn_id)):
-                break
-            await asyncio.sleep(LOOK_SECONDS)
-        raise await self.not_found(request.turn_id)
+        turn = await self._found(request.user, request.turn_id)
+        return self._unended(turn, self._places.place_of(turn))
+
+    @endpoint
+    async def get_original(self, request: GetOriginal) -> TurnRequested:
+        return (await self._found(request.user, request.turn_id)).request
 
     @endpoint
     async def list_unended(self, request: ListUnended) -> UnendedTurns:
@@ -110,6 +109,17 @@ class CurrentTurns:
         if await self._is_behind():
             return _still_reading()
         return Refused(404, f"there is no turn {turn_id}; its id is what POST /v1/turns answered")
+
+    async def _found(self, user: str, turn_id: str) -> QueuedTurn:
+        """Raises Refused (404), and Transient."""
+        for look in range(LOOKS):
+            turn = self._queue.find(turn_id)
+            if turn is not None and turn.request.user == user:
+                return turn
+            if turn is not None or (look and await read_record(self._documents, turn_id)):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        raise await self.not_found(turn_id)
 
     async def _until_known(self) -> None:
         for look in range(LOOKS):

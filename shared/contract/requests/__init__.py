@@ -4,6 +4,7 @@ Every request names the user that it is asked for. The answering service filters
 on which one user's words reach another.
 """
 
+from shared.contract.requests.conversations import Conversation, GetConversation, KeepConversation
 from shared.contract.requests.dead_letters import (
     DeadLetter,
     DeadLetterRow,
@@ -120,6 +121,7 @@ from shared.contract.requests.messages import (
     ListMessagesReply,
     MessageId,
 )
+from shared.contract.requests.originals import GetOriginal
 from shared.contract.requests.recall import Recall, Recalled
 from shared.contract.requests.request import (
     MOST_HITS,

@@ -13,11 +13,12 @@ from tests.contracts.messages.sampled_events import LIVE, STORED
 from tests.contracts.messages.sampled_files import OF_FILES
 from tests.contracts.messages.sampled_memory import OF_MEMORY
 from tests.contracts.messages.sampled_research import OF_RESEARCH
+from tests.contracts.messages.sampled_responses import OF_RESPONSES
 from tests.contracts.messages.sampled_turns import OF_TURNS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
-ASKED: dict[str, msgspec.Struct] = {**OF_FILES, **OF_MEMORY, **OF_RESEARCH, **OF_TURNS}
+ASKED: dict[str, msgspec.Struct] = {**OF_FILES, **OF_MEMORY, **OF_RESEARCH, **OF_RESPONSES, **OF_TURNS}
 ALL: dict[str, msgspec.Struct] = {
     **{event.subject: event for event in STORED},
     **{f"turn.stream.{event.type}": event for event in LIVE},

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.orchestrator.conversations.nats import BusConversationTexts
 from services.orchestrator.forgetting.nats import BusTraces
 from services.orchestrator.recipes.nats import BusSessionRecipes, WatchedSessionRecipes
 from shared.bus.buckets import Bucket, key_from
@@ -96,6 +97,23 @@ async def test_what_was_set_before_goes_with_its_session(
     assert (found, removed) == (left, 3 - len(left))
     assert await recipes.forget(asked) == 0
     assert await recipes.recipe_of("bob", "kitchen") == "standard"
+
+
+async def test_what_clients_keep_with_a_conversation_goes_with_its_session(
+    bus: Bus, recipes: BusSessionRecipes
+) -> None:
+    texts = BusConversationTexts(bus)
+    for session_id, at in (("kitchen", AT), ("kitchen.2", AT), ("hall", LATER)):
+        await texts.keep("alice", session_id, {"topic": session_id}, at)
+    await recipes.keep("alice", "kitchen", "standard", AT)
+
+    assert await recipes.recipe_of("alice", "kitchen.2") == ""
+    assert await recipes.sessions_of("alice") == ["kitchen"]
+    assert await recipes.forget(order("session", "kitchen")) == 2
+    assert await texts.texts_of("alice", "kitchen") is None
+    assert await texts.texts_of("alice", "kitchen.2") == {"topic": "kitchen.2"}
+    assert await recipes.forget(order("user")) == 1
+    assert await texts.texts_of("alice", "hall") == {"topic": "hall"}
 
 
 async def test_old_bytes_are_pushed_out_and_what_holds_stays(bus: Bus, recipes: BusSessionRecipes) -> None:

@@ -4,32 +4,19 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import openai
 import pytest
 
+from tests.flow.openai.clients import client_of
 from tests.stack import KEYS, ROOT, Stack
 
 _PROGRAM = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = dict(_PROGRAM.findall((ROOT / "docs/clients.md").read_text()))
 MODEL = "pandora-direct"
 Messages = list[dict[str, Any]]
-
-
-@asynccontextmanager
-async def client_of(stack: Stack, user: str = "alice") -> AsyncIterator[Any]:
-    async with openai.AsyncOpenAI(base_url=f"{stack.gateway_url}/v1", api_key=KEYS[user]) as client:
-        yield client
-
-
-@pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Any]:
-    async with client_of(stack) as connected:
-        yield connected
 
 
 async def say(client: Any, messages: Messages, **more: Any) -> tuple[str, str, Messages]:

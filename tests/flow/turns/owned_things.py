@@ -21,6 +21,7 @@ from tests.unit.samples import fetched
 WORD = f"zanzibar{uuid4().hex[:8]}"
 """Stands in all that the owner owns, and in nothing of another user."""
 SESSION = "garden"
+CONVERSATION = "meadow"
 
 
 class Owned(msgspec.Struct):
@@ -64,6 +65,10 @@ async def owned_in(stack: Stack) -> Owned:
     owned = Owned(stack, users, dict(zip(askers, keys, strict=True)), {"name": users["owner"]})
     await until_let_in(owned)
     turn = await owned.made("/v1/turns", {"input": f"My boat is called {WORD}.", "session_id": SESSION})
+    answered = await owned.made("/v1/turns", {"input": f"My tent is called {WORD}."})
+    listed = await owned.made(
+        "/v1/turns", {"input": f"My kite is called {WORD}.", "session_id": CONVERSATION}
+    )
     form = aiohttp.FormData()
     form.add_field("file", image_bytes(), filename=f"{WORD}.png")
     memories = [await owned.made("/v1/memories", {"text": f"{WORD} {number}"}) for number in range(2)]
@@ -71,12 +76,17 @@ async def owned_in(stack: Stack) -> Owned:
     owned.ids |= {
         "turn_id": turn["id"],
         "session_id": SESSION,
+        "response_id": f"resp_{answered['id']}",
+        "conversation_id": f"conv_{CONVERSATION}",
+        "item_id": f"msg_{listed['id']}_user",
         "file_id": (await owned.made("/v1/files", form=form))["id"],
         "memory_id": memories[0]["memory_id"],
         "forget_id": json.loads(receipt)["forget_id"],
         "research_id": await page_of(stack, users["owner"]),
     }
     await owned.until_found(f"/v1/turns/{turn['id']}/documents/context.md")
+    await owned.until_found(f"/v1/responses/resp_{answered['id']}/input_items")
+    await owned.until_found(f"/v1/conversations/conv_{CONVERSATION}/items")
     await owned.until_found(f"/v1/research/{owned.ids['research_id']}")
     return owned
 

@@ -20,6 +20,8 @@ BODIES = {
     "POST /v1/turns/{turn_id}/approve": {"call": "x"},
     "POST /v1/turns/{turn_id}/deny": {"call": "x"},
     "PATCH /v1/memories/{memory_id}": {"confidence": 0.5},
+    "POST /v1/conversations/{conversation_id}": {"metadata": {}},
+    "POST /v1/conversations/{conversation_id}/items": {"items": []},
 }
 """Of the routes that read the body before they look for what is named."""
 QUERIES = {
@@ -74,11 +76,12 @@ async def test_every_route_answers_every_asker_as_the_table_says(owned: Owned) -
     assert wrong == []
 
 
-def gentle_first(row: Row) -> tuple[int, str]:
-    """What deletes comes last, and a whole user at the very end."""
+def gentle_first(row: Row) -> tuple[int, int, str]:
+    """What deletes comes last, what is inside before what holds it, and a whole user at the very end."""
+    is_inside = -row.path.count("/")
     if row.method != "DELETE":
-        return 0, row.path
-    return 1 + row.names_user + row.path.startswith("/v1/sessions"), row.path
+        return 0, is_inside, row.path
+    return 1 + row.names_user + row.path.startswith("/v1/sessions"), is_inside, row.path
 
 
 def asked_of(owned: Owned, row: Row) -> tuple[str, object]:
