@@ -61,6 +61,8 @@ class KnownResponses:
         Raises Refused (404).
         """
         found = await self._found(response, user)
+        if found.turn.ended_at is not None:
+            return response_of(found)
         if (await self._controls.cancel(found.turn.id, user)).done:
             return found.head.response("cancelled", [])
         return await self.response(response, user)
