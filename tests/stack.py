@@ -31,6 +31,8 @@ _PORTS = {
     "nats": "NATS_PORT",
     "nats_monitor": "NATS_MONITOR_PORT",
     "postgres": "POSTGRES_PORT",
+    "redis": "REDIS_PORT",
+    "redis_cache": "REDIS_CACHE_PORT",
 }
 ROOT = Path(__file__).parent.parent
 _SETTINGS = {field.upper() for kind in SETTINGS.values() for field in kind.model_fields}

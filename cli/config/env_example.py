@@ -17,10 +17,12 @@ _HEAD = """\
 _COMPOSE = """
 # --- docker compose ---------------------------------------------------------------------------------------
 # The servers of docker-compose.yml instead of the embedded ones: after `docker compose up -d`, uncomment
-# these three. The user, password and database are those of POSTGRES_* above.
+# these. The user, password and database are those of POSTGRES_* above.
 #NATS_URL=nats://127.0.0.1:4222
 #DATABASE_URL=postgresql://pandora:pandora@127.0.0.1:5432/pandora
 #QDRANT_URL=http://127.0.0.1:6333
+#REDIS_URL=redis://127.0.0.1:6379/0
+#REDIS_CACHE_URL=redis://127.0.0.1:6380/0
 # Read by docker-compose.yml alone: ports on this machine, and the password of Grafana's user admin.
 #QDRANT_PORT=6333
 #QDRANT_GRPC_PORT=6334

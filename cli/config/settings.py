@@ -12,10 +12,12 @@ from services.indexer.settings import IndexerSettings
 from services.inference.settings import InferenceSettings
 from services.orchestrator.settings import OrchestratorSettings
 from shared.process.settings import CommonSettings, FileSettings, PostgresSettings, describe, load
+from shared.redis.settings import RedisSettings
 
 SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "every process": CommonSettings,
     "PostgreSQL": PostgresSettings,
+    "Redis": RedisSettings,
     "gateway and orchestrator": FileSettings,
     "gateway": GatewaySettings,
     "orchestrator": OrchestratorSettings,

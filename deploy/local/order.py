@@ -6,12 +6,15 @@ NATS: Final = "nats"
 """The single NATS server."""
 NATS_NODES: Final = ("nats-1", "nats-2", "nats-3")
 """The servers of `pandora up --cluster`."""
+REDIS: Final = "redis"
+"""Counts for the limits."""
+REDIS_CACHE: Final = "redis-cache"
 
 SERVICES: Final = ("indexer", "inference", "orchestrator", "gateway")
 """One of them that is not ready does not stop the others."""
 START_ORDER: Final = (
     (NATS, *NATS_NODES),
-    ("postgres", "qdrant"),
+    ("postgres", "qdrant", REDIS, REDIS_CACHE),
     SERVICES,
 )
 """Each group waits until the one before it is ready. The parts of a group start together."""
@@ -20,7 +23,7 @@ STOP_ORDER: Final = (
     ("gateway",),
     ("orchestrator",),
     ("inference", "indexer"),
-    ("postgres",),
+    ("postgres", REDIS, REDIS_CACHE),
     (NATS, *NATS_NODES),
 )
 

@@ -1,12 +1,14 @@
 """A part: one program of the stack, and how the launcher sees that it is ready."""
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 import msgspec
 
-_PROBE = aiohttp.ClientTimeout(total=5)
+_PROBE_SECONDS = 5.0
+_PROBE = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
 
 
 class NotReady(Exception):
@@ -72,6 +74,17 @@ async def probe_http(url: str) -> None:
         raise NotReady("no answer yet") from None
     if status != 200:
         raise _not_ready(body, f"answers with status {status}")
+
+
+async def listens(host: str, port: int) -> bool:
+    """Whether a connection to it can be opened."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _not_ready(body: bytes, otherwise: str) -> NotReady:

@@ -1,15 +1,15 @@
 """Servers of your own in the place of embedded parts. The launcher waits for them, and starts nothing."""
 
-import asyncio
 from urllib.parse import urlsplit
 
 import asyncpg
 
-from deploy.local.parts import NotReady, Part, probe_http
+from deploy.local.parts import NotReady, Part, listens, probe_http
 from shared.process.environment import SettingsError
 
 _CONNECT_SECONDS = 5.0
 _NATS_PORT = 4222
+_REDIS_PORT = 6379
 
 
 def nats_server(urls: str) -> Part:
@@ -18,21 +18,11 @@ def nats_server(urls: str) -> Part:
     async def probe() -> None:
         for url in urls.split(","):
             address = urlsplit(url.strip())
-            if await _listens(address.hostname or "", address.port or _NATS_PORT):
+            if await listens(address.hostname or "", address.port or _NATS_PORT):
                 return
         raise NotReady("nothing answers at NATS_URL")
 
     return Part(name="nats", probe=probe)
-
-
-async def _listens(host: str, port: int) -> bool:
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
 
 
 def postgres_server(url: str) -> Part:
@@ -64,3 +54,14 @@ def qdrant_server(url: str) -> Part:
             raise NotReady(f"QDRANT_URL: {reason}") from None
 
     return Part(name="qdrant", probe=probe)
+
+
+def redis_server(name: str, url: str, setting: str) -> Part:
+    """`setting` is the name of the one that holds `url`."""
+
+    async def probe() -> None:
+        address = urlsplit(url)
+        if not await listens(address.hostname or "", address.port or _REDIS_PORT):
+            raise NotReady(f"nothing answers at {setting}")
+
+    return Part(name=name, probe=probe)

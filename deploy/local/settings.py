@@ -8,10 +8,11 @@ from services.gateway.settings import GatewaySettings
 from services.indexer.settings import IndexerSettings
 from services.inference.settings import InferenceSettings
 from services.orchestrator.settings import OrchestratorSettings
-from shared.process.settings import CommonSettings, PostgresSettings, load
+from shared.process.settings import PostgresSettings, load
+from shared.redis.settings import RedisSettings
 
 
-class LocalSettings(CommonSettings):
+class LocalSettings(RedisSettings):
     """The settings of the launcher alone."""
 
     nats_monitor_port: int = Field(
@@ -20,6 +21,8 @@ class LocalSettings(CommonSettings):
     nats_cluster_port: int = Field(
         6222, ge=1, le=65535, description="port between embedded NATS servers (pandora up --cluster)"
     )
+    redis_port: int = Field(6379, ge=1, le=65535, description="port of the embedded Redis that counts")
+    redis_cache_port: int = Field(6380, ge=1, le=65535, description="port of the embedded Redis for caches")
     startup_timeout_seconds: float = Field(
         180.0,
         gt=0,

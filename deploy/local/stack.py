@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from deploy.local.nats import nats_parts, services_environment
 from deploy.local.parts import Listener, Part, probe_http
 from deploy.local.postgres import postgres_part
+from deploy.local.redis import RedisParts
 from deploy.local.servers import nats_server, postgres_server, qdrant_server
 from deploy.local.settings import StackSettings
 from shared.process.environment import reachable
@@ -28,7 +29,9 @@ def _parts(settings: StackSettings) -> Iterator[Part]:
     yield postgres_server(settings.postgres.dsn) if database_url else postgres_part(settings.postgres)
     if settings.indexer.qdrant_url:
         yield qdrant_server(settings.indexer.qdrant_url)
-    environment = services_environment(settings)
+    redis = RedisParts(settings.local)
+    yield from redis.parts()
+    environment = services_environment(settings) | redis.environment()
     host = settings.local.bind_host
     for name, listener in (
         ("indexer", Listener(host, settings.indexer.indexer_port, "INDEXER_PORT")),

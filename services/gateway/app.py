@@ -1,7 +1,8 @@
 """Wires the gateway."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from ssl import SSLContext
 
@@ -34,6 +35,10 @@ from services.gateway.http.room import with_room
 from services.gateway.http.site import public_routes
 from services.gateway.imports.messages import MessageImport
 from services.gateway.imports.routes import import_routes
+from services.gateway.limits.counts import Counts
+from services.gateway.limits.limiting import Limits, limited
+from services.gateway.limits.places import Holders, OwnHolders, Places, SharedHolders
+from services.gateway.limits.tokens import count_tokens
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
@@ -69,6 +74,7 @@ from shared.process.health import Health, with_health
 from shared.process.http import serve_http
 from shared.process.tls import Certificate
 from shared.process.version import VERSION
+from shared.redis.server import RedisServer
 
 _LAST_WORDS_SECONDS = 3.0
 """How long open event streams hold up a stop. Their readers join again at the next start."""
@@ -95,7 +101,12 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         streams = OpenStreams(heartbeat_seconds=settings.heartbeat_seconds)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         callers = KnownCallers(keys, tokens_of(settings, http))
-        app = application(api(bus, live, streams, settings), settings, callers)
+        redis = await stack.enter_async_context(_redis(settings, health))
+        limits = Limits(settings, Counts(redis))
+        if limits.count_tokens:
+            await count_tokens(bus, limits)
+        holders = OwnHolders() if redis is None else SharedHolders(redis)
+        app = application(api(bus, live, streams, settings, holders), settings, callers, limits)
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(
@@ -168,11 +179,23 @@ async def demand_keys(settings: GatewaySettings, keys: Keys, watched: BusKeys) -
         )
 
 
+@asynccontextmanager
+async def _redis(settings: GatewaySettings, health: Health) -> AsyncIterator[RedisServer | None]:
+    """Nothing is asked of it where no limit is set."""
+    if settings.redis_url is None or not settings.has_limits:
+        yield None
+        return
+    async with RedisServer.connected(settings.redis_url.get_secret_value()) as server:
+        health.tells_of("limits", server.check)
+        yield server
+
+
 def api(
     bus: Bus,
     live: BusLiveTurns,
     streams: OpenStreams,
     settings: GatewaySettings,
+    holders: Holders,
     *,
     hold_seconds: float = _HOLD_SECONDS,
 ) -> Router:
@@ -180,7 +203,8 @@ def api(
     ask = BusAsk(bus, hold_seconds=hold_seconds)
     lookup = Lookup(ask, live)
     controls = Controls(ask, input_limit_bytes=settings.input_limit_bytes)
-    admission = Admission(ask, input_limit_bytes=settings.input_limit_bytes)
+    places = Places(settings.limit_turns, holders, lookup.has_ended)
+    admission = Admission(ask, places, input_limit_bytes=settings.input_limit_bytes)
     intake = Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls)
     conversations, forgetting = KeptConversations(ask), Forgetting(ask, bus.publish)
     claims, generations = Conversations(BusChats(bus)), BusGenerations(bus)
@@ -231,11 +255,11 @@ def _provided(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def application(routes: Router, settings: GatewaySettings, callers: Callers) -> Litestar:
+def application(routes: Router, settings: GatewaySettings, callers: Callers, limits: Limits) -> Litestar:
     return AddressedApp(
         route_handlers=[routes, *public_routes],
         request_class=Call,
-        middleware=[authenticated(callers), with_room(settings.disk), named],
+        middleware=[authenticated(callers), limited(limits), with_room(settings.disk), named],
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

@@ -3,13 +3,15 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from limits import RateLimitItem, parse_many
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from shared.contract.events import LOCAL_USER
 from shared.process.environment import GATEWAY_HOST, GATEWAY_PORT, reachable
 from shared.process.settings import FileSettings
+from shared.redis.settings import RedisSettings
 
 ASYMMETRIC: Final = frozenset(
     {f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)} | {"EdDSA"}
@@ -20,7 +22,53 @@ _USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 """As `User` of the events: a key for another name would let in a user whose turns cannot be read."""
 
 
-class GatewaySettings(FileSettings):
+_RATE_FORM = "it must look like 600/minute, 1000000/day or 20 per 10 seconds"
+
+
+def rate(text: str) -> RateLimitItem | None:
+    """Returns None where there is no limit. Raises ValueError."""
+    if not text.strip():
+        return None
+    try:
+        [item] = parse_many(text)
+    except ValueError:
+        raise ValueError(_RATE_FORM) from None
+    if item.amount < 1:
+        raise ValueError(f"{_RATE_FORM}; leave it empty for no limit")
+    return item
+
+
+def _checked(text: str) -> str:
+    rate(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_checked)]
+
+
+class LimitSettings(RedisSettings):
+    """Of each user, over all gateways. Empty, or 0, is no limit."""
+
+    limit_requests: Rate = Field(
+        "", description="most requests of a user over HTTP, like 600/minute; empty: no limit"
+    )
+    limit_bytes: Rate = Field(
+        "", description="most bytes in the bodies of a user's requests, like 1000000000/day; empty: no limit"
+    )
+    limit_tokens: Rate = Field(
+        "",
+        description="most tokens of a user, read and written by engines, like 1000000/day; empty: no limit",
+    )
+    limit_turns: int = Field(
+        0, ge=0, le=10_000, description="most turns of a user that wait or run at once; 0: no limit"
+    )
+
+    @property
+    def has_limits(self) -> bool:
+        return bool(self.limit_requests or self.limit_bytes or self.limit_tokens or self.limit_turns)
+
+
+class GatewaySettings(FileSettings, LimitSettings):
     """Where HTTP is served, to whom, and how much is taken."""
 
     gateway_host: str = Field(GATEWAY_HOST, description="address that HTTP is served on")

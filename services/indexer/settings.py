@@ -5,9 +5,10 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from shared.process.settings import PostgresSettings
+from shared.redis.settings import RedisSettings
 
 
-class IndexerSettings(PostgresSettings):
+class IndexerSettings(PostgresSettings, RedisSettings):
     """PostgreSQL, Qdrant and the embedding model."""
 
     indexer_port: int = Field(8091, ge=1, le=65535, description="port of health and metrics")

@@ -25,12 +25,18 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._helpers: set[str] = set()
         self.started = False
         self.stopping = asyncio.Event()
 
     def depends_on(self, name: str, check: Check) -> None:
         """`check` raises where the dependency cannot be used. `/readyz` shows its message."""
         self._checks[name] = check
+
+    def tells_of(self, name: str, check: Check) -> None:
+        """The same of what is shown, and not needed: without it the process works on, in another way."""
+        self._checks[name] = check
+        self._helpers.add(name)
 
     async def run_until_stopped(self) -> None:
         """The last call of a start: the process is ready. Returns when it is to stop."""
@@ -52,7 +58,7 @@ class Health:
             states[START] = "not finished"
         if self.stopping.is_set():
             states["stop"] = "under way"
-        return all(state == "ok" for state in states.values()), states
+        return all(state == "ok" for name, state in states.items() if name not in self._helpers), states
 
     @staticmethod
     async def _state(check: Check) -> str:

@@ -74,6 +74,12 @@ search_seconds = Histogram("pandora_search_seconds", "One search without its emb
 index_rows = Gauge("pandora_index_rows", "Messages in PostgreSQL.")
 index_points = Gauge("pandora_index_points", "Points in Qdrant; a long message has several.")
 
+cache_requests = Counter(
+    "pandora_cache_requests_total",
+    "Requests that a cache was asked about; `away`: it could not be.",
+    ["kind", "result"],
+)
+
 # The engine.
 engine_running = Gauge("pandora_engine_running_requests", "Generations under way.")
 engine_waiting = Gauge("pandora_engine_waiting_requests", "Generations that wait in the engine.")

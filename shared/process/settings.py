@@ -127,7 +127,7 @@ def _line(detail: ErrorDetails) -> str:
 
 
 def _is_secret_name(name: str) -> bool:
-    return any(word in name for word in ("PASSWORD", "KEY", "DATABASE_URL"))
+    return any(word in name for word in ("PASSWORD", "KEY", "DATABASE_URL", "REDIS_URL", "REDIS_CACHE_URL"))
 
 
 def describe(settings: BaseSettings) -> list[tuple[str, str, str]]:

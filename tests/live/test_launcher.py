@@ -22,7 +22,7 @@ from tests.servers.postgres import PostgresServer
 from tests.stack import ROOT, Stack
 
 STOP_SECONDS = 20.0
-PARTS = {"nats", "postgres", "indexer", "inference", "orchestrator", "gateway"}
+PARTS = {"nats", "postgres", "redis", "redis-cache", "indexer", "inference", "orchestrator", "gateway"}
 
 
 def run_pandora(stack: Stack, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

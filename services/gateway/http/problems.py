@@ -1,6 +1,7 @@
 """Every error of the HTTP API as RFC 9457 problem details."""
 
 import logging
+import math
 import re
 from typing import Any
 
@@ -33,6 +34,14 @@ _IN_WORDS = {
 }
 """What regular expressions of the contract say, for error messages."""
 _FIELD = re.compile(r"at `\$\.?([^`]*)`|field `([^`]+)`")
+
+
+class OverLimit(Refused):
+    """A user has used all that a limit allows. The answer says when there is room again."""
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        self.seconds = max(1, math.ceil(seconds))
+        super().__init__(429, f"{detail}; try again in {self.seconds} s")
 
 
 class ProblemDetails(msgspec.Struct, kw_only=True, frozen=True):
@@ -106,6 +115,12 @@ def on_refused(request: Request[Any, Any, Any], error: Refused) -> Response[Prob
     return problem(request, error.status, error.detail, error.field)
 
 
+def on_over_limit(request: Request[Any, Any, Any], error: OverLimit) -> Response[ProblemDetails]:
+    response = problem(request, error.status, error.detail, error.field)
+    response.headers["retry-after"] = str(error.seconds)
+    return response
+
+
 def on_transient(request: Request[Any, Any, Any], error: Transient) -> Response[ProblemDetails]:
     return problem(request, 503, f"{error}. Nothing is promised; try again in a moment.")
 
@@ -138,6 +153,7 @@ def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[P
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
+    OverLimit: on_over_limit,
     Refused: on_refused,
     Transient: on_transient,
     Poison: on_poison,

@@ -5,6 +5,7 @@ from time import monotonic
 
 from services.gateway.asking.ports import Ask
 from services.gateway.files.transfer import upload
+from services.gateway.limits.places import Places
 from services.gateway.turns.content import Images, InlineImage, file_id_of, text_of
 from services.gateway.turns.refusals import SessionBusy, checked_size
 from services.gateway.turns.views import NewTurn
@@ -16,8 +17,9 @@ _KNOWN_SECONDS = 5.0
 
 
 class Admission:
-    def __init__(self, ask: Ask, *, input_limit_bytes: int) -> None:
+    def __init__(self, ask: Ask, places: Places, *, input_limit_bytes: int) -> None:
         self._ask = ask
+        self._places = places
         self._input_limit = input_limit_bytes
         self._names: dict[str, tuple[float, list[str]]] = {}
 
@@ -35,6 +37,7 @@ class Admission:
             running = await self.running_turn(user, new.session_id)
             if running is not None:
                 raise SessionBusy(new.session_id, running)
+        await self._places.take(user, turn_id)
         await self.bring_images(images, user, turn_id)
 
     async def bring_images(self, images: Images, user: str, turn_id: str) -> None:

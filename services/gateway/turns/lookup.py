@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import time
 from typing import TypeVar
+
+from uuid_utils import UUID
 
 from services.gateway.asking.ports import Ask
 from services.gateway.live.ports import LiveTurns
@@ -15,6 +18,8 @@ from shared.contract.events import AnyLiveEvent, Queued
 from shared.contract.requests import FindUnended, GetTurn, ListUnended
 
 R = TypeVar("R")
+_UNENDED = ("queued", "running", "waiting")
+_HANDED_IN_SECONDS = 60.0
 
 
 class Lookup:
@@ -49,6 +54,15 @@ class Lookup:
         if (unended is None or has_ended) and (record := await _unless_unknown(find_record)) is not None:
             return view_of_record(record)
         return view_of_events(events) if unended is None else view_of_unended(unended, events)
+
+    async def has_ended(self, turn_id: str, user: str) -> bool:
+        """True also of a turn that nobody knows, unless it may have been handed in this minute."""
+        try:
+            return (await self.turn(turn_id, user)).status not in _UNENDED
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return time() - UUID(turn_id).timestamp / 1000 > _HANDED_IN_SECONDS
 
     async def check_owner(self, turn_id: str, user: str) -> None:
         """Raises Refused (404) where the user has no such turn."""

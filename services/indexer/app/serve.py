@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from services.indexer.app.caching import opened_caching
 from services.indexer.app.consumers import consumers, turn_batches
 from services.indexer.app.parts import built
 from services.indexer.app.stores import opened_collections, opened_stores
@@ -30,15 +31,16 @@ async def serve(settings: IndexerSettings, health: Health) -> None:
         health.depends_on("postgres", stores.database.check)
         health.depends_on("qdrant", stores.generation.check)
 
+        caching = await stack.enter_async_context(opened_caching(settings, health))
         parts = built(settings, stores, bus)
-        batches = turn_batches(settings, parts)
+        batches = turn_batches(settings, parts, caching)
         # Two: while one batch is being written, the next one is embedded.
         await stack.enter_async_context(_running([batches.run, batches.run]))
         # Before the streams are there: the process that declares them may ask for the highest turn number.
-        await bus.serve("Rows, points and search", endpoints_of(*parts.answering))
+        await bus.serve("Rows, points and search", caching.over(endpoints_of(*parts.answering)))
         await until_there("the streams", lambda: wait_for_streams(bus.jetstream))
         await stack.enter_async_context(_running(parts.background))
-        await stack.enter_async_context(consuming(bus, *consumers(settings, bus, parts, batches)))
+        await stack.enter_async_context(consuming(bus, *consumers(settings, bus, parts, batches, caching)))
         await health.run_until_stopped()
 
 

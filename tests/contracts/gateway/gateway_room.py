@@ -18,6 +18,9 @@ from services.gateway.access.callers import KnownCallers
 from services.gateway.access.nats import BusKeys
 from services.gateway.app import api, application, doors_of, keys_of, tokens_of
 from services.gateway.http.browsers import guarded
+from services.gateway.limits.counts import Counts
+from services.gateway.limits.limiting import Limits
+from services.gateway.limits.places import OwnHolders
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.settings import GatewaySettings
@@ -240,8 +243,9 @@ async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: 
         with warnings.catch_warnings():
             # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
             warnings.simplefilter("ignore", LitestarDeprecationWarning)
-            routes = api(bus, live, streams, chosen, hold_seconds=hold_seconds)
-            app = application(routes, chosen, KnownCallers(keys, tokens_of(chosen, http)))
+            routes = api(bus, live, streams, chosen, OwnHolders(), hold_seconds=hold_seconds)
+            callers = KnownCallers(keys, tokens_of(chosen, http))
+            app = application(routes, chosen, callers, Limits(chosen, Counts(None)))
         doors = doors_of(chosen)
         async with serve_http(guarded(app, doors), "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0):
             yield Client(http, f"http://127.0.0.1:{port}", app, streams)

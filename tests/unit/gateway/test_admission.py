@@ -4,11 +4,19 @@ from typing import Any
 
 import pytest
 
+from services.gateway.limits.places import OwnHolders, Places
 from services.gateway.turns import admission
 from services.gateway.turns.admission import Admission
 from services.gateway.turns.views import NewTurn
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import RecipesReply
+
+
+async def never(turn_id: str, user: str) -> bool:
+    return False
+
+
+PLACES = Places(0, OwnHolders(), never)
 
 
 class Orchestrator:
@@ -26,7 +34,7 @@ class Orchestrator:
 async def test_what_was_known_is_used_while_the_answer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_KNOWN_SECONDS", 0.0)
     orchestrator = Orchestrator()
-    gate = Admission(orchestrator.answer, input_limit_bytes=100)
+    gate = Admission(orchestrator.answer, PLACES, input_limit_bytes=100)
     await gate.check(NewTurn(input="Hi", recipe="direct"), [], "alice", "t1")
 
     orchestrator.is_away = True
@@ -39,7 +47,7 @@ async def test_what_was_known_is_used_while_the_answer_is_lost(monkeypatch: pyte
 async def test_a_gateway_that_knows_nothing_yet_cannot_accept() -> None:
     orchestrator = Orchestrator()
     orchestrator.is_away = True
-    gate = Admission(orchestrator.answer, input_limit_bytes=100)
+    gate = Admission(orchestrator.answer, PLACES, input_limit_bytes=100)
 
     with pytest.raises(Transient, match=r"no answer to turns\.recipes"):
         await gate.check(NewTurn(input="Hi"), [], "alice", "t1")

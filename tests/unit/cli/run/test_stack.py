@@ -18,6 +18,7 @@ from shared.process.environment import SettingsError, reachable
 from shared.process.settings import load
 
 SERVICES = {"indexer", "inference", "orchestrator", "gateway"}
+STORES = {"postgres", "redis", "redis-cache"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def _far_from_any_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_by_default_everything_is_embedded() -> None:
-    assert declare_parts(load_stack()).keys() == SERVICES | {"nats", "postgres"}
+    assert declare_parts(load_stack()).keys() == SERVICES | STORES | {"nats"}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ def test_by_default_everything_is_embedded() -> None:
         ("NATS_URL", "nats://10.0.0.1:4222", "nats"),
         ("DATABASE_URL", "postgresql://a:b@10.0.0.1/pandora", "postgres"),
         ("QDRANT_URL", "http://10.0.0.1:6333", "qdrant"),
+        ("REDIS_URL", "redis://10.0.0.1/0", "redis"),
+        ("REDIS_CACHE_URL", "rediss://:hush@10.0.0.1:7000/0", "redis-cache"),
     ],
 )
 def test_a_server_of_ones_own_is_waited_for_and_not_started(
@@ -46,9 +49,8 @@ def test_a_server_of_ones_own_is_waited_for_and_not_started(
 
     assert parts[replaced].command == ()
     assert parts[replaced].listeners == ()
-    assert {name for name, part in parts.items() if part.command} == SERVICES | {"nats", "postgres"} - {
-        replaced
-    }
+    started = {name for name, part in parts.items() if part.command}
+    assert started == (SERVICES | STORES | {"nats"}) - {replaced}
 
 
 def test_every_part_has_its_place_in_the_start_and_in_the_stop() -> None:
@@ -75,13 +77,14 @@ def test_a_cluster_is_three_servers_that_every_service_knows(monkeypatch: pytest
 
     parts = declare_parts(as_cluster(load_stack()))
 
-    assert parts.keys() == SERVICES | {"nats-1", "nats-2", "nats-3", "postgres"}
+    assert parts.keys() == SERVICES | STORES | {"nats-1", "nats-2", "nats-3"}
     assert [parts[f"nats-{node}"].port for node in (1, 2, 3)] == [5000, 5001, 5002]
     for service in SERVICES:
-        assert parts[service].environment == {
-            "NATS_URL": "nats://127.0.0.1:5000,nats://127.0.0.1:5001,nats://127.0.0.1:5002",
-            "NATS_REPLICAS": "3",
-        }
+        environment = parts[service].environment
+        assert environment["NATS_URL"] == (
+            "nats://127.0.0.1:5000,nats://127.0.0.1:5001,nats://127.0.0.1:5002"
+        )
+        assert environment["NATS_REPLICAS"] == "3"
 
 
 def test_how_many_copies_a_cluster_keeps_stays_as_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +175,21 @@ async def test_a_database_url_that_is_none_is_a_wrong_setting() -> None:
 
 async def test_a_server_that_listens_is_ready(nats_url: str) -> None:
     await nats_server(f"nats://127.0.0.1:1,{nats_url}").probe()
+
+
+async def test_only_the_services_know_the_password_of_the_embedded_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANDORA_DATA_DIR", str(tmp_path))
+    parts = declare_parts(load_stack())
+    part, environment = parts["redis"], parts["gateway"].environment
+    assert part.prepare is not None
+    await part.prepare()
+
+    file = Path(part.command[1])
+    written, mode = await asyncio.to_thread(lambda: (file.read_text(encoding="utf-8"), file.stat().st_mode))
+    password = environment["REDIS_URL"].removeprefix("redis://:").partition("@")[0]
+    assert len(password) >= 32
+    assert f"requirepass {password}\n" in written
+    assert mode & 0o077 == 0
+    assert password not in "".join(part.command)
