@@ -52,6 +52,9 @@ class LimitSettings(RedisSettings):
     limit_requests: Rate = Field(
         "", description="most requests of a user over HTTP, like 600/minute; empty: no limit"
     )
+    limit_key_requests: Rate = Field(
+        "", description="most requests with one key, like 60/minute; empty: no limit"
+    )
     limit_bytes: Rate = Field(
         "", description="most bytes in the bodies of a user's requests, like 1000000000/day; empty: no limit"
     )
@@ -65,7 +68,8 @@ class LimitSettings(RedisSettings):
 
     @property
     def has_limits(self) -> bool:
-        return bool(self.limit_requests or self.limit_bytes or self.limit_tokens or self.limit_turns)
+        limits = (self.limit_requests, self.limit_key_requests, self.limit_bytes, self.limit_tokens)
+        return any(limits) or self.limit_turns > 0
 
 
 class GatewaySettings(FileSettings, LimitSettings):

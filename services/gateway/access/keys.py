@@ -31,7 +31,9 @@ class Keys:
 
     def __init__(self, users_by_key: Mapping[str, str], admins: frozenset[str], *, may_be_open: bool) -> None:
         self._grants = {
-            digest_of(key): _Grant(Caller(user, ABILITIES_OF[Role.ADMIN if user in admins else Role.USER]))
+            (digest := digest_of(key)): _Grant(
+                Caller(user, ABILITIES_OF[Role.ADMIN if user in admins else Role.USER], digest)
+            )
             for key, user in users_by_key.items()
         }
         self._kept: dict[str, list[str]] = {}
@@ -45,7 +47,7 @@ class Keys:
     def take(self, key: ApiKey) -> None:
         """A key that was made, rotated or revoked."""
         self.drop(key.key_id)
-        caller = Caller(key.user, key.abilities)
+        caller = Caller(key.user, key.abilities, key.key_id)
         for one in key.digests:
             self._grants[one.digest] = _Grant(caller, key.end_of(one))
         self._kept[key.key_id] = [one.digest for one in key.digests]

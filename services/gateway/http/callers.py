@@ -17,6 +17,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     name: str
     abilities: frozenset[Ability] = FOR_USERS
+    key: str = ""
+    """Stands for the key, and is not it. Empty where there was none."""
 
     def may_act_for(self, user: str) -> bool:
         return user == self.name or Ability.ACT_FOR_OTHERS in self.abilities

@@ -7,6 +7,7 @@ from typing import Any
 from limits import WindowStats
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.http.callers import Caller
 from services.gateway.http.problems import OverLimit
 from services.gateway.limits.counts import Counts, Limit
 from services.gateway.settings import LimitSettings, rate
@@ -22,26 +23,26 @@ class Limits:
     def __init__(self, settings: LimitSettings, counts: Counts) -> None:
         self._counts = counts
         self._requests = _limit("requests", settings.limit_requests, is_exact=True)
+        self._key_requests = _limit("key_requests", settings.limit_key_requests, is_exact=True)
         self._bytes = _limit("bytes", settings.limit_bytes)
         self._tokens = _limit("tokens", settings.limit_tokens)
 
     @property
     def are_set(self) -> bool:
-        return any((self._requests, self._bytes, self._tokens))
+        return any((self._requests, self._key_requests, self._bytes, self._tokens))
 
     @property
     def count_tokens(self) -> bool:
         return self._tokens is not None
 
-    async def admit(self, user: str, ability: object) -> list[tuple[bytes, bytes]]:
+    async def admit(self, caller: Caller, ability: object) -> list[tuple[bytes, bytes]]:
         """Counts the request. Returns what the answer's headers say of what remains. Raises OverLimit."""
+        user = caller.name
         headers: list[tuple[bytes, bytes]] = []
+        if self._key_requests is not None and caller.key:
+            await self._use(self._key_requests, caller.key, f"this key of {user}")
         if self._requests is not None:
-            is_admitted = await self._counts.use(self._requests, user)
-            window = await self._counts.window(self._requests, user)
-            if not is_admitted:
-                raise _over(self._requests, user, window)
-            headers += _headers(self._requests, window)
+            headers += _headers(self._requests, await self._use(self._requests, user, user))
         if self._bytes is not None:
             _check(self._bytes, user, await self._counts.window(self._bytes, user))
         if self._tokens is not None and ability in _GENERATING:
@@ -49,6 +50,14 @@ class Limits:
             _check(self._tokens, user, window)
             headers += _headers(self._tokens, window)
         return headers
+
+    async def _use(self, limit: Limit, whose: str, called: str) -> WindowStats:
+        """Counts one. Raises OverLimit."""
+        is_admitted = await self._counts.use(limit, whose)
+        window = await self._counts.window(limit, whose)
+        if not is_admitted:
+            raise _over(limit, called, window)
+        return window
 
     async def note_bytes(self, user: str, sent: int) -> None:
         if self._bytes is not None and sent:
@@ -68,7 +77,7 @@ def limited(limits: Limits) -> Callable[[ASGIApp], ASGIApp]:
             if caller is None or not limits.are_set:
                 await app(scope, receive, send)
                 return
-            headers = await limits.admit(caller.name, scope["route_handler"].opt.get("ability"))
+            headers = await limits.admit(caller, scope["route_handler"].opt.get("ability"))
             taken = 0
 
             async def receive_counted() -> Any:
@@ -106,7 +115,9 @@ def _check(limit: Limit, user: str, window: WindowStats) -> None:
 
 def _over(limit: Limit, user: str, window: WindowStats) -> OverLimit:
     allowed = f"{limit.setting} allows {limit.rate.amount} in {limit.rate.get_expiry()} s"
-    return OverLimit(f"{user} has used all {limit.name}: {allowed}", window.reset_time - time())
+    return OverLimit(
+        f"{user} has used all {limit.name.replace('_', ' ')}: {allowed}", window.reset_time - time()
+    )
 
 
 def _headers(limit: Limit, window: WindowStats) -> list[tuple[bytes, bytes]]:

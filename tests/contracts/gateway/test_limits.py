@@ -119,6 +119,15 @@ async def test_who_is_over_a_limit_is_told_which_and_until_when(bus: Bus) -> Non
             assert response.headers["x-ratelimit-remaining-requests"] == "2"
 
 
+async def test_a_key_has_a_limit_of_its_own(bus: Bus) -> None:
+    async with gateway_over_http(bus, hold_seconds=0.0, limit_key_requests="1/hour") as client:
+        statuses = [
+            (await client.call("GET", "/v1/queue", user=user))[0] for user in ("alice", "alice", "bob")
+        ]
+
+    assert statuses == [503, 429, 503]
+
+
 async def test_bytes_of_bodies_are_counted(bus: Bus) -> None:
     async with gateway_over_http(bus, limit_bytes="1000/day") as client:
         first = await client.call("POST", "/v1/imports", b"x" * 2000)

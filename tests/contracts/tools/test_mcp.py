@@ -128,7 +128,7 @@ async def test_a_call_that_takes_too_long_ends_and_the_next_one_works(server: Mc
         late = await call(box, "wait", seconds=30)
 
         assert late.is_error
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20  # It would wait 30.
         assert (await until_it_answers(box, a=1, b=2)).text == "3"
 
 
@@ -137,10 +137,10 @@ async def test_calls_go_on_side_by_side(server: McpServer) -> None:
         await until_there(box)
         began = time.monotonic()
 
-        results = await asyncio.gather(*(call(box, "wait", seconds=0.5) for _ in range(5)))
+        results = await asyncio.gather(*(call(box, "wait", seconds=1.0) for _ in range(10)))
 
-        assert [result.text for result in results] == ["at last"] * 5
-        assert time.monotonic() - began < 2.0
+        assert [result.text for result in results] == ["at last"] * 10
+        assert time.monotonic() - began < 8  # One after the other they take 10.
 
 
 async def test_a_long_result_is_cut_and_a_picture_is_only_named(server: McpServer) -> None:
@@ -232,7 +232,7 @@ async def test_a_server_that_is_away_and_comes_back_is_connected_to_again() -> N
 async def test_a_server_that_never_comes_holds_neither_the_start_nor_the_end(server: McpServer) -> None:
     began = time.monotonic()
     async with McpTools([server], PACE) as tools:
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5  # One of them is silent for a minute.
         box = Toolbox([], [tools])
         await asyncio.sleep(0.5)
 

@@ -39,7 +39,7 @@ async def test_a_slow_body_ends(site: Site) -> None:
     reason = await refused(reader_of(site, limits=WebLimits(seconds=0.5)), site.url("/"))
 
     assert reason == "it took longer than 0.5 seconds"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 async def test_a_server_that_says_nothing_ends() -> None:

