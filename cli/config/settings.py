@@ -7,7 +7,7 @@ from rich.text import Text
 from cli.client.settings import ClientSettings
 from cli.terminal.output import console, plain_table, print_json
 from deploy.local.settings import LocalSettings
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, LimitSettings
 from services.indexer.settings import IndexerSettings
 from services.inference.settings import InferenceSettings
 from services.orchestrator.settings import OrchestratorSettings
@@ -19,6 +19,7 @@ SETTINGS: Final[dict[str, type[CommonSettings]]] = {
     "PostgreSQL": PostgresSettings,
     "Redis": RedisSettings,
     "gateway and orchestrator": FileSettings,
+    "limits of users": LimitSettings,
     "gateway": GatewaySettings,
     "orchestrator": OrchestratorSettings,
     "indexer": IndexerSettings,
