@@ -44,7 +44,7 @@ _MIGRATIONS = "SELECT count(*) FROM public.pandora_migrations"
 _PAGES = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint"
 
 # With the names of the table in braces.
-_BEGIN = """
+_CREATE = """
 CREATE TABLE {copy} (LIKE {table} INCLUDING ALL EXCLUDING INDEXES);
 CREATE TABLE {changes} AS SELECT {key} FROM {table} WITH NO DATA;
 CREATE FUNCTION {noting}() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -54,6 +54,8 @@ BEGIN
     RETURN NULL;
 END
 $body$;
+"""
+_BEGIN = """
 CREATE TRIGGER {name}__noting AFTER INSERT OR UPDATE OR DELETE ON {table}
     FOR EACH ROW EXECUTE FUNCTION {noting}();
 """
@@ -61,18 +63,18 @@ _COPY_PAGES = """
 INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {table}
 WHERE ctid >= '({first},0)' AND ctid < '({end},0)' ON CONFLICT DO NOTHING
 """
-_REMOVE_CHANGED = """
-DELETE FROM {copy} AS one USING (SELECT DISTINCT {key} FROM {changes}) AS changed WHERE {is_same}
-"""
-_ADD_CHANGED = """
+# All of it has to see the same moment: what is noted then has happened then.
+_FOLLOW = """
+DELETE FROM {copy} AS one USING (SELECT DISTINCT {key} FROM {changes}) AS changed WHERE {is_same};
 INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE
 SELECT {columns_of_one} FROM {table} AS one
-    JOIN (SELECT DISTINCT {key} FROM {changes}) AS changed ON {is_same}
+    JOIN (SELECT DISTINCT {key} FROM {changes}) AS changed ON {is_same};
+DELETE FROM {changes};
 """
 _SWAP = """
 DROP TABLE {table}, {changes};
 DROP FUNCTION {noting};
-ALTER TABLE {copy} RENAME TO {name};
+ALTER TABLE {copy} RENAME TO {name}
 """
 
 
@@ -99,6 +101,7 @@ class TableCopy:
         use all the time. What was begun then is removed by the next call."""
         await self._look()
         await self._remove_leftovers()
+        await self._execute(_CREATE)
         await self._locked("SHARE ROW EXCLUSIVE", _BEGIN_SECONDS, self._begin)
         await self._fill()
         await self._connection.execute(f"VACUUM (ANALYZE) {self._copy}")
@@ -169,28 +172,20 @@ class TableCopy:
     async def _follow_once(self) -> int:
         """Returns how many changes were followed."""
         async with self._connection.transaction(isolation="repeatable_read"):
-            return await self._follow()
-
-    async def _follow(self) -> int:
-        """All statements have to see the same moment: what is noted then has happened then."""
-        await self._execute(_REMOVE_CHANGED)
-        await self._execute(_ADD_CHANGED)
-        return int((await self._execute("DELETE FROM {changes}")).split()[-1])
+            return int((await self._execute(_FOLLOW)).split()[-1])
 
     async def _swap(self) -> None:
         if await self._connection.fetchval(_MIGRATIONS) != self._migrations:
             raise Transient(f"{self._table} was changed by a migration while it was written anew")
-        await self._follow()
         counters = await self._connection.fetch(_COUNTERS, self._table, self._copy)
-        for old, new in counters:
-            state = await self._connection.fetchrow(f"SELECT last_value, is_called FROM {old}")  # noqa: S608
-            await self._connection.execute("SELECT setval($1::text::regclass, $2, $3)", new, *state)
-        await self._execute(_SWAP)
-        renamed = [
+        # In one request to the server, since the table is locked.
+        statements = [
+            *(f"SELECT setval('{new}', last_value, is_called) FROM {old}" for old, new in counters),  # noqa: S608
+            _SWAP,
             *(f"ALTER SEQUENCE {new} RENAME TO {old.rpartition('.')[2]}" for old, new in counters),
             *(f"ALTER INDEX pandora.{one['name']}__copy RENAME TO {one['name']}" for one in self._indexes),
         ]
-        await self._connection.execute(";".join(renamed))
+        await self._execute(_FOLLOW + ";".join(statements))
 
     async def _locked(
         self,
