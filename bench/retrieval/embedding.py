@@ -33,6 +33,9 @@ class EmbedsOnce:
     def familiarity(self, text: str) -> float:
         return self._embedder.familiarity(text)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return self._embedder.count_tokens(texts)
+
     def forget_queries(self) -> None:
         self._embedder.forget_queries()
 

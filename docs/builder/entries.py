@@ -21,7 +21,7 @@ Struct = type[msgspec.Struct]
 REQUEST_MODULES: Final = (
     *("turns", "unended_turns", "originals", "documents", "sessions", "conversations", "files", "search"),
     *("recall", "history", "messages", "memories", "research", "forgetting", "upkeep", "inference"),
-    "dead_letters",
+    *("embeddings", "dead_letters"),
 )
 """In the order in which a reader meets them."""
 _GOLDEN: Final = Path(__file__).parents[2] / "tests" / "contracts" / "golden"

@@ -43,10 +43,13 @@ from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
+from services.gateway.openai.embeddings import embedding_routes
 from services.gateway.openai.nats import BusChats, BusGenerations
 from services.gateway.openai.open_webui import OpenWebUiUsers
+from services.gateway.openai.raw_answers import RawAnswers
 from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
+from services.gateway.openai.texts import text_routes
 from services.gateway.openai.turn_chats import TurnChats
 from services.gateway.responses.belonging import Belonging
 from services.gateway.responses.conversation_items import ConversationItems
@@ -208,6 +211,7 @@ def api(
     intake = Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls)
     conversations, forgetting = KeptConversations(ask), Forgetting(ask, bus.publish)
     claims, generations = Conversations(BusChats(bus)), BusGenerations(bus)
+    raw_answers = RawAnswers(generations, streams)
     given = {
         "ask": ask,
         "lookup": lookup,
@@ -215,12 +219,13 @@ def api(
         "intake": intake,
         "turn_chats": TurnChats(intake, claims, streams),
         "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),
-        "raw_chats": RawChats(generations, streams),
         "kept_conversations": conversations,
         "conversation_items": ConversationItems(ask, lookup, conversations),
         "turn_responses": TurnResponses(intake, claims, Belonging(ask, lookup, conversations), streams),
         "raw_responses": RawResponses(generations, streams),
         "known_responses": KnownResponses(ask, lookup, live, controls, forgetting, streams),
+        "raw_chats": RawChats(raw_answers),
+        "raw_answers": raw_answers,
         "turn_events": TurnEvents(live, lookup, streams),
         "message_import": MessageImport(
             ask, limit_bytes=settings.import_limit_bytes, timeout_seconds=settings.import_timeout_seconds
@@ -248,6 +253,8 @@ def v1_routes(*, file_limit_bytes: int) -> list[ControllerRouterHandler]:
         *openai_routes,
         response_routes,
         conversation_routes,
+        *text_routes,
+        *embedding_routes,
     ]
 
 

@@ -80,6 +80,8 @@ ABILITY_OF: Final = {
     "inference.tokens": Ability.TURNS_READ,
     "inference.abort": Ability.INTERNAL,
     "inference.held": Ability.INTERNAL,
+    # The embedding model.
+    "index.embed": Ability.TURNS_WRITE,
     # Upkeep.
     "index.observability": Ability.OPERATE_READ,
     "index.ping": Ability.OPERATE_READ,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -115,20 +115,28 @@ def hash_of_request(chat: ChatRequest) -> str:
     return hashlib.sha256(msgspec.json.encode(chat, order="sorted")).hexdigest()
 
 
+class Asked(Protocol):
+    """A request, with its fields by OpenAI's names."""
+
+    @property
+    def model(self) -> str: ...
+
+
 _ASKS_FOR_NOTHING: Final = {
     "n": (1,),
+    "best_of": (1,),
     "modalities": (["text"],),
     "response_format": (ResponseFormat("text"),),
 }
 """Besides null, zero and what is empty."""
 
 
-def refuse(chat: ChatRequest, reasons: Mapping[str, str]) -> None:
+def refuse(asked: Asked, reasons: Mapping[str, str]) -> None:
     """Raises Refused for a field that asks for something and has a reason why it cannot."""
     for field, why in reasons.items():
-        value = getattr(chat, field)
+        value = getattr(asked, field)
         if value and value not in _ASKS_FOR_NOTHING.get(field, ()):
-            raise Refused(422, f"{field} is not taken by {chat.model}: {why}; leave it out", field)
+            raise Refused(422, f"{field} is not taken by {asked.model}: {why}; leave it out", field)
 
 
 # --- which conversation it is ---

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from services.gateway.openai.errors import ErrorBody, error_body
+from services.gateway.openai.errors import error_body
 from services.gateway.openai.tools import CalledTool, CalledToolPiece, called, called_piece
 from shared.contract.events import Usage
 from shared.contract.requests import ToolCall
@@ -89,7 +89,7 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
             said = Said(content=text or None, tool_calls=[called(call) for call in calls])
         choice = Choice(message=said, finish_reason=finish_reason)
         return Completion(
-            id=self.id, created=self.created, model=self.model, choices=[choice], usage=_tokens(usage)
+            id=self.id, created=self.created, model=self.model, choices=[choice], usage=tokens_of(usage)
         )
 
     def begin(self) -> bytes:
@@ -106,7 +106,7 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
     def end(self, usage: Usage, finish_reason: FinishReason) -> bytes:
         """The chunk with the reason, and the one with the usage."""
         last = self._chunk(ChunkChoice(delta=Delta(), finish_reason=finish_reason))
-        return last + self._chunk(usage=_tokens(usage)) if self.with_usage else last
+        return last + self._chunk(usage=tokens_of(usage)) if self.with_usage else last
 
     def _chunk(self, *choices: ChunkChoice, usage: TokenUsage | None = None) -> bytes:
         return event(
@@ -120,7 +120,7 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
         )
 
 
-def event(data: Chunk | ErrorBody) -> bytes:
+def event(data: msgspec.Struct) -> bytes:
     return b"data: %b\n\n" % msgspec.json.encode(data)
 
 
@@ -128,7 +128,7 @@ FAREWELL = event(error_body(503, "this gateway stops; send the same request agai
 """The end of a stream whose gateway stops."""
 
 
-def _tokens(usage: Usage) -> TokenUsage:
+def tokens_of(usage: Usage) -> TokenUsage:
     return TokenUsage(
         prompt_tokens=usage.input_tokens,
         completion_tokens=usage.output_tokens,

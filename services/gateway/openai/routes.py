@@ -17,6 +17,7 @@ from services.gateway.openai.completions import Completion
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.models import Model, ModelList, listed, may_be_recipe, no_such_model, recipe_of
 from services.gateway.openai.open_webui import OpenWebUiUsers
+from services.gateway.openai.processing import timed
 from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.refusals import IN_OPENAI_FORM, REFUSALS
 from services.gateway.openai.session_names import session_named
@@ -33,6 +34,7 @@ _BODY_BYTES: Final = 32 * 1024 * 1024
 @get(
     "/models",
     ability=Ability.TURNS_READ,
+    middleware=[timed],
     exception_handlers=IN_OPENAI_FORM,
     responses=REFUSALS,
     summary="For OpenAI's clients: the recipes, and the models of the engine",
@@ -44,6 +46,7 @@ async def get_models(ask: InjectedAsk) -> ModelList:
 @get(
     "/models/{model:str}",
     ability=Ability.TURNS_READ,
+    middleware=[timed],
     exception_handlers=IN_OPENAI_FORM,
     responses=REFUSALS,
     summary="One of them",
@@ -67,6 +70,7 @@ async def _models(ask: Ask) -> list[Model]:
     return_dto=None,
     status_code=HTTP_200_OK,
     request_max_body_size=_BODY_BYTES,
+    middleware=[timed],
     exception_handlers=IN_OPENAI_FORM,
     responses={
         HTTP_200_OK: ResponseSpec(

@@ -10,6 +10,7 @@ from services.indexer.app.stores import Stores
 from services.indexer.consistency.checking import Checking
 from services.indexer.consistency.mending import Mending
 from services.indexer.consistency.postgres import PostgresTurnsWithoutMessages
+from services.indexer.embedding.requests import Embeddings
 from services.indexer.forgetting.arrivals import Arrivals
 from services.indexer.forgetting.late_events import LateEvents
 from services.indexer.forgetting.nats import erase_message, erase_stored
@@ -104,7 +105,7 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
         answering=[
             *(ended_turns, listing, export, searching, Recalling(searching, turns), memories, page_reader),
             *(sources, observability, forgetting, Receipts(forgotten, debts), arrivals),
-            *(reindexer, checking, Readiness(stores)),
+            *(reindexer, checking, Readiness(stores), _embeddings(stores)),
         ],
         background=[
             partial(listing.watch_counts, _WATCH_SECONDS),
@@ -115,6 +116,12 @@ def built(settings: IndexerSettings, stores: Stores, bus: Bus) -> Parts:
             partial(arrivals.run_sweeps, _DAY_SECONDS),
         ],
     )
+
+
+def _embeddings(stores: Stores) -> Embeddings:
+    """By the model of the settings, also while the collections are those of another one."""
+    model = stores.wanted.model
+    return Embeddings(model, partial(stores.opened.load, model))
 
 
 def _upkeep(

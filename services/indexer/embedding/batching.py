@@ -81,6 +81,9 @@ class BatchingEmbedder:
     def familiarity(self, text: str) -> float:
         return self._model.familiarity(text)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return self._model.count_tokens(texts)
+
     def forget_queries(self) -> None:
         self._cache.clear()
 

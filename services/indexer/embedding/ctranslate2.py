@@ -54,6 +54,9 @@ class CTranslate2Model(TextModel):
         hidden = numpy.asarray(self._encoder.forward_batch(pieces).last_hidden_state)
         return _unit_means(hidden, [len(ids) for ids in pieces])
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts)))
+
     def familiarity(self, text: str) -> float:
         return familiarity_of(text, self._tokenizer)
 

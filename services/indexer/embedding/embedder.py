@@ -29,6 +29,10 @@ class Embedder(Protocol):
         """How well the model knows the words of the text: from 0, where it reads letters alone, to 1."""
         ...
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Of all texts together, as the model reads them. It takes some milliseconds a page."""
+        ...
+
     def forget_queries(self) -> None:
         """Empties the cache of recent queries."""
         ...

@@ -1,5 +1,6 @@
 """The port of what computes vectors."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from services.indexer.passages.passage import Vectors
@@ -21,6 +22,10 @@ class TextModel(Protocol):
 
     def encode(self, texts: list[str]) -> Vectors:
         """Unit vectors, float32, shape (texts, dimension). Python's lock is released while it computes."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """As an Embedder says it."""
         ...
 
     def familiarity(self, text: str) -> float:

@@ -1,6 +1,7 @@
 """Any model that sentence-transformers can load."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ class SentenceTransformerModel:
             show_progress_bar=False,
         )
         return numpy.asarray(vectors, dtype=numpy.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return sum(len(ids) for ids in self._model.tokenizer(list(texts))["input_ids"]) if texts else 0
 
     def familiarity(self, text: str) -> float:
         """1 where the model has no tokenizer of the library `tokenizers`."""

@@ -80,6 +80,9 @@ class _LiveEmbedder:
     def familiarity(self, text: str) -> float:
         return self._generation.live.embedder.familiarity(text)
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return self._generation.live.embedder.count_tokens(texts)
+
     def forget_queries(self) -> None:
         for one in self._generation.both:
             one.embedder.forget_queries()

@@ -29,6 +29,7 @@ from shared.contract.requests.documents import (
     ListHeldTurns,
     ListHeldTurnsReply,
 )
+from shared.contract.requests.embeddings import MOST_CHARACTERS, MOST_TEXTS, Embed, Embedded
 from shared.contract.requests.files import (
     PIECE_BYTES,
     DeleteFile,

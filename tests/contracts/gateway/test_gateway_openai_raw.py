@@ -65,6 +65,13 @@ async def test_a_stream_is_the_answer_word_by_word(server: ChatServer, raw: Any)
     assert (usage.choices, usage.usage.completion_tokens) == ([], 5)
 
 
+@pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 2}])
+async def test_each_answer_says_how_long_it_took(raw_client: Client, more: dict[str, Any]) -> None:
+    body = {"model": "parrot", "messages": [ASK], **more}
+    async with raw_client.open("POST", "/v1/chat/completions", body) as response:
+        assert int(response.headers["openai-processing-ms"]) >= 0
+
+
 @pytest.mark.parametrize("streams", [False, True])
 async def test_the_engine_stops_when_its_client_leaves(
     server: ChatServer, raw_client: Client, streams: bool

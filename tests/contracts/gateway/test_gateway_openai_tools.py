@@ -6,6 +6,8 @@ from typing import Any
 import openai
 import pytest
 
+from tests.contracts.gateway.gateway_room import Client
+from tests.contracts.gateway.openai_programs import output_of
 from tests.contracts.inference.engines_server import ChatServer
 from tests.contracts.inference.raw_answers import DONE, RawAnswer, choice, event, stream
 
@@ -107,6 +109,13 @@ async def test_one_tool_can_be_asked_for_by_its_name(server: ChatServer, raw: An
     await raw.chat.completions.create(model="parrot", messages=[ASK], tools=[FIND], tool_choice=named)
 
     assert server.bodies[0]["tool_choice"] == named
+
+
+async def test_the_program_of_the_page_has_its_tool_called(server: ChatServer, raw_client: Client) -> None:
+    riga = {"function": {"name": "weather", "arguments": '{"city": "Riga"}'}}
+    server.script = [calling(riga)]
+
+    assert await output_of("tools.py", raw_client) == 'weather {"city": "Riga"}\n12 degrees\n'
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from shared.contract.requests import (
     Count,
     CountReply,
     DeleteMemories,
+    Embed,
+    Embedded,
     EraseRows,
     ForgetCached,
     ForgetRows,
@@ -206,6 +208,10 @@ OF_MEMORY: dict[str, msgspec.Struct] = {
     ),
     "index.count": Count(estimate=True),
     "index.count.reply": CountReply(rows=3, messages=5, unindexed=1, points=6, highest_turn_number=42),
+    "index.embed": Embed(model="all-MiniLM-L6-v2", texts=[SAID]),
+    "index.embed.reply": Embedded(
+        model="all-MiniLM-L6-v2", dimension=2, vectors=[b"\x9a\x99\x19?\xcd\xccL?"], tokens=9
+    ),
     "index.ping": Ping(),
     "index.ping.reply": Pong(),
     "index.import": ImportMessages(

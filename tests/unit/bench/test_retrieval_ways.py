@@ -56,6 +56,9 @@ class KnownMeanings:
     def familiarity(self, text: str) -> float:
         return 1.0
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        return len(texts)
+
     def forget_queries(self) -> None: ...
 
 
