@@ -44,6 +44,7 @@ from services.gateway.live.sse import OpenStreams
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
 from services.gateway.openai.embeddings import embedding_routes
+from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.nats import BusChats, BusGenerations
 from services.gateway.openai.open_webui import OpenWebUiUsers
 from services.gateway.openai.raw_answers import RawAnswers
@@ -224,6 +225,7 @@ def api(
         "turn_responses": TurnResponses(intake, claims, Belonging(ask, lookup, conversations), streams),
         "raw_responses": RawResponses(generations, streams),
         "known_responses": KnownResponses(ask, lookup, live, controls, forgetting, streams),
+        "known_fields": KnownFields(is_strict=settings.openai_routes_strict),
         "raw_chats": RawChats(raw_answers),
         "raw_answers": raw_answers,
         "turn_events": TurnEvents(live, lookup, streams),

@@ -125,6 +125,9 @@ class GatewaySettings(FileSettings, LimitSettings):
     import_timeout_seconds: float = Field(
         120.0, gt=0, le=3600, description="longest wait until up to 256 imported messages are stored"
     )
+    openai_routes_strict: bool = Field(
+        False, description="requests of OpenAI's clients with unknown fields are refused, not ignored"
+    )
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
     sse_buffer_events: int = Field(
         1000,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol
 
 import msgspec
 
@@ -74,6 +74,11 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {"user", "reasoning_effort", "verbosity", "store", "prediction", "service_tier", "function_call"}
+        | {"safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
+    )
+
     model: str
     messages: Annotated[list[ChatMessage], msgspec.Meta(min_length=1)]
     session_id: Annotated[

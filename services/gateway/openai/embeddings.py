@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from struct import iter_unpack
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from litestar import post
@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK
 from services.gateway.asking.ports import Ask
 from services.gateway.http.bodies import StrictBody
 from services.gateway.http.parameters import Call, InjectedAsk
+from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.processing import timed
 from services.gateway.openai.refusals import REFUSALS, in_openai_form
@@ -28,6 +29,8 @@ _FLOAT: Final = "<f"
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True, frozen=True):
     """Fields that are not here are ignored."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"user"})
 
     model: str
     input: str | list[str | int | list[int]]
@@ -66,7 +69,10 @@ class EmbeddingList(msgspec.Struct, kw_only=True, frozen=True):
     responses=REFUSALS,
     summary="For OpenAI's clients: vectors of texts, by the embedding model; nothing is stored",
 )
-async def post_embeddings(request: Call, data: EmbeddingRequest, ask: InjectedAsk) -> EmbeddingList:
+async def post_embeddings(
+    request: Call, data: EmbeddingRequest, ask: InjectedAsk, known_fields: KnownFields
+) -> EmbeddingList:
+    known_fields.check(await request.body(), data)
     return await unless_left(request.receive, _embedded(data, ask))
 
 

@@ -14,6 +14,7 @@ from services.gateway.http.parameters import Call, InjectedAsk
 from services.gateway.live.sse import EventStream
 from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.completions import Completion
+from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.models import Model, ModelList, listed, may_be_recipe, no_such_model, recipe_of
 from services.gateway.openai.open_webui import OpenWebUiUsers
@@ -89,9 +90,11 @@ async def post_chat_completion(
     ask: InjectedAsk,
     turn_chats: TurnChats,
     raw_chats: RawChats,
+    known_fields: KnownFields,
     open_webui_users: OpenWebUiUsers,
     retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
 ) -> Response[Completion] | EventStream:
+    known_fields.check(await request.body(), data)
     recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
     recipe = recipe_of(data.model, recipes)
     if recipe is None:

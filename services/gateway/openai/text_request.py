@@ -1,6 +1,6 @@
 """The body of a legacy completion: a text that a model of the engine goes on with."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -20,6 +20,8 @@ _REFUSED: Final = REFUSED | {
 
 class TextRequest(msgspec.Struct, kw_only=True, frozen=True):
     """Fields that are not here are ignored."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"user"})
 
     model: str
     prompt: str | list[str | int | list[int]]

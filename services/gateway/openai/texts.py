@@ -15,6 +15,7 @@ from services.gateway.http.bodies import StrictBody
 from services.gateway.http.parameters import Call, InjectedAsk
 from services.gateway.live.sse import EventStream
 from services.gateway.openai.completions import FinishReason, TokenUsage, event, tokens_of
+from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.models import may_be_recipe, recipe_of
 from services.gateway.openai.processing import timed
@@ -95,8 +96,9 @@ class _TextForm:
     summary="For OpenAI's clients: a model of the engine goes on with a text; nothing is stored",
 )
 async def post_completion(
-    request: Call, data: TextRequest, ask: InjectedAsk, raw_answers: RawAnswers
+    request: Call, data: TextRequest, ask: InjectedAsk, raw_answers: RawAnswers, known_fields: KnownFields
 ) -> Response[TextCompletion] | EventStream:
+    known_fields.check(await request.body(), data)
     if may_be_recipe(data.model) and recipe_of(data.model, (await ask(Recipes())).names) is not None:
         raise Refused(422, f"{data.model} answers chats; send them to /v1/chat/completions", "model")
     generation = text_generation_of(data, f"text-{uuid7()}")
