@@ -8,6 +8,7 @@ from cli.ask import commands as ask
 from cli.config import commands as config
 from cli.imports import commands as imports
 from cli.keys import commands as keys
+from cli.mcp import commands as mcp
 from cli.memory import commands as memory
 from cli.run import commands as run
 from cli.terminal.failure import CommandFailed
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for commands in (run.app, ask.app, memory.app, upkeep.app, config.app):
+for commands in (run.app, ask.app, mcp.app, memory.app, upkeep.app, config.app):
     app.add_typer(commands)
 app.add_typer(memory.memories, name="memories")
 app.add_typer(memory.forget, name="forget")

@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 from docs.builder.entries import Entry, all_entries
 from services.gateway.app import v1_routes
 from services.gateway.http.site import public_routes
+from services.gateway.mcp.routes import post_mcp
 from shared.contract import subjects
 from shared.contract.abilities import ABILITIES_OF, Ability, Role, roles_with
 from shared.contract.subject_abilities import ABILITY_OF
@@ -88,7 +89,7 @@ def rows() -> list[Row]:
     """Every route of the gateway, by path."""
     v1 = Router("/v1", route_handlers=v1_routes(file_limit_bytes=1))
     found = [row for handler, path in _handlers_in(v1) for row in _rows_of(handler, path)]
-    found += [row for one in public_routes for path in one.paths for row in _rows_of(one, path)]
+    found += [row for one in (*public_routes, post_mcp) for path in one.paths for row in _rows_of(one, path)]
     return sorted(found, key=lambda row: (row.path, row.method))
 
 

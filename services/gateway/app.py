@@ -41,6 +41,9 @@ from services.gateway.limits.places import Holders, OwnHolders, Places, SharedHo
 from services.gateway.limits.tokens import count_tokens
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
+from services.gateway.mcp.documents import TurnDocuments
+from services.gateway.mcp.routes import McpEndpoint, post_mcp
+from services.gateway.mcp.tools import Tools
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
 from services.gateway.openai.embeddings import embedding_routes
@@ -203,7 +206,7 @@ def api(
     *,
     hold_seconds: float = _HOLD_SECONDS,
 ) -> Router:
-    """Everything under /v1: the routes of all rooms, and what they ask for by name."""
+    """Everything under /v1, and /mcp: the routes of all rooms, and what they ask for by name."""
     ask = BusAsk(bus, hold_seconds=hold_seconds)
     lookup = Lookup(ask, live)
     controls = Controls(ask, input_limit_bytes=settings.input_limit_bytes)
@@ -234,10 +237,19 @@ def api(
         ),
         "uploads": Uploads(ask, limit_bytes=settings.file_limit_bytes),
         "forgetting": forgetting,
+        "mcp": McpEndpoint(
+            Tools(ask, intake, lookup).listed(),
+            TurnDocuments(ask),
+            settings.disk,
+            is_local=settings.is_loopback,
+        ),
     }
     return Router(
-        "/v1",
-        route_handlers=v1_routes(file_limit_bytes=settings.file_limit_bytes),
+        "/",
+        route_handlers=[
+            Router("/v1", route_handlers=v1_routes(file_limit_bytes=settings.file_limit_bytes)),
+            post_mcp,
+        ],
         dependencies={name: _provided(value) for name, value in given.items()},
     )
 

@@ -23,6 +23,8 @@ class Ability(StrEnum):
     """Everything that is stored of a user, in one file."""
     DATA_FORGET = "data:forget"
     """Delete turns, sessions, memories or a whole user from every store, and read the receipt."""
+    MCP_CONNECT = "mcp:connect"
+    """Speak the Model Context Protocol. Each of its tools needs an ability of its own as well."""
     ACT_FOR_OTHERS = "users:act-for"
     """Name another user than one's own, where a request may name one."""
     OPERATE_READ = "operate:read"
@@ -58,6 +60,7 @@ FOR_USERS: Final = frozenset(
         Ability.FILES_WRITE,
         Ability.DATA_EXPORT,
         Ability.DATA_FORGET,
+        Ability.MCP_CONNECT,
     }
 )
 """Listed one by one: no user has a new ability until it is listed."""

@@ -52,11 +52,11 @@ class SearchResult(msgspec.Struct, kw_only=True, frozen=True):
     summary="What memory holds",
 )
 async def search(data: NewSearch, request: Call, ask: InjectedAsk) -> SearchResult:
-    reply = await ask(_request_of(data, request.user))
+    reply = await ask(search_of(data, request.user))
     return SearchResult(hits=reply.hits)
 
 
-def _request_of(new: NewSearch, caller: Caller) -> Search:
+def search_of(new: NewSearch, caller: Caller) -> Search:
     """Raises Refused: 422, or 404 where the caller may not search for the named user."""
     if not new.query.strip():
         raise Refused(422, "query is empty; say what to look for", "query")
