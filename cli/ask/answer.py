@@ -108,11 +108,11 @@ def format_sources(sources: list[Event]) -> str:
 
 def _line_of(source: Event) -> str:
     """A source that a tool worked with may have no quote."""
-    origin = _origin_of(source)
+    origin = origin_of(source)
     return f"{origin}: “{source['quote']}”" if source.get("quote") else origin
 
 
-def _origin_of(source: Event) -> str:
+def origin_of(source: Event) -> str:
     """`turn 12`, `Caroline, 2023-05-08`, `memory, 2026-11-21`, or the name that a tool gives it."""
     if source.get("turn_number") is not None and source.get("kind", "turn") == "turn":
         return f"turn {source['turn_number']}"

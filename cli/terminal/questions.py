@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import termios
+from collections.abc import Awaitable, Callable
 
 _LONGEST_LINE = 4096
 
@@ -13,17 +14,17 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
-async def confirmed(question: str) -> bool | None:
+async def confirmed(question: str, read: Callable[[], Awaitable[str]] | None = None) -> bool | None:
     """Asks until the answer is yes or no. An empty line is a no. Returns None where the input has ended.
 
     What was typed before the question does not count. It waits in the event loop: Ctrl-C would not reach a
-    program that waits in `input`.
+    program that waits in `input`. `read` returns a line with its end, and an empty text at the end.
     """
     termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
     while True:
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
-        line = await _line()
+        line = await (read or _line)()
         match line.strip().lower():
             case "y" | "yes":
                 return True
