@@ -24,13 +24,13 @@ class Replica:
     """One more process of a service of a stack."""
 
     def __init__(self, stack: Stack, service: str, **settings: str) -> None:
-        (port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = (stack.data_dir / f"replica-{service}-{port}.log").open("wb")
+        (self.port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = (stack.data_dir / f"replica-{service}-{self.port}.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"services.{service}"],
             cwd=ROOT if service != "gateway" else stack.data_dir,
-            env={**stack.environment, _PORT[service]: str(port), "PYTHONPATH": str(ROOT), **settings},
+            env={**stack.environment, _PORT[service]: str(self.port), "PYTHONPATH": str(ROOT), **settings},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
