@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli.ask import commands as ask
+from cli.bench import commands as bench
 from cli.chat import commands as chat
 from cli.config import commands as config
 from cli.imports import commands as imports
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for commands in (run.app, ask.app, chat.app, mcp.app, memory.app, upkeep.app, config.app):
+for commands in (run.app, ask.app, chat.app, bench.app, mcp.app, memory.app, upkeep.app, config.app):
     app.add_typer(commands)
 app.add_typer(memory.memories, name="memories")
 app.add_typer(memory.forget, name="forget")
