@@ -57,7 +57,7 @@ LEFT_OUT: dict[Struct, set[str]] = {
 NEW_NAMES: dict[Struct, set[str]] = {
     TurnSaved: {"saved_at"},
     TurnCancelled: {"cancelled_at", "why"},
-    TurnRow: {"at"},
+    TurnRow: {"at", "abandoned"},
     TurnView: {"id", "links", "position", "estimate_seconds"},
 }
 """What such a message has that the turn's record has not."""

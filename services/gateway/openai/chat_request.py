@@ -85,6 +85,7 @@ class ChatRequest(msgspec.Struct, kw_only=True, frozen=True):
         SessionId | None, msgspec.Meta(description="Pandora's own; the header X-Pandora-Session goes before")
     ] = None
     prompt_cache_key: str | None = None
+    store: bool | None = None
     user: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None

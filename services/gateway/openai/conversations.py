@@ -49,37 +49,53 @@ class Conversations:
             now = datetime.now(UTC)
             if found is not None and is_repeat(found.chat, request_hash, now, again=again):
                 return Claim(request=request, seed=seed, known=found, is_repeat=True)
+            earlier = await self._earlier(user, before)
             chat = Chat(
                 user=user,
-                session_id=session_id or await self._session_of(user, before) or str(uuid7()),
+                session_id=session_id or (earlier.session_id if earlier else str(uuid7())),
                 key=f"chat-{uuid7()}",
                 request_hash=request_hash,
                 requested_at=now,
+                follows=followed_by(earlier, named, is_first=not before),
+                is_shared=earlier is not None and earlier.is_shared,
             )
             revision = await self._chats.write(whole, KnownChat(chat, found.revision if found else 0))
             if revision is not None:
                 return Claim(request=request, seed=seed, known=KnownChat(chat, revision))
 
-    async def answered(self, claim: Claim, answer: str) -> None:
+    async def answered(self, claim: Claim, turn_number: int, answer: str) -> None:
         """As `settled`. The session is found by the answer, too: conversations may begin with the same
         words."""
-        chat = await self.settled(claim)
+        chat = await self.settled(claim, turn_number)
         continued = hashes_of(with_answer(claim.request.messages, answer), claim.seed)[-1]
         found = await self._chats.find(chat.user, continued)
+        if found is not None and found.chat.session_id != chat.session_id:
+            chat = msgspec.structs.replace(chat, is_shared=True)
         await self._chats.write(continued, KnownChat(chat, found.revision if found else 0))
 
-    async def settled(self, claim: Claim) -> Chat:
+    async def settled(self, claim: Claim, turn_number: int) -> Chat:
         """The client is told the outcome now. From now on the same request is another turn."""
-        chat = msgspec.structs.replace(claim.chat, is_settled=True)
+        chat = msgspec.structs.replace(claim.chat, is_settled=True, turn_number=turn_number)
         whole = hashes_of(claim.request.messages, claim.seed)[-1]
         await self._chats.write(whole, KnownChat(chat, claim.known.revision))
         return chat
 
-    async def _session_of(self, user: str, beginnings: Sequence[str]) -> str | None:
+    async def _earlier(self, user: str, beginnings: Sequence[str]) -> Chat | None:
+        """The chat of the longest known beginning."""
         for messages_hash in beginnings[: -_MOST_BEGINNINGS - 1 : -1]:
             if (found := await self._chats.find(user, messages_hash)) is not None:
-                return found.chat.session_id
+                return found.chat
         return None
+
+
+def followed_by(earlier: Chat | None, named: NamedSession | None, *, is_first: bool) -> int | None:
+    """Returns the number of the turn that a chat goes on from; 0: from none; None: from the session's last.
+
+    `earlier`: the chat of the longest known beginning. `is_first`: no message comes before the new one.
+    """
+    if earlier is not None:
+        return None if earlier.is_shared else earlier.turn_number or None
+    return 0 if is_first and named is not None and named.is_whole else None
 
 
 def is_repeat(chat: Chat, request_hash: str, now: datetime, *, again: bool) -> bool:

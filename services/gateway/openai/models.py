@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared.contract.errors import Refused
+from shared.contract.requests import RecipesReply
 
 PANDORA: Final = "pandora"
 """The recipe `standard`. Any other recipe is `pandora-<recipe>`."""
@@ -29,9 +30,16 @@ def model_of(recipe: str) -> str:
     return PANDORA if recipe == _STANDARD else f"{PANDORA}-{recipe}"
 
 
-def recipe_of(model: str, recipes: Iterable[str]) -> str | None:
+class TurnRecipe(msgspec.Struct, frozen=True):
+    name: str
+    is_unapproved: bool = False
+    """Its readers see an answer before validation has approved it."""
+
+
+def recipe_of(model: str, recipes: RecipesReply) -> TurnRecipe | None:
     """Returns the recipe that the model stands for; None where it stands for none."""
-    return next((recipe for recipe in recipes if model_of(recipe) == model), None)
+    name = next((name for name in recipes.names if model_of(name) == model), None)
+    return None if name is None else TurnRecipe(name, name in recipes.unapproved)
 
 
 def may_be_recipe(model: str) -> bool:

@@ -23,6 +23,13 @@ class Chat(msgspec.Struct, kw_only=True, frozen=True):
     requested_at: datetime
     is_settled: bool = False
     """The whole answer, or why there is none, was sent to a client that was still there."""
+    turn_number: int = 0
+    """Of its turn, once that has ended."""
+    follows: int | None = None
+    """The number of the turn that it goes on from, as that turn has it."""
+    is_shared: bool = False
+    """Conversations of several sessions begin with these messages. So a request that goes on from here edits
+    nothing: it may be the other conversation."""
 
 
 class KnownChat(msgspec.Struct, frozen=True):

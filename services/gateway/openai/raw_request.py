@@ -24,14 +24,14 @@ _REFUSED: Final = {
 }
 
 
-def generation_of(chat: ChatRequest, request_id: str) -> Generate:
+def generation_of(chat: ChatRequest, model: str | None, request_id: str) -> Generate:
     """Raises Refused for what the engine would answer as if it were not there."""
     refuse(chat, _REFUSED)
     tools = tools_of(chat)
     return Generate(
         request_id=request_id,
         messages=[_message_of(message) for message in chat.messages],
-        model=chat.model,
+        model=model,
         temperature=chat.temperature,
         max_tokens=chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens,
         stop=stops_of(chat.stop),

@@ -23,6 +23,7 @@ from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.refusals import IN_OPENAI_FORM, REFUSALS
 from services.gateway.openai.session_names import session_named
 from services.gateway.openai.turn_chats import TurnChats
+from services.gateway.openai.utility_calls import is_utility
 from shared.contract.abilities import Ability
 from shared.contract.requests import Models, Recipes
 
@@ -80,7 +81,8 @@ async def _models(ask: Ask) -> list[Model]:
         **REFUSALS,
     },
     summary="For OpenAI's clients: a turn, or a model of the engine, with the answer as a chat completion",
-    description="A model of the engine answers without a turn, and nothing is stored. "
+    description="A model of the engine answers without a turn, and nothing is stored; so are titles and the "
+    "like that clients ask for themselves. "
     "A turn's session is the one that is named, by X-Pandora-Session or `session_id` first, or that of the "
     "longest known beginning of `messages`.",
 )
@@ -95,13 +97,14 @@ async def post_chat_completion(
     retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
 ) -> Response[Completion] | EventStream:
     known_fields.check(await request.body(), data)
-    recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
-    recipe = recipe_of(data.model, recipes)
+    recipe = recipe_of(data.model, await ask(Recipes())) if may_be_recipe(data.model) else None
     if recipe is None:
-        return await _answer_raw(request, data, raw_chats)
+        return await _answer_raw(request, data, raw_chats, data.model)
     named = session_named(
         request.headers, session_id=data.session_id, prompt_cache_key=data.prompt_cache_key, user=data.user
     )
+    if is_utility(data, request.headers, is_named=named is not None):
+        return await _answer_raw(request, data, raw_chats, None)
     user = open_webui_users.user_of(request.headers, request.user)
     again = retry_count not in {None, "0"}
     accepted = await turn_chats.accept(data, recipe, user, named, again=again)
@@ -112,11 +115,11 @@ async def post_chat_completion(
 
 
 async def _answer_raw(
-    request: Call, chat: ChatRequest, raw_chats: RawChats
+    request: Call, chat: ChatRequest, raw_chats: RawChats, model: str | None
 ) -> Response[Completion] | EventStream:
     if chat.stream:
-        return await raw_chats.stream(chat, request.receive)
-    return Response(await unless_left(request.receive, raw_chats.completion(chat)))
+        return await raw_chats.stream(chat, model, request.receive)
+    return Response(await unless_left(request.receive, raw_chats.completion(chat, model)))
 
 
 openai_routes: list[HTTPRouteHandler] = [get_models, get_model, post_chat_completion]

@@ -1,5 +1,6 @@
 """A chat completion by a turn: accepted once, followed to its end."""
 
+from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from time import time
@@ -11,6 +12,7 @@ from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.completions import DONE, FAREWELL, Completion, Head, event
 from services.gateway.openai.conversations import Claim, Conversations
 from services.gateway.openai.errors import error_body
+from services.gateway.openai.models import TurnRecipe
 from services.gateway.openai.session_names import NamedSession
 from services.gateway.openai.turn_request import check_for_turn, new_turn
 from services.gateway.turns.intake import Followed, Intake
@@ -21,9 +23,12 @@ from shared.contract.events import AnyLiveEvent, Saved
 class Accepted:
     """A stored turn that answers a chat."""
 
-    def __init__(self, claim: Claim, followed: Followed) -> None:
+    def __init__(self, claim: Claim, followed: Followed, *, is_held: bool) -> None:
         self.claim = claim
+        self.is_held = is_held or claim.is_repeat
+        """Nothing of the answer is sent before it is saved: what was said until then may be void."""
         self.followed = followed
+        self.number = followed.accepted.turn_number
         self.headers = {
             "x-pandora-session": followed.accepted.session_id,
             "x-pandora-turn": followed.accepted.id,
@@ -43,13 +48,14 @@ class TurnChats:
         self._streams = streams
 
     async def accept(
-        self, chat: ChatRequest, recipe: str, user: str, named: NamedSession | None, *, again: bool
+        self, chat: ChatRequest, recipe: TurnRecipe, user: str, named: NamedSession | None, *, again: bool
     ) -> Accepted:
         """Returns when the turn is stored. `again` as in `Conversations.claim`. Raises Refused."""
         check_for_turn(chat)
         claim = await self._conversations.claim(chat, user, named, again=again)
-        turn = new_turn(chat, recipe, claim.chat.session_id)
-        return Accepted(claim, await self._intake.accept_and_follow(turn, user, claim.chat.key))
+        turn = new_turn(chat, recipe.name, claim.chat.session_id, claim.chat.follows)
+        followed = await self._intake.accept_and_follow(turn, user, claim.chat.key)
+        return Accepted(claim, followed, is_held=recipe.is_unapproved)
 
     async def completion(self, accepted: Accepted) -> Completion:
         """Raises Refused where the turn has no answer. Cancelled: the turn goes on."""
@@ -72,12 +78,14 @@ class TurnChats:
             yield event(error_body(refused.status, refused.detail, refused.field))
 
     async def _said(self, accepted: Accepted, reader: Reader) -> AsyncGenerator[bytes, None]:
-        head, spoken = accepted.head, Spoken(is_held=accepted.claim.is_repeat)
+        head, spoken = accepted.head, Spoken(is_held=accepted.is_held)
+        clock = get_running_loop().time
+        said_at = clock()
         async for events in self._events(reader):
-            if not events:
-                yield HEARTBEAT
-            if text := "".join(map(spoken.news, events)):
-                yield head.text(text)
+            text = "".join(map(spoken.news, events))
+            if text or clock() - said_at >= self._streams.heartbeat_seconds:
+                said_at = clock()
+                yield head.text(text) if text else HEARTBEAT
             # Before the last line: after it a client goes at once, and has the whole answer.
             if (saved := await self._outcome(accepted, events)) is not None:
                 yield head.end(saved.usage, "stop") + DONE
@@ -90,20 +98,17 @@ class TurnChats:
             saved = outcome_of(events[-1]) if events else None
             if saved is not None:
                 with suppress(Transient):  # Its session is found by the question then, or by a header.
-                    await self._conversations.answered(accepted.claim, saved.output)
+                    await self._conversations.answered(accepted.claim, accepted.number, saved.output)
         except Refused:
             with suppress(Transient):
-                await self._conversations.settled(accepted.claim)
+                await self._conversations.settled(accepted.claim, accepted.number)
             raise
         return saved
 
     async def _events(self, reader: Reader) -> AsyncGenerator[list[AnyLiveEvent], None]:
-        """Yields what a chat shows of the turn's events; an empty list after a silence."""
+        """Yields what a chat shows of the turn's events as they come, at least once in each heartbeat."""
         while not reader.ended:
-            frames = await reader.read(self._streams.heartbeat_seconds)
-            events = read_events(frames)
-            if events or not frames:
-                yield events
+            yield read_events(await reader.read(self._streams.heartbeat_seconds))
 
 
 def _lost(accepted: Accepted) -> Refused:

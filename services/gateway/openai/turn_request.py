@@ -32,13 +32,14 @@ def check_for_turn(chat: ChatRequest) -> None:
         )
 
 
-def new_turn(chat: ChatRequest, recipe: str, session_id: str) -> NewTurn:
+def new_turn(chat: ChatRequest, recipe: str, session_id: str, follows: int | None) -> NewTurn:
     """The turn of the last message."""
     return NewTurn(
         input=_input_of(chat.messages[-1]),
         session_id=session_id,
         recipe=recipe,
         metadata=chat.metadata or {},
+        follows=follows,
     )
 
 

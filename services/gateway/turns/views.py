@@ -8,6 +8,7 @@ import msgspec
 from services.gateway.turns.content import Content
 from shared.contract.derivation import derive
 from shared.contract.events import (
+    Follows,
     IfBusy,
     PhaseTiming,
     SeenImage,
@@ -42,6 +43,13 @@ class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
         msgspec.Meta(description="what happens to the turn when this request's own stream is left early"),
     ] = "continue"
     metadata: Metadata = {}
+    follows: Annotated[
+        Follows,
+        msgspec.Meta(
+            description="the number of the turn of the session that this one goes on from, 0: from none; "
+            "those after that one are abandoned. null: it goes on from the last turn"
+        ),
+    ] = None
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -96,6 +104,7 @@ class TurnView(msgspec.Struct, kw_only=True, frozen=True):
     steering: list[str] = []
     """What was added while it ran."""
     images: list[SeenImage] = []
+    follows: Follows = None
 
 
 class TurnList(msgspec.Struct, kw_only=True, frozen=True):

@@ -56,7 +56,10 @@ class TurnTable(Protocol):
     """Saved and cancelled turns. Every question is for one user."""
 
     async def upsert(self, turns: Sequence[TurnSaved | TurnCancelled]) -> None:
-        """Writes each turn once, however often it comes. Raises Poison where a row cannot be stored."""
+        """Writes each turn once, however often it comes. Raises Poison where a row cannot be stored.
+
+        Marks the turns of their sessions that the newest one does not go on from: they are abandoned.
+        """
         ...
 
     async def turns(
@@ -66,7 +69,7 @@ class TurnTable(Protocol):
         ...
 
     async def neighbours(self, user: str, turn_ids: Sequence[str]) -> list[TurnRow]:
-        """The saved turns right before and after these, in their own sessions."""
+        """The saved turns right before and after these, in their own sessions. No abandoned ones."""
         ...
 
     async def sessions(self, user: str, *, limit: int) -> list[SessionRow]:

@@ -19,7 +19,7 @@ SELECT m.point_id, m.message_id, m.session_id, m.speaker, m.at, m.turn_id,
 FROM pandora.messages AS m
 LEFT JOIN pandora.turns AS t ON t.turn_id = m.turn_id
 WHERE m.point_id = ANY($2) AND m.user_id IS NOT DISTINCT FROM $1
-    AND (m.turn_id IS NULL OR (t.status = 'saved' AND t.user_id IS NOT DISTINCT FROM $1))
+    AND (m.turn_id IS NULL OR (t.status = 'saved' AND NOT t.abandoned AND t.user_id IS NOT DISTINCT FROM $1))
 """
 _NO_IMAGES: Final = "[]"
 _images = msgspec.json.Decoder(list[SeenImage])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from services.orchestrator.documents.ports import Documents
 from services.orchestrator.documents.reading import read_record
+from services.orchestrator.turn.branches import branch_of
 from services.orchestrator.turn.endings import row_of
 from services.orchestrator.turn.state import Turn
 from shared.contract.requests import TurnRecord, TurnRow
@@ -33,7 +34,7 @@ class RecentTurns:
             self._rows.pop(turn_id, None)
 
     async def joined(self, turn: Turn, stored: Sequence[TurnRow], *, limit: int) -> list[TurnRow]:
-        """The session's last `limit` turns before this one, oldest first. `stored` are those of the index."""
+        """The last `limit` turns that this one goes on from, oldest first. `stored`: those of the index."""
         if limit == 0:
             return []
         rows = {row.turn_id: row for row in stored}
@@ -41,7 +42,7 @@ class RecentTurns:
             if turn_id not in rows and (row := await self._row_of(turn_id)) is not None:
                 rows[turn_id] = row
         before = [row for row in rows.values() if row.turn_number != turn.turn_number]
-        return sorted(before, key=lambda row: row.turn_number)[-limit:]
+        return branch_of(before, turn.request.follows)[-limit:]
 
     async def _row_of(self, turn_id: str) -> TurnRow | None:
         if (row := self._rows.get(turn_id)) is not None:

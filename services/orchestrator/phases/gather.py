@@ -17,6 +17,7 @@ from services.orchestrator.prompts.context import (
 )
 from services.orchestrator.prompts.history import history_of, most_turns
 from services.orchestrator.prompts.roles import compress_messages
+from services.orchestrator.turn.branches import on_branch
 from services.orchestrator.turn.found import Gathered
 from services.orchestrator.turn.state import Turn
 from shared.contract.errors import NoAnswer, Refused, Transient
@@ -34,7 +35,7 @@ async def gather(turn: Turn, deps: Deps, phase: RunningPhase) -> Gathered:
     search_early(turn, deps, phase, with_turns=turn.history is None)
     recalled = Recalled()
     try:
-        recalled = await _recalled(turn, deps, phase)
+        recalled = on_branch(await _recalled(turn, deps, phase), turn.request)
     except NoAnswer as error:  # It is not waited for once more, for the session's turns alone.
         turn, recalled = _without_memory(turn, error), Recalled(turns=[])
     except (Transient, Refused) as error:  # An answer without memory is better than none, whatever ails it.

@@ -84,6 +84,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     roles: dict[RoleName, Role] = {}
     """Roles that differ from `roles.toml`."""
 
+    @property
+    def shows_unapproved(self) -> bool:
+        return "validation" in self.phases and not self.hold_back
+
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """The recipe that a turn began with. The turn keeps it, also where the files change."""

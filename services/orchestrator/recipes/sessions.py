@@ -60,7 +60,11 @@ class Sessions:
 
     @endpoint
     async def list_recipes(self, request: ListRecipes) -> RecipesReply:
-        return RecipesReply(names=self._recipes.names())
+        names = self._recipes.names()
+        chosen = [one for name in names if (one := self._recipes.choose(name)) is not None]
+        return RecipesReply(
+            names=names, unapproved=[one.name for one in chosen if one.recipe.shows_unapproved]
+        )
 
 
 class Choice(msgspec.Struct, frozen=True):

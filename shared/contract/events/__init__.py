@@ -59,6 +59,7 @@ from shared.contract.events.origins import Origin, Score, Source, SourceKind
 from shared.contract.events.research import ResearchSaved, ResearchScope, SourceObserved
 from shared.contract.events.turns import (
     AcceptedTurnEvent,
+    Follows,
     IfBusy,
     TurnCancelled,
     TurnEvent,

@@ -16,6 +16,7 @@ from shared.contract.events.usage import PhaseTiming, Timings, Usage
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
 """What a new turn does while another turn of its session runs."""
+Follows = Annotated[int, msgspec.Meta(ge=0)] | None
 WhyCancelled = Literal["cancelled", "interrupted", "replaced"]
 
 
@@ -53,6 +54,8 @@ class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     """Texts of the client's own, kept with the turn."""
     images: Annotated[list[FileId], msgspec.Meta(max_length=MOST_IMAGES)] = []
     """Files of the user (`file.put`), in the order in which they are shown."""
+    follows: Follows = None
+    """The number of the turn of its session that it goes on from; 0: from none. null: from the last one."""
 
 
 class AcceptedTurnEvent(TurnEvent, frozen=True, kw_only=True):
@@ -91,6 +94,7 @@ class TurnSaved(AcceptedTurnEvent, frozen=True, kw_only=True):
     last_index: int = 0
     phases: list[PhaseTiming] = []
     images: list[SeenImage] = []
+    follows: Follows = None
 
     @property
     def said(self) -> str:
@@ -129,6 +133,7 @@ class TurnCancelled(AcceptedTurnEvent, frozen=True, kw_only=True):
     recipe: str = ""
     model: str = ""
     images: list[SeenImage] = []
+    follows: Follows = None
 
     @property
     def said(self) -> str:

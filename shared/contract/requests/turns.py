@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from shared.contract.events import (
+    Follows,
     PhaseTiming,
     SeenImage,
     Source,
@@ -87,6 +88,9 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The index of the turn's last live event."""
     images: list[SeenImage] = []
     """The turn's images and what they show. An image that was not looked at says so."""
+    follows: Follows = None
+    """The number of the turn of its session that it goes on from; 0: from none. null: from the last one.
+    A turn that the session's newest one does not go on from, over any number of turns, is abandoned."""
 
 
 class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +114,9 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     """A cancelled turn is listed with what was generated until then, and search never finds it. Its topic,
     intent and keywords are empty, its quality is 0."""
     images: list[SeenImage] = []
+    follows: Follows = None
+    abandoned: bool = False
+    """True where the session goes on without it, as after an edit: search does not find it."""
 
     @property
     def said(self) -> str:
@@ -153,6 +160,8 @@ class GetEvents(Request[EventsReply], frozen=True, kw_only=True):
 class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
     names: list[str]
     """The recipes that there are."""
+    unapproved: list[str] = []
+    """Those of them whose readers see an answer before validation has approved it: it may be revised."""
 
 
 class Recipes(Request[RecipesReply], frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from shared.bus.connection import Bus
-from shared.bus.endpoints import endpoints_of
+from shared.bus.endpoints import endpoint, endpoints_of
 from shared.contract.events import (
     LiveEvent,
     OutputDelta,
@@ -20,6 +20,7 @@ from shared.contract.events import (
     encode,
     live_subject,
 )
+from shared.contract.requests import Recipes, RecipesReply
 from tests.contracts.gateway.gateway_room import Client, Orchestrator, gateway_over_http
 from tests.servers.nats import bus_to, state
 
@@ -28,13 +29,21 @@ HELLO = {"model": "pandora-direct", "messages": [{"role": "user", "content": "He
 STREAM = HELLO | {"stream": True}
 
 
+class ValidatingOrchestrator(Orchestrator):
+    """Its recipe `standard` may revise an answer that is read already."""
+
+    @endpoint
+    async def recipes(self, _: Recipes) -> RecipesReply:
+        return RecipesReply(names=["direct", "standard"], unapproved=["standard"])
+
+
 @asynccontextmanager
 async def chats_over_http(bus: Bus, url: str, **settings: Any) -> AsyncIterator[Client]:
     async with (
         bus_to(url, "orchestrator") as other,
         gateway_over_http(bus, heartbeat_seconds=0.2, **settings) as connected,
     ):
-        await other.serve("a few lines", endpoints_of(Orchestrator()))
+        await other.serve("a few lines", endpoints_of(ValidatingOrchestrator()))
         yield connected
 
 

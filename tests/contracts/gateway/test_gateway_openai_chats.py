@@ -186,6 +186,26 @@ async def test_an_answer_that_begins_again_is_not_said_twice(
     assert ends_with in events[-1]
 
 
+async def test_an_answer_that_validation_may_revise_is_sent_once_it_is_approved(
+    bus: Bus, client: Client
+) -> None:
+    """A stock client cannot take words back. Meanwhile comments keep its connection open."""
+    async with client.open("POST", PATH, STREAM | {"model": "pandora"}) as response:
+        (turn,) = await requested(bus, 1)
+        for index in range(4):
+            await send(bus, turn, OutputDelta(index=index, text="Good "))
+            await asyncio.sleep(0.1)
+        before = await response.content.readuntil(b"\n: still here\n")
+        revised = OutputDelta(index=5, text="Bad day")
+        await send(bus, turn, OutputRestarted(index=4), revised, saved(turn, "Bad day", 6))
+        words, last, done = await events_in(response)
+
+    assert turn.recipe == "standard"
+    assert b"Good" not in before
+    assert words["choices"][0]["delta"]["content"] == "Bad day"
+    assert (last["choices"][0]["finish_reason"], done) == ("stop", "[DONE]")
+
+
 async def test_an_answer_that_was_revised_is_sent_whole_when_the_request_is_repeated(
     bus: Bus, client: Client
 ) -> None:

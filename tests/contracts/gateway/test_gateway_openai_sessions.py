@@ -118,3 +118,55 @@ async def test_documents_before_the_users_words_make_no_other_conversation(bus: 
     one, two = await requested(bus, 2)
     assert one.session_id == two.session_id
     assert "Tilda is a boat." in one.input
+
+
+# --- branches ---
+
+
+def said(*turns: str) -> list[dict[str, str]]:
+    roles = ("user", "assistant")
+    return [{"role": roles[place % 2], "content": text} for place, text in enumerate(turns)]
+
+
+async def follow(bus: Bus, client: Client, *stories: list[dict[str, str]], **more: str) -> list[int | None]:
+    """Sends these one after the other, each answered with its number. Returns what each turn follows."""
+    for number, story in enumerate(stories, 1):
+        await answered(bus, client, HELLO | {"messages": story}, number, f"Answer {number}", **more)
+    return [turn.follows for turn in await requested(bus, len(stories))]
+
+
+async def test_what_is_edited_or_asked_again_goes_on_from_where_it_was(bus: Bus, client: Client) -> None:
+    first, edited = said("Hello", "Answer 1", "So?"), said("Hello", "Answer 1", "What?")
+    later = said("Hello", "Answer 1", "What?", "Answer 3", "And?")
+
+    assert await follow(bus, client, said("Hello"), first, edited, later, first) == [None, 1, 1, 3, 1]
+    assert len({turn.session_id for turn in await requested(bus, 5)}) == 1
+
+
+async def test_a_chat_of_open_webui_that_begins_anew_follows_nothing(bus: Bus, client: Client) -> None:
+    chat = {"x_openwebui_chat_id": "0192-chat"}
+
+    assert await follow(bus, client, said("Hello"), said("Hi"), said("Hi", "Answer 2", "So?"), **chat) == [
+        0,
+        0,
+        2,
+    ]
+
+
+async def test_a_client_that_names_the_session_and_sends_one_message_edits_nothing(
+    bus: Bus, client: Client
+) -> None:
+    assert await follow(bus, client, said("Hello"), said("So?"), x_pandora_session="mine") == [None, None]
+
+
+async def test_of_two_conversations_that_went_alike_no_turn_is_abandoned(bus: Bus, client: Client) -> None:
+    """They may as well be two, as one that was edited."""
+    for number in (1, 2):
+        await answered(bus, client, HELLO, number, "Good day")
+    for number, words in ((3, "One"), (4, "Two")):
+        story = said("Hello", "Good day", words)
+        await answered(bus, client, HELLO | {"messages": story}, number, words)
+    going_on = said("Hello", "Good day", "One", "One", "And?")
+    await answered(bus, client, HELLO | {"messages": going_on}, 5)
+
+    assert [turn.follows for turn in await requested(bus, 5)] == [None] * 5

@@ -153,6 +153,7 @@ STORED: tuple[Event, ...] = (
         if_busy="interrupt",
         metadata={"client": "golden"},
         images=["file-7"],
+        follows=7,
     ),
     TurnSaved(
         turn_id=ID,
@@ -178,6 +179,7 @@ STORED: tuple[Event, ...] = (
         last_index=9,
         phases=[PHASE],
         images=[SEEN],
+        follows=7,
     ),
     TurnFailed(
         turn_id=ID,
@@ -201,6 +203,7 @@ STORED: tuple[Event, ...] = (
         recipe="direct",
         model="extractive",
         images=[SEEN],
+        follows=7,
     ),
     TurnIndexed(turn_id=ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=LATER),
     MemorySaved(memory_id=ID, user="alice", statement=STATEMENT),

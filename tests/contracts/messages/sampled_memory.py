@@ -94,6 +94,8 @@ ROW = TurnRow(
     quoted=True,
     status="cancelled",
     images=[SEEN],
+    follows=7,
+    abandoned=True,
 )
 HIT = Hit(
     kind="turn",

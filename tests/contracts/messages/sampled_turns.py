@@ -113,6 +113,7 @@ RECORD = TurnRecord(
     phases=[PHASE],
     notes=["plan: went on as usual, since MIND gave no Plan that can be read"],
     images=[SEEN],
+    follows=7,
 )
 UNENDED = UnendedTurn(
     turn_id=ID,
@@ -231,7 +232,7 @@ OF_TURNS: dict[str, msgspec.Struct] = {
     ),
     "orchestrator.control.reply": CONTROLLED,
     "turns.recipes": Recipes(),
-    "turns.recipes.reply": RecipesReply(names=["direct"]),
+    "turns.recipes.reply": RecipesReply(names=["direct", "standard"], unapproved=["standard"]),
     "sessions.get": GetSession(user="alice", session_id="kitchen"),
     "sessions.get.reply": SessionSettings(session_id="kitchen", recipe="standard"),
     "sessions.held": ListHeldSessions(user="alice", after="garden"),

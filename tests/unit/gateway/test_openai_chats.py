@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from services.gateway.openai.answers import Spoken
 from services.gateway.openai.chat_request import ChatRequest, hash_of_request, hashes_of
 from services.gateway.openai.conversations import is_repeat
-from services.gateway.openai.models import listed, model_of, recipe_of
+from services.gateway.openai.models import TurnRecipe, listed, model_of, recipe_of
 from services.gateway.openai.ports import Chat
 from shared.contract.errors import Refused
 from shared.contract.events import AnyLiveEvent, OutputDelta, OutputRestarted
+from shared.contract.requests import RecipesReply
 from tests.unit.samples import AT
 
 HELLO = {"role": "user", "content": "Hello  there"}
@@ -119,5 +120,7 @@ def test_a_request_is_a_repetition_while_its_answer_was_not_sent_or_where_the_cl
 
 @given(st.lists(st.sampled_from(["standard", "direct", "my-own", "pandora"]), unique=True))
 def test_each_recipe_is_found_by_its_model(recipes: list[str]) -> None:
-    assert [recipe_of(model_of(recipe), recipes) for recipe in recipes] == recipes
+    there = RecipesReply(names=recipes, unapproved=recipes[:1])
+    found = [recipe_of(model_of(recipe), there) for recipe in recipes]
+    assert found == [TurnRecipe(recipe, recipe in recipes[:1]) for recipe in recipes]
     assert [model.id for model in listed(recipes, "vllm", ["m", "m"])] == [*map(model_of, recipes), "m"]

@@ -6,6 +6,7 @@ from typing import Any, Final, get_origin
 
 import msgspec
 
+from services.indexer.messages.postgres.branches import mark_branches
 from services.indexer.passages.message import point_id_of
 from services.indexer.postgres.database import Database
 from services.indexer.postgres.estimates import estimated_rows
@@ -47,10 +48,12 @@ SELECT DISTINCT {_LISTED} FROM (
     SELECT neighbour.* FROM pandora.turns AS hit
     CROSS JOIN LATERAL (
         (SELECT * FROM pandora.turns WHERE user_id = $1 AND session_id = hit.session_id
-            AND status = 'saved' AND turn_number < hit.turn_number ORDER BY turn_number DESC LIMIT 1)
+            AND status = 'saved' AND NOT abandoned AND turn_number < hit.turn_number
+            ORDER BY turn_number DESC LIMIT 1)
         UNION ALL
         (SELECT * FROM pandora.turns WHERE user_id = $1 AND session_id = hit.session_id
-            AND status = 'saved' AND turn_number > hit.turn_number ORDER BY turn_number LIMIT 1)
+            AND status = 'saved' AND NOT abandoned AND turn_number > hit.turn_number
+            ORDER BY turn_number LIMIT 1)
     ) AS neighbour
     WHERE hit.user_id IS NOT DISTINCT FROM $1 AND hit.turn_id = ANY($2)
 ) AS found ORDER BY turn_number
@@ -94,6 +97,7 @@ class PostgresTurnTable:
         # In one order: two indexers that write the same turns wait for each other, and never in a circle.
         rows = [row_of(turn) for turn in sorted(turns, key=lambda turn: turn.turn_number)]
         await self._database.write(_UPSERT, rows)
+        await mark_branches(self._database, turns)
 
     async def turns(
         self, user: str, *, session_id: str | None, before: int | None, limit: int
