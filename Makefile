@@ -42,6 +42,13 @@ docs: $(INSTALLED) ## Write docs/events.md, asyncapi.json and abilities.md anew 
 build/asyncapi:
 	npm install --ignore-scripts --no-audit --no-fund --prefix $@ @asyncapi/parser@3.6.0
 
+# Stock clients that tests run, in environments of their own: their needs are others than Pandora's.
+build/langchain:
+	$(PYTHON) -m venv $@ && $@/bin/pip install --quiet langchain-openai==1.7.4
+
+build/ai-sdk:
+	npm install --ignore-scripts --no-audit --no-fund --prefix $@ ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
+
 bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 	$(BIN)/python -m bench
 
