@@ -225,7 +225,7 @@ def api(
         "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),
         "kept_conversations": conversations,
         "conversation_items": ConversationItems(ask, lookup, conversations),
-        "turn_responses": TurnResponses(intake, claims, Belonging(ask, lookup, conversations), streams),
+        "turn_responses": TurnResponses(intake, claims, Belonging(lookup, conversations), streams),
         "raw_responses": RawResponses(generations, streams),
         "known_responses": KnownResponses(ask, lookup, live, controls, forgetting, streams),
         "known_fields": KnownFields(is_strict=settings.openai_routes_strict),

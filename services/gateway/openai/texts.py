@@ -99,7 +99,7 @@ async def post_completion(
     request: Call, data: TextRequest, ask: InjectedAsk, raw_answers: RawAnswers, known_fields: KnownFields
 ) -> Response[TextCompletion] | EventStream:
     known_fields.check(await request.body(), data)
-    if may_be_recipe(data.model) and recipe_of(data.model, (await ask(Recipes())).names) is not None:
+    if may_be_recipe(data.model) and recipe_of(data.model, await ask(Recipes())) is not None:
         raise Refused(422, f"{data.model} answers chats; send them to /v1/chat/completions", "model")
     generation = text_generation_of(data, f"text-{uuid7()}")
     form = _TextForm(data, generation.request_id)

@@ -2,17 +2,13 @@
 
 import msgspec
 
-from services.gateway.asking.ports import Ask
-from services.gateway.responses.ids import no_such_response, response_id, session_of, turn_of
+from services.gateway.responses.ids import no_such_response, session_of, turn_of
 from services.gateway.responses.kept_conversations import KeptConversations
 from services.gateway.responses.request import Asked
 from services.gateway.turns.lookup import Lookup
 from shared.contract.errors import Refused
-from shared.contract.requests import FindRunning, ListTurns
 
 _PREVIOUS = "previous_response_id"
-_LOOKED_AT = 10
-"""Of the session's last turns: some of them may have been stopped."""
 
 
 class Place(msgspec.Struct, kw_only=True, frozen=True):
@@ -20,12 +16,11 @@ class Place(msgspec.Struct, kw_only=True, frozen=True):
 
     session_id: str
     after: int | None = None
-    """The number of the turn that it shall follow; None: whichever is the last."""
+    """The number of the turn that it goes on from; None: the session's last."""
 
 
 class Belonging:
-    def __init__(self, ask: Ask, lookup: Lookup, conversations: KeptConversations) -> None:
-        self._ask = ask
+    def __init__(self, lookup: Lookup, conversations: KeptConversations) -> None:
         self._lookup = lookup
         self._conversations = conversations
 
@@ -42,21 +37,3 @@ class Belonging:
         except Refused as refused:
             raise no_such_response(previous, _PREVIOUS) if refused.status == 404 else refused from refused
         return Place(session_id=turn.session_id, after=turn.turn_number)
-
-    async def check_is_last(self, place: Place, user: str) -> None:
-        """Raises Refused where another turn follows that one: a turn goes on from all of its session."""
-        if place.after is None:
-            return
-        listed = await self._ask(ListTurns(user=user, session_id=place.session_id, limit=_LOOKED_AT))
-        running = (await self._ask(FindRunning(user=user, session_id=place.session_id))).turn
-        later = {turn.turn_number: turn.turn_id for turn in listed.turns if turn.status == "saved"}
-        if running is not None:
-            later[running.turn_number] = running.turn_id
-        for number, turn_id in later.items():
-            if number > place.after:
-                raise Refused(
-                    422,
-                    f"{response_id(turn_id)} came after it in the same conversation, and a turn goes on "
-                    "from the last one; name that, or begin another conversation",
-                    _PREVIOUS,
-                )

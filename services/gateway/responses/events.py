@@ -89,9 +89,9 @@ class ResponseEvents:
     """Makes the events of one response, in order. Nothing comes after its end."""
 
     def __init__(self, head: Head, *, is_held: bool = False) -> None:
-        """`is_held`: nothing is said before the answer is saved."""
+        """`is_held`: nothing is said before the answer is saved, also where it cannot be revised."""
         self._head = head
-        self._spoken = Spoken(is_held=is_held)
+        self._spoken = Spoken(is_held=is_held or head.echo.is_held)
         self._next = 0
         self._text: str | None = None
         """What was said; None before the message is begun."""

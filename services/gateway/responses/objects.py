@@ -98,6 +98,8 @@ class Echo(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     top_p: float = 1.0
     truncation: str = "disabled"
     user: str | None = None
+    is_held: bool = False
+    """No part of the answer is sent before the turn is saved: it may be revised. Not shown."""
 
 
 class Response(msgspec.Struct, kw_only=True, frozen=True):
@@ -178,10 +180,10 @@ class Head(msgspec.Struct, kw_only=True, frozen=True):
         return item_id(self.turn_id, "assistant")
 
 
-def echo_of(request: ResponseRequest, *, is_stored: bool = True) -> Echo:
+def echo_of(request: ResponseRequest, *, is_stored: bool = True, is_held: bool = False) -> Echo:
     """A field that is null has OpenAI's default."""
-    said = {name: getattr(request, name) for name in Echo.__struct_fields__}
-    said["store"] = is_stored
+    said = {name: getattr(request, name, None) for name in Echo.__struct_fields__}
+    said |= {"store": is_stored, "is_held": is_held}
     if (conversation := request.conversation_named) is not None:
         said["conversation"] = Named(conversation)
     return Echo(**{name: value for name, value in said.items() if value is not None})

@@ -29,9 +29,12 @@ class RawResponses:
         self._generations = generations
         self._streams = streams
 
-    async def response(self, request: ResponseRequest) -> Response:
-        """Raises Refused and Transient. Cancelled: the engine stops."""
-        generation, events = _begin(request)
+    async def response(self, request: ResponseRequest, model: str | None) -> Response:
+        """`model` is the engine's; None: it chooses. Cancelled: the engine stops.
+
+        Raises Refused and Transient.
+        """
+        generation, events = _begin(request, model)
         async with aclosing(self._generations.generate(generation, streams=False)) as parts:
             async for part in parts:
                 for made in _made(events, part):
@@ -39,15 +42,15 @@ class RawResponses:
                         return made.response
         raise Transient("the engine ended without an answer")
 
-    async def stream(self, request: ResponseRequest, receive: Receive) -> EventStream:
+    async def stream(self, request: ResponseRequest, model: str | None, receive: Receive) -> EventStream:
         """Waits for a first sign of the engine. What it refuses at once is raised: Refused, Transient."""
-        generation, events = _begin(request)
+        generation, events = _begin(request, model)
         parts = self._generations.generate(generation, streams=True)
         first = await unless_left(receive, _first(parts))
         return EventStream(as_bytes(_events(events, first, parts)), self._streams, farewell=_FAREWELL)
 
 
-def _begin(request: ResponseRequest) -> tuple[Generate, ResponseEvents]:
+def _begin(request: ResponseRequest, model: str | None) -> tuple[Generate, ResponseEvents]:
     """Raises Refused for what cannot be without a turn."""
     for asked, field in (
         (request.store, "store"),
@@ -64,10 +67,10 @@ def _begin(request: ResponseRequest) -> tuple[Generate, ResponseEvents]:
         echo=echo_of(request, is_stored=False),
         metadata=request.metadata or {},
     )
-    return _generation_of(request, drawn), ResponseEvents(head)
+    return _generation_of(request, model, drawn), ResponseEvents(head)
 
 
-def _generation_of(request: ResponseRequest, drawn: str) -> Generate:
+def _generation_of(request: ResponseRequest, model: str | None, drawn: str) -> Generate:
     chat = ChatRequest(
         model=request.model,
         messages=all_messages(request),
@@ -76,7 +79,7 @@ def _generation_of(request: ResponseRequest, drawn: str) -> Generate:
         max_completion_tokens=request.max_output_tokens,
         response_format=response_format(request.text),
     )
-    return generation_of(chat, f"response-{drawn}")
+    return generation_of(chat, model, f"response-{drawn}")
 
 
 async def _first(parts: AsyncGenerator[Part, None]) -> Part:

@@ -102,6 +102,11 @@ class Asked(msgspec.Struct, kw_only=True, frozen=True):
     def conversation_named(self) -> str | None:
         return self.conversation.id if isinstance(self.conversation, Named) else self.conversation
 
+    @property
+    def is_placed(self) -> bool:
+        """The request says which conversation it belongs to."""
+        return self.conversation is not None or self.previous_response_id is not None
+
 
 class ResponseRequest(Asked, kw_only=True, frozen=True):
     session_id: Annotated[

@@ -23,7 +23,7 @@ from services.gateway.responses.pages import ItemList, Limit, Order, page_of
 from services.gateway.responses.raw_responses import RawResponses
 from services.gateway.responses.request import Asked, ResponseRequest, check_fields
 from services.gateway.responses.token_counts import counted
-from services.gateway.responses.turn_responses import TurnResponses, headers_of
+from services.gateway.responses.turn_responses import Sent, TurnResponses, headers_of
 from shared.contract.abilities import Ability
 from shared.contract.requests import Recipes
 
@@ -64,15 +64,17 @@ async def post_response(
     retry_count: Annotated[str | None, HeaderParameter(name=_RETRY)] = None,
 ) -> HttpResponse[Response] | EventStream:
     check_fields(data)
-    recipes = (await ask(Recipes())).names if may_be_recipe(data.model) else []
-    recipe = recipe_of(data.model, recipes)
+    recipe = recipe_of(data.model, await ask(Recipes())) if may_be_recipe(data.model) else None
     if recipe is None:
-        return await _answer_raw(request, data, raw_responses)
-    named, again = _session_named(request, data), retry_count not in {None, "0"}
+        return await _answer_raw(request, data, raw_responses, data.model)
+    session = _session_named(request, data)
+    if data.store is False and session is None and not data.is_placed:
+        return await _answer_raw(request, data, raw_responses, None)
+    sent = Sent(request=data, user=user, session=session, again=retry_count not in {None, "0"})
     if data.background and not data.stream:
-        begun, turn = await turn_responses.begin(data, recipe, user, named, again=again)
+        begun, turn = await turn_responses.begin(sent, recipe)
         return HttpResponse(begun, headers=headers_of(turn))
-    accepted = await turn_responses.accept(data, recipe, user, named, again=again)
+    accepted = await turn_responses.accept(sent, recipe)
     if data.stream:
         return turn_responses.stream(accepted)
     response = await unless_left(request.receive, turn_responses.response(accepted))
@@ -80,21 +82,20 @@ async def post_response(
 
 
 async def _answer_raw(
-    request: Call, data: ResponseRequest, raw_responses: RawResponses
+    request: Call, data: ResponseRequest, raw_responses: RawResponses, model: str | None
 ) -> HttpResponse[Response] | EventStream:
     if data.stream:
-        return await raw_responses.stream(data, request.receive)
-    return HttpResponse(await unless_left(request.receive, raw_responses.response(data)))
+        return await raw_responses.stream(data, model, request.receive)
+    return HttpResponse(await unless_left(request.receive, raw_responses.response(data, model)))
 
 
 def _session_named(request: Call, data: ResponseRequest) -> NamedSession | None:
     """A conversation that is named goes before what only hints at one."""
-    is_placed = data.conversation is not None or data.previous_response_id is not None
     return session_named(
         request.headers,
         session_id=data.session_id,
-        prompt_cache_key=None if is_placed else data.prompt_cache_key,
-        user=None if is_placed else data.user,
+        prompt_cache_key=None if data.is_placed else data.prompt_cache_key,
+        user=None if data.is_placed else data.user,
     )
 
 

@@ -14,7 +14,7 @@ async def counted(ask: Ask, asked: Asked) -> TokenCount:
     messages = all_messages(asked)
     if any(message.images for message in messages):
         raise Refused(422, "the tokens of images cannot be counted; leave them out", "input")
-    recipes = (await ask(Recipes())).names if may_be_recipe(asked.model) else []
-    model = asked.model if recipe_of(asked.model, recipes) is None else None
+    recipe = recipe_of(asked.model, await ask(Recipes())) if may_be_recipe(asked.model) else None
+    model = asked.model if recipe is None else None
     counts = await ask(CountTokens(texts=[message.text for message in messages], model=model))
     return TokenCount(input_tokens=sum(counts.counts))

@@ -8,6 +8,7 @@ import msgspec
 from services.gateway.live.sse import EventStream, OpenStreams
 from services.gateway.openai.chat_request import ChatRequest
 from services.gateway.openai.conversations import Claim, Conversations
+from services.gateway.openai.models import TurnRecipe
 from services.gateway.openai.session_names import NamedSession
 from services.gateway.responses.belonging import Belonging, Place
 from services.gateway.responses.events import ErrorEvent, Lifecycle, ResponseEvent, ResponseEvents
@@ -18,6 +19,17 @@ from services.gateway.responses.turn_views import head_of
 from services.gateway.turns.intake import Followed, Intake
 from services.gateway.turns.views import AcceptedTurn, NewTurn
 from shared.contract.errors import Refused, Transient
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A request, and what its headers say."""
+
+    request: ResponseRequest
+    user: str
+    session: NamedSession | None
+    """The session that is named."""
+    again: bool
+    """As in `Conversations.claim`."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,51 +57,42 @@ class TurnResponses:
         self._belonging = belonging
         self._streams = streams
 
-    async def accept(
-        self, request: ResponseRequest, recipe: str, user: str, named: NamedSession | None, *, again: bool
-    ) -> Accepted:
-        """Returns when the turn is stored. `again` as in `Conversations.claim`. Raises Refused."""
-        claim, turn = await self._claimed(request, recipe, user, named, again=again)
-        followed = await self._intake.accept_and_follow(turn, user, claim.chat.key)
+    async def accept(self, sent: Sent, recipe: TurnRecipe) -> Accepted:
+        """Returns when the turn is stored. Raises Refused."""
+        claim, turn = await self._claimed(sent, recipe)
+        followed = await self._intake.accept_and_follow(turn, sent.user, claim.chat.key)
         return Accepted(claim=claim, followed=followed, head=head_of(followed.accepted.id, turn.metadata))
 
-    async def begin(
-        self, request: ResponseRequest, recipe: str, user: str, named: NamedSession | None, *, again: bool
-    ) -> tuple[Response, AcceptedTurn]:
+    async def begin(self, sent: Sent, recipe: TurnRecipe) -> tuple[Response, AcceptedTurn]:
         """As `accept`, for a client that reads on by the response's id."""
-        claim, turn = await self._claimed(request, recipe, user, named, again=again)
-        accepted = await self._intake.accept(turn, user, claim.chat.key)
+        claim, turn = await self._claimed(sent, recipe)
+        accepted = await self._intake.accept(turn, sent.user, claim.chat.key)
         with suppress(Transient):
-            await self._conversations.settled(claim)
+            await self._conversations.settled(claim, accepted.turn_number)
         return head_of(accepted.id, turn.metadata).response("queued", []), accepted
 
-    async def _claimed(
-        self, request: ResponseRequest, recipe: str, user: str, named: NamedSession | None, *, again: bool
-    ) -> tuple[Claim, NewTurn]:
+    async def _claimed(self, sent: Sent, recipe: TurnRecipe) -> tuple[Claim, NewTurn]:
+        request = sent.request
         check_for_turn(request)
         content = content_of(request)
-        place = await self._belonging.place_of(request, user)
-        if place is not None:
-            named = _one_session(place, named)
-        metadata = with_echo(request.metadata, echo_of(request))
+        place = await self._belonging.place_of(request, sent.user)
+        named = sent.session if place is None else _one_session(place, sent.session)
+        metadata = with_echo(request.metadata, echo_of(request, is_held=recipe.is_unapproved))
         chat = ChatRequest(
             model=request.model,
             messages=conversation_in(request),
             stream=request.stream,
             metadata=metadata,
         )
-        claim = await self._conversations.claim(chat, user, named, again=again)
-        if place is not None and not claim.is_repeat:
-            await self._check(place, claim, user)
-        turn = NewTurn(input=content, session_id=claim.chat.session_id, recipe=recipe, metadata=metadata)
+        claim = await self._conversations.claim(chat, sent.user, named, again=sent.again)
+        turn = NewTurn(
+            input=content,
+            session_id=claim.chat.session_id,
+            recipe=recipe.name,
+            metadata=metadata,
+            follows=place.after if place is not None else claim.chat.follows,
+        )
         return claim, turn
-
-    async def _check(self, place: Place, claim: Claim, user: str) -> None:
-        try:
-            await self._belonging.check_is_last(place, user)
-        except Refused:
-            await self._conversations.settled(claim)  # The same request is checked again.
-            raise
 
     async def response(self, accepted: Accepted) -> Response:
         """Returns the response at its end. Raises Refused where it failed. Cancelled: the turn goes on."""
@@ -118,22 +121,27 @@ class TurnResponses:
         async with accepted.followed.events as reader:
             async for made in following(events, reader, self._streams.heartbeat_seconds):
                 if events.has_ended:  # Before its last event: after that a client goes at once.
-                    await self._settle(accepted.claim, made[-1])
+                    await self._settle(accepted, made[-1])
                 yield made
 
-    async def _settle(self, claim: Claim, last: ResponseEvent) -> None:
+    async def _settle(self, accepted: Accepted, last: ResponseEvent) -> None:
+        claim, number = accepted.claim, accepted.followed.accepted.turn_number
         with suppress(Transient):
             match last:
                 case Lifecycle(response=Response(status="completed", output=[message])):
-                    await self._conversations.answered(claim, message.content[0].text)
+                    await self._conversations.answered(claim, number, message.content[0].text)
                 case _:
-                    await self._conversations.settled(claim)
+                    await self._conversations.settled(claim, number)
 
 
 def check_for_turn(request: ResponseRequest) -> None:
     """Raises Refused for what a turn would answer as if it were not there."""
     for asked, field, why in (
-        (request.store is False, "store", "a turn is stored; ask a model of the engine instead"),
+        (
+            request.store is False,
+            "store",
+            "a turn is stored; name no conversation, and the engine's model answers",
+        ),
         (response_format(request.text) is not None, "text.format", "a turn answers in words"),
     ):
         if asked:

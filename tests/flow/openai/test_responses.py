@@ -71,10 +71,27 @@ async def test_a_conversation_goes_on_by_its_last_response_and_remembers(stack: 
     assert first.headers["x-pandora-session"] == second.headers["x-pandora-session"]
     assert "Olga" in second.parse().output_text
     assert second.parse().previous_response_id == first.parse().id
-    await stack.until_indexed(second.headers["x-pandora-turn"])
-    with pytest.raises(openai.BadRequestError, match=second.parse().id) as refused:
-        await respond(client, "And the other one?", previous_response_id=first.parse().id)
-    assert refused.value.param == "previous_response_id"
+
+
+async def test_an_earlier_response_may_be_gone_on_from_and_the_later_ones_are_abandoned(
+    stack: Stack, client: Any
+) -> None:
+    first = await respond(client, "My tent is called Olga.")
+    left = await respond(client, "My stove is blue.", previous_response_id=first.id)
+    other = await respond(client, "My stove is red.", previous_response_id=first.id)
+    for response in (first, left, other):
+        await stack.until_indexed(response.id.removeprefix("resp_"))
+
+    rows = await stack.rows(
+        "SELECT turn_id, abandoned FROM pandora.turns WHERE session_id = "
+        "(SELECT session_id FROM pandora.turns WHERE turn_id = $1)",
+        first.id.removeprefix("resp_"),
+    )
+    assert {f"resp_{row['turn_id']}": row["abandoned"] for row in rows} == {
+        first.id: False,
+        left.id: True,
+        other.id: False,
+    }
 
 
 async def test_the_events_are_those_that_openais_client_waits_for(client: Any) -> None:
@@ -163,7 +180,7 @@ async def test_another_users_responses_are_not_there(stack: Stack, client: Any) 
         ({"tools": [{"type": "function", "name": "f", "parameters": {}, "strict": False}]}, "tools"),
         ({"include": ["reasoning.encrypted_content"]}, "include"),
         ({"text": {"format": {"type": "json_object"}}}, "text.format"),
-        ({"store": False}, "store"),
+        ({"store": False, "session_id": "kitchen"}, "store"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "previous_response_id"),
         ({"input": [{"type": "function_call_output", "call_id": "1", "output": "4"}]}, "input"),
@@ -175,7 +192,7 @@ async def test_what_a_turn_cannot_do_is_refused_by_name(
     client: Any, more: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
-        await client.responses.create(**{"model": MODEL, "input": "Hello"} | more)
+        await client.post("/responses", body={"model": MODEL, "input": "Hello"} | more, cast_to=object)
 
     assert refused.value.param == param
 
@@ -193,6 +210,14 @@ async def test_a_model_of_the_engine_answers_and_nothing_is_stored(client: Any) 
         await client.responses.retrieve(made.id)
     with pytest.raises(openai.BadRequestError, match="without storing"):
         await client.responses.create(**said, background=True)
+
+
+async def test_what_is_not_to_be_stored_is_answered_by_the_engine_alone(client: Any) -> None:
+    made = await respond(client, "Hello?", store=False)
+
+    assert (made.status, made.model, made.store) == ("completed", MODEL, False)
+    with pytest.raises(openai.NotFoundError):
+        await client.responses.retrieve(made.id)
 
 
 async def test_tokens_are_counted(client: Any) -> None:
