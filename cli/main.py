@@ -34,6 +34,7 @@ app.add_typer(memory.forget, name="forget")
 app.add_typer(imports.app, name="import")
 app.add_typer(upkeep.dead, name="dead")
 app.add_typer(keys.app, name="keys")
+app.add_typer(upkeep.nats, name="nats")
 
 
 @app.callback()

@@ -59,6 +59,7 @@ def stack() -> Iterator[Stack]:
     finally:
         status = started.stop()
     assert status == 0, started.terminal()
+    assert started.refused() == []
     started.remove()
 
 

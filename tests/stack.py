@@ -18,8 +18,11 @@ import aiohttp
 import asyncpg
 import nats
 import psutil
+from nats.aio.client import Client
 
 from cli.config.settings import SETTINGS
+from shared.bus.identity import seed_file
+from shared.bus.rights import OPERATOR, inbox_of
 from tests.servers.ports import free_ports
 
 KEYS = {user: f"{user}-secret-key" for user in ("alice", "bob", "carol")}
@@ -205,6 +208,20 @@ class Stack:
             while text not in self.terminal():  # noqa: ASYNC110  # a file
                 await asyncio.sleep(0.05)
 
+    async def bus(self, identity: str = OPERATOR) -> Client:
+        """A client over bare NATS, with the rights of the operator or of a service."""
+        return await nats.connect(self.nats_url, **self.login(identity))
+
+    def login(self, identity: str = OPERATOR) -> dict[str, str]:
+        """The options of a connection as this identity."""
+        seed = seed_file(self.data_dir / "nats-users", identity)
+        return {"nkeys_seed": str(seed), "inbox_prefix": inbox_of(identity)}
+
+    def refused(self) -> list[str]:
+        """What the NATS servers logged of messages and subscriptions that no right allows."""
+        logs = (file.read_text(errors="replace") for file in (self.data_dir / "logs").glob("nats*.log"))
+        return [line for log in logs for line in log.splitlines() if "Violation" in line]
+
     async def rows(self, query: str, *arguments: object) -> list[Any]:
         connection = await asyncpg.connect(self.postgres_dsn)
         try:
@@ -215,7 +232,7 @@ class Stack:
 
     async def counts(self) -> dict[str, int]:
         """Turns, messages and points of all users, as the indexer counts them."""
-        client = await nats.connect(self.nats_url)
+        client = await self.bus()
         try:
             counted: dict[str, int] = json.loads((await client.request("index.count", b"{}", 5)).data)
             return counted

@@ -168,7 +168,7 @@ async def _filled(run: Run, name: str, size: Size) -> AsyncIterator[Side]:
         await fill(installation, size.said, optimize_seconds=_OPTIMIZE_SECONDS)
         await copy_rows(dsn, size.said, size.copies)
         settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
-        bus = await stack.enter_async_context(Bus.connect("bench", settings))
+        bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
         await declare_streams(bus.jetstream, first_turn_number=1 + size.said.messages * (size.copies + 1))
         await fill_stream(bus, dsn)
         turns = await turns_to_forget(dsn, size.said.names()[:_FORGETTING_USERS])

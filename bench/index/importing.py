@@ -28,8 +28,8 @@ async def measure(run: Run) -> list[Figure]:
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())
         await stack.enter_async_context(installation.running("nats", "postgres"))
-        bus = await stack.enter_async_context(Bus.connect("bench", installation.settings.local))
-        await declare_streams(bus.jetstream, first_turn_number=1)
+        async with Bus.connect("orchestrator", installation.settings.local) as owner:
+            await declare_streams(owner.jetstream, first_turn_number=1)
         await stack.enter_async_context(installation.running("indexer", "gateway"))
         url = f"http://127.0.0.1:{installation.gateway_port}/v1/imports"
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(600)))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import nats
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from uuid_utils import uuid7
 
@@ -51,9 +51,9 @@ class Indexed:
 
     @classmethod
     @asynccontextmanager
-    async def followed(cls, bus_url: str) -> AsyncIterator["Indexed"]:
+    async def followed(cls, client: Client) -> AsyncIterator["Indexed"]:
         listener = cls()
-        async with await nats.connect(bus_url) as client:
+        async with client:
             await client.subscribe(TurnIndexed.subject, cb=listener._take)
             await client.flush()
             await client.flush()

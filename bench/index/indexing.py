@@ -24,10 +24,10 @@ async def measure(run: Run) -> list[Figure]:
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(EmbedderAlone.started())
         await stack.enter_async_context(installation.running("nats", "postgres"))
-        bus = await stack.enter_async_context(Bus.connect("bench", installation.settings.local))
+        bus = await stack.enter_async_context(Bus.connect("orchestrator", installation.settings.local))
         await declare_streams(bus.jetstream, first_turn_number=1)
         await stack.enter_async_context(installation.running("indexer"))
-        indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))
+        indexed = await stack.enter_async_context(Indexed.followed(await installation.bus()))
         saved = saved_turns(seed=4)
         await _index(bus, indexed, saved, 64)
         ours, embedder = [], []

@@ -30,8 +30,9 @@ async def measure(run: Run) -> list[Figure]:
         alone = await stack.enter_async_context(EmbedderAlone.started())
         await stack.enter_async_context(installation.running("nats", "postgres"))
         settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 60.0})
-        bus = await stack.enter_async_context(Bus.connect("bench", settings))
-        await declare_streams(bus.jetstream, first_turn_number=1)
+        async with Bus.connect("orchestrator", settings) as owner:
+            await declare_streams(owner.jetstream, first_turn_number=1)
+        bus = await stack.enter_async_context(Bus.connect("operator", settings))
         await stack.enter_async_context(installation.running("indexer"))
         texts = [event.input + " " + event.output for event in islice(saved_turns(seed=21), messages)]
         await _import(bus, texts)

@@ -192,7 +192,7 @@ async def _filled(run: Run, name: str, said: Said) -> AsyncIterator[Side]:
         await stack.enter_async_context(installation.running("nats", "postgres"))
         optimized = await fill(installation, said, optimize_seconds=_OPTIMIZE_SECONDS)
         settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
-        bus = await stack.enter_async_context(Bus.connect("bench", settings))
+        bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
         await declare_streams(bus.jetstream, first_turn_number=1 + said.messages)
         # Earlier revisions compare no vectors with the model's, and have no such module.
         instead = {"indexer": _MADE_UP} if installation.has(_MADE_UP) else {}

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import nats
 import psutil
+from nats.aio.client import Client
 
 from bench.running.code import OWN, ROOT, Code
 from cli.config.settings import SETTINGS
 from deploy.local.parts import NotReady, Part, probe_http
 from deploy.local.settings import load_stack
 from deploy.local.stack import declare_parts
+from shared.bus.identity import seed_file
+from shared.bus.rights import OPERATOR, inbox_of
 from shared.process.health import Readiness
 from tests.servers.ports import free_ports
 
@@ -71,9 +75,12 @@ class Installation:
     def gateway_port(self) -> int:
         return self.settings.gateway.gateway_port
 
-    @property
-    def bus_url(self) -> str:
-        return self.settings.local.bus_url
+    async def bus(self, identity: str = OPERATOR) -> Client:
+        """A client over bare NATS, with the rights of the operator or of a service."""
+        seed = seed_file(self.settings.local.nats_users, identity)
+        return await nats.connect(
+            self.settings.local.bus_url, nkeys_seed=str(seed), inbox_prefix=inbox_of(identity)
+        )
 
     @asynccontextmanager
     async def running(self, *groups: str | tuple[str, ...], **instead: str) -> AsyncIterator[None]:

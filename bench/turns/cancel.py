@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import Literal
 
 import msgspec
-import nats
 from nats.aio.client import Client as Nats
 
 from bench.running.figures import Figure, percentile, plain
@@ -35,7 +34,7 @@ async def measure(run: Run) -> list[Figure]:
     cancels = 10 if run.quick else 200
     async with Talking.started(run) as talking:
         talking.engine.tokens = _ENDLESS
-        async with await nats.connect(talking.installation.bus_url) as client:
+        async with await talking.installation.bus() as client:
             bench = _Cancels(talking, client)
             figures = _figures("one", await bench.seconds(cancels), "")
             (port,) = free_ports(1)

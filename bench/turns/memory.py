@@ -47,7 +47,7 @@ async def measure(run: Run) -> list[Figure]:
     installation = run.installation()
     async with (
         installation.running("nats", ("postgres",), ("indexer", "orchestrator", "inference", "gateway")),
-        Indexed.followed(installation.bus_url) as indexed,
+        Indexed.followed(await installation.bus()) as indexed,
     ):
         clients = _Clients(installation, turns)
         async with clients.sampled():

@@ -73,7 +73,7 @@ async def _turns(
                 "nats", ("postgres",), ("indexer", *services), inference="bench.engines.instant_worker"
             )
         )
-        indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))
+        indexed = await stack.enter_async_context(Indexed.followed(await installation.bus()))
         one_by_one = await _one_by_one(installation.gateway_port, indexed, _bodies(said, sessions), asked)
         if not turns:
             return one_by_one, 0.0

@@ -6,8 +6,6 @@ import random
 from collections.abc import Sequence
 from statistics import median
 
-import nats
-
 from bench.running.figures import Figure, percentile, plain
 from bench.running.run import Run
 from bench.turns.reader import Reader
@@ -87,7 +85,7 @@ class _Resumes:
 
     async def purge(self, turn_ids: dict[str, int]) -> None:
         """As if the quarter of an hour were over: what readers get then comes from the turns' records."""
-        async with await nats.connect(self._talking.installation.bus_url) as client:
+        async with await self._talking.installation.bus("orchestrator") as client:
             for turn_id in turn_ids:
                 await client.jetstream().purge_stream(str(LIVE.name), subject=live_subject(turn_id))
             state = (await client.jetstream().stream_info(str(LIVE.name), subjects_filter=">")).state

@@ -9,17 +9,17 @@ from nats.aio.msg import Msg
 from bench.running.figures import Figure, percentile, plain
 from bench.running.parts import server
 from bench.running.run import Run
+from tests.servers.nats import nats_in_hand
 from tests.servers.ports import free_ports
 
 
 async def measure(run: Run) -> list[Figure]:
     """Microseconds from request to reply, one at a time, between two processes."""
-    installation = run.installation()
     (port,) = free_ports(1)
     async with (
-        installation.running("nats"),
-        server("bench.engines.echo", port, installation.bus_url),
-        await nats.connect(installation.bus_url) as client,
+        nats_in_hand() as bus,
+        server("bench.engines.echo", port, bus.url),
+        await nats.connect(bus.url) as client,
     ):
         seconds = []
         for _ in range(500 if run.quick else 5_000):

@@ -23,6 +23,7 @@ from bench.running.figures import Figure, plain, ratio
 from bench.running.load import Load, load
 from bench.running.parts import server
 from bench.running.run import Run
+from tests.servers.nats import nats_in_hand
 from tests.servers.ports import free_ports
 
 CONCURRENT = (1, 16, 64)
@@ -122,8 +123,9 @@ async def measure(run: Run) -> list[Figure]:
             )
         )
         await stack.enter_async_context(turns.running(*groups, inference="bench.engines.instant_worker"))
-        await stack.enter_async_context(server("bench.engines.echo", echo_port, relay.bus_url))
-        echo = await stack.enter_async_context(await nats.connect(relay.bus_url))
+        bus = await stack.enter_async_context(nats_in_hand())
+        await stack.enter_async_context(server("bench.engines.echo", echo_port, bus.url))
+        echo = await stack.enter_async_context(await nats.connect(bus.url))
         paths = Paths(direct_port, relay.gateway_port, turns.gateway_port, echo)
         figures: list[Figure] = []
         for concurrent in CONCURRENT:

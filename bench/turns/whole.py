@@ -38,7 +38,7 @@ async def measure(run: Run) -> list[Figure]:
         await stack.enter_async_context(server("bench.engines.instant_server", model_port, "sentence"))
         services = ("orchestrator", "inference", "gateway")
         await stack.enter_async_context(installation.running("nats", ("postgres",), ("indexer", *services)))
-        indexed = await stack.enter_async_context(Indexed.followed(installation.bus_url))
+        indexed = await stack.enter_async_context(Indexed.followed(await installation.bus()))
         bench = _Bench(installation.gateway_port, alone, indexed, said)
         await bench.whole_turns(2 * CONCURRENT)
         before = installation.processor_seconds()

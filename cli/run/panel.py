@@ -54,7 +54,7 @@ def _grid(*rows: tuple[str, str]) -> Table:
 async def _engine(settings: StackSettings) -> str:
     """Returns what inference answers, or the setting where it does not answer in time."""
     try:
-        async with Bus.connect("cli", settings.local.for_a_command()) as bus:
+        async with Bus.connect("operator", settings.local.for_a_command()) as bus:
             reply = await bus.ask(Models())
     except (Transient, Refused):
         return settings.inference.inference_engine

@@ -22,7 +22,7 @@ async def bus_of(settings: LocalSettings) -> AsyncIterator[Bus]:
         stack.enter_context(_without_connection_log())
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                bus = await stack.enter_async_context(Bus.connect("cli", settings.for_a_command()))
+                bus = await stack.enter_async_context(Bus.connect("operator", settings.for_a_command()))
         except TimeoutError as error:
             raise CommandFailed(
                 f"No NATS answers at {settings.bus_url}. Start Pandora with `pandora up`, or set NATS_URL."

@@ -1,8 +1,9 @@
-"""`pandora status`, `pandora reindex`, `pandora check`, `pandora migrate` and `pandora dead`."""
+"""`pandora status`, `reindex`, `check`, `migrate`, `nats` and `dead`."""
 
 import asyncio
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,13 @@ from cli.terminal.failure import CommandFailed
 from cli.terminal.options import Json
 
 app = typer.Typer()
+nats = typer.Typer(help="Who may connect to NATS.", no_args_is_help=True)
+users = typer.Typer()
+nats.add_typer(users, name="users")
 dead = typer.Typer(help="What was given up: list, show, replay, drop.", no_args_is_help=True)
 
 _PAGE = 100
+User = Annotated[str, typer.Argument(help="The user, as API_KEYS and messages name it.")]
 Number = Annotated[int, typer.Argument(min=1, help="Number from `pandora dead list`.")]
 
 
@@ -70,6 +75,44 @@ def migrate() -> None:
 
     status, _ = asyncio.run(run_program(sys.executable, "-m", "services.indexer.postgres"))
     raise typer.Exit(status)
+
+
+@users.callback(invoke_without_command=True)
+def users_of_nats(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="Where to write it. Left out: in NATS_USERS_DIR, next to the seeds.")
+    ] = None,
+) -> None:
+    """For a server of your own: make the seeds of the services, and the part of its configuration."""
+    if context.invoked_subcommand is None:
+        from cli.upkeep.nats_users import write
+
+        write(config)
+
+
+@users.command("list")
+def list_users() -> None:
+    """Show the users whose programs may connect."""
+    from cli.upkeep.nats_users import show
+
+    show()
+
+
+@users.command()
+def add(user: User) -> None:
+    """Make credentials for a user's own programs: they reach this user's turns and memory alone."""
+    from cli.upkeep import nats_users
+
+    nats_users.add(user)
+
+
+@users.command()
+def remove(user: User) -> None:
+    """Take a user's credentials back; connections that have them end."""
+    from cli.upkeep import nats_users
+
+    nats_users.remove(user)
 
 
 # --- dead letters ---

@@ -9,6 +9,7 @@ import shutil
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 import msgspec
@@ -18,6 +19,8 @@ from deploy.local.parts import Listener, Part, probe_http
 from deploy.local.settings import LocalSettings, StackSettings
 from shared.process.environment import SettingsError
 
+USERS_CONF: Final = "nats-users.conf"
+"""Who may connect. Next to the configuration that includes it."""
 _HOST = "127.0.0.1"
 _LOOK = aiohttp.ClientTimeout(total=5)
 _FILE_STORE = "1TB"
@@ -39,8 +42,13 @@ def _part(settings: LocalSettings, name: str, shift: int, *, clustered: bool) ->
     monitor = settings.nats_monitor_port + shift
 
     async def prepare() -> None:
+        from deploy.local.nats_users import write_users  # `pandora status` needs nothing of the bus
+
         (data / name).mkdir(parents=True, exist_ok=True)
         configuration.parent.mkdir(parents=True, exist_ok=True)
+        configuration.touch(mode=0o600)
+        configuration.chmod(0o600)
+        write_users(settings.nats_users, configuration.parent / USERS_CONF)
         configuration.write_text(
             render_configuration(settings, data / name, name=name, shift=shift, clustered=clustered)
         )
@@ -88,13 +96,23 @@ def find_server() -> str:
 
 
 def render_configuration(
-    settings: LocalSettings, store: Path, *, name: str = NATS, shift: int = 0, clustered: bool = False
+    settings: LocalSettings,
+    store: Path,
+    *,
+    name: str = NATS,
+    shift: int = 0,
+    clustered: bool = False,
 ) -> str:
-    """Returns nats.conf. Durations must be quoted: NATS reads a bare `2m` as two million seconds."""
+    """Returns nats.conf, for the folder in which `write_users` puts USERS_CONF.
+
+    Durations must be quoted: NATS reads a bare `2m` as two million seconds.
+    """
     return f"""# Written by `pandora up` at each start; changes here are lost.
 server_name: {"pandora" if name == NATS else name}
 listen: "{_HOST}:{settings.nats_port + shift}"
 http: "{_HOST}:{settings.nats_monitor_port + shift}"
+# Who may connect, and what each may do (deploy/local/nats_users.py).
+include {USERS_CONF}
 # An event holds a turn's input, output and quotes: more than the server's own limit of 1 MB.
 max_payload: 8MB
 jetstream {{
@@ -110,11 +128,15 @@ jetstream {{
 
 
 def _cluster_block(settings: LocalSettings, shift: int) -> str:
+    from deploy.local.nats_users import route_secret
+
     ports = [settings.nats_cluster_port + other for other in range(len(NATS_NODES))]
-    routes = ", ".join(f'"nats://{_HOST}:{port}"' for port in ports)
+    secret = route_secret(settings.nats_users)
+    routes = ", ".join(f'"nats://pandora:{secret}@{_HOST}:{port}"' for port in ports)
     return f"""cluster {{
   name: pandora
   listen: "{_HOST}:{ports[shift]}"
+  authorization {{ user: pandora, password: {json.dumps(secret)}, timeout: 5 }}
   routes: [{routes}]
 }}
 """

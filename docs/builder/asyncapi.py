@@ -182,7 +182,7 @@ def _channels_of_faststream() -> dict[str, Json]:
         async def take(event: Event) -> None:
             """Described here, and never called."""
 
-        subscribe(broker, durable, take)
+        subscribe(broker, durable, take, service=durable.name.partition("-")[0])
     channels: dict[str, Json] = AsyncAPI(broker).to_specification().to_jsonable()["channels"]
     return channels
 

@@ -9,12 +9,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from docs.builder.docstrings import Way, constants_of, paragraphs, text_of, way_of
 from shared.bus.durables import DURABLES
 from shared.bus.streams import STREAMS
 from shared.contract import subjects
 from shared.contract.events import LIVE_EVENTS, STORED_EVENTS
-from shared.contract.requests import Abort, Aborted, PrefixHeld, Request, reply_type
+from shared.contract.requests import Abort, Request, reply_type
+from shared.contract.ways import TO_ALL, Way, addresses_of, constants_of, paragraphs, text_of, way_of
+from shared.contract.ways import requests as all_requests
 
 Family = Literal["stored", "live", "request", "plain"]
 Struct = type[msgspec.Struct]
@@ -66,12 +67,13 @@ def live_events() -> list[Entry]:
 
 
 def requests() -> list[Entry]:
-    kinds = sorted(Request.__subclasses__(), key=_place)
+    kinds = sorted(all_requests(), key=_place)
     entries = [_request(kind) for kind in kinds]
-    abort = _entry(Abort, Abort.subject, "request", reply=Aborted, to_all=True)
-    held = _entry(PrefixHeld, PrefixHeld.subject, "request", to_all=True)
-    last = max(index for index, entry in enumerate(entries) if entry.module == abort.module)
-    return [*entries[: last + 1], abort, held, *entries[last + 1 :]]
+    to_all = [
+        _entry(kind, kind.subject, "request", reply=reply, to_all=True) for kind, reply in TO_ALL.items()
+    ]
+    last = max(index for index, entry in enumerate(entries) if entry.module == Abort.__module__)
+    return [*entries[: last + 1], *to_all, *entries[last + 1 :]]
 
 
 def plain_subjects() -> list[Entry]:
@@ -97,15 +99,11 @@ def all_entries() -> tuple[Entry, ...]:
 
 def _request(kind: type[Request[Any]]) -> Entry:
     name = kind.subject.removesuffix(".*")
-    part = kind.last_part
-    addresses = [f"{name}.{{{part}}}"] if part else []
-    if not part or (kind.subject == name and _may_be_empty(kind, part)):
-        addresses.insert(0, kind.subject)
     return _entry(
         kind,
         kind.subject,
         "request",
-        addresses=addresses,
+        addresses=addresses_of(kind),
         golden=name,
         reply=reply_type(kind),
         sign_of_life=kind.sign_of_life,
@@ -124,10 +122,6 @@ def _entry(kind: Struct, name: str, family: Family, **more: Any) -> Entry:
         message=kind,
         **named | more,
     )
-
-
-def _may_be_empty(kind: type[Request[Any]], part: str) -> bool:
-    return any(field.name == part and not field.required for field in msgspec.structs.fields(kind))
 
 
 def _place(kind: type[Request[Any]]) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from typing import Final
 
 from nats.js.api import DiscardPolicy, StreamConfig
 
-from docs.builder.docstrings import constants_of
 from docs.builder.entries import Entry, intro_of, live_events, plain_subjects, requests, stored_events
 from docs.builder.markdown import anchor_of, linked, table
 from docs.builder.sections import (
@@ -21,6 +20,7 @@ from shared.bus import streams as declared_streams
 from shared.bus.durables import DURABLES
 from shared.bus.streams import STREAMS
 from shared.contract import headers
+from shared.contract.ways import constants_of
 
 INTRO: Final = """# Subjects, events and requests
 

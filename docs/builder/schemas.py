@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from docs.builder.docstrings import constants_of, meaning_of, text_of
+from docs.builder.docstrings import meaning_of
 from docs.builder.entries import Struct
 from docs.builder.types_in_words import types_of
 from shared.contract import headers
+from shared.contract.ways import constants_of, text_of
 
 REFERENCE: Final = "#/components/schemas/{name}"
 Json = dict[str, Any]

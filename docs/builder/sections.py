@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from docs.builder.docstrings import Way, constants_of, meaning_of, text_of
+from docs.builder.docstrings import meaning_of
 from docs.builder.entries import Entry, Struct, all_entries, durables_of, example_of, intro_of
 from docs.builder.markdown import anchor_of, linked, table
 from docs.builder.schemas import structs_in
@@ -17,6 +17,7 @@ from docs.builder.types_in_words import in_words, types_of
 from shared.contract import headers
 from shared.contract.events import Event, LiveEvent
 from shared.contract.requests import Problem
+from shared.contract.ways import Way, constants_of, text_of
 
 REQUESTS: Final = (
     "## Requests\n\nCore NATS request/reply in the queue group `pandora`. Each service is a NATS micro "

@@ -55,6 +55,7 @@ from services.gateway.openai.raw_chats import RawChats
 from services.gateway.openai.routes import openai_routes
 from services.gateway.openai.texts import text_routes
 from services.gateway.openai.turn_chats import TurnChats
+from services.gateway.programs.nats import Programs
 from services.gateway.responses.belonging import Belonging
 from services.gateway.responses.conversation_items import ConversationItems
 from services.gateway.responses.conversation_routes import conversation_routes
@@ -114,6 +115,8 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
             await count_tokens(bus, limits)
         holders = OwnHolders() if redis is None else SharedHolders(redis)
         app = application(api(bus, live, streams, settings, holders), settings, callers, limits)
+        lookup = Lookup(BusAsk(bus, hold_seconds=_HOLD_SECONDS), live)
+        await Programs(bus, live, lookup, settings.disk.demand).serve()
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(

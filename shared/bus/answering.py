@@ -95,18 +95,18 @@ async def _answer(endpoint: Endpoint, request: MicroRequest) -> None:
             await send(await endpoint.answer(*parameters))
         except Refused as refusal:
             result = "refused"
-            await _refuse(request, refusal)
+            await refuse(request, refusal)
         except Poison as error:
             result = "refused"
-            await _refuse(request, Refused(400, str(error)))
+            await refuse(request, Refused(400, str(error)))
         except Transient as error:
             result = "unavailable"
-            await _refuse(request, Refused(UNAVAILABLE, str(error)), {RETRY_IN: f"{error.retry_in:g}"})
+            await refuse(request, Refused(UNAVAILABLE, str(error)), {RETRY_IN: f"{error.retry_in:g}"})
         except Exception:
             result = "error"
             metrics.errors.labels(subject).inc()
             log.exception("%s failed", subject)
-            await _refuse(request, Refused(500, f"{subject} failed; see the logs of its service"))
+            await refuse(request, Refused(500, f"{subject} failed; see the logs of its service"))
         finally:
             metrics.requests.labels(subject, result).inc()
 
@@ -123,7 +123,7 @@ def _read(endpoint: Endpoint, request: MicroRequest) -> Any:
     return msgspec.structs.replace(question, turn_id=turn_id)
 
 
-async def _refuse(request: MicroRequest, refusal: Refused, headers: dict[str, str] | None = None) -> None:
+async def refuse(request: MicroRequest, refusal: Refused, headers: dict[str, str] | None = None) -> None:
     await request.respond_error(
         str(refusal.status),
         refusal.detail.replace("\n", " ")[:500],

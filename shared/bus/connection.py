@@ -20,6 +20,7 @@ from nats.js import JetStreamContext
 from shared.bus.answering import Answerer
 from shared.bus.asking import Asker
 from shared.bus.endpoints import Endpoint
+from shared.bus.identity import IdentitySettings, connection_as
 from shared.bus.publishing import PENDING_BYTES, Outage, Publisher
 from shared.contract.errors import Transient
 from shared.contract.events import AnyLiveEvent, Event, encode, live_subject
@@ -42,7 +43,7 @@ R = TypeVar("R")
 L = TypeVar("L", bound=msgspec.Struct)
 
 
-class BusSettings(Protocol):
+class BusSettings(IdentitySettings, Protocol):
     """What a connection takes from the settings; `CommonSettings` has it."""
 
     @property
@@ -78,6 +79,8 @@ class Bus:
     ) -> AsyncIterator["Bus"]:
         """Connects, and goes on trying while no server is there. At the end it drains and closes.
 
+        `service`: one of `shared.bus.rights.IDENTITIES`, by whose seed it connects. Raises SettingsError
+        where that cannot be read.
         `hold_seconds`: `publish` fails at once in an outage that is older; None: it tries all its time.
         """
         timeout = settings.request_timeout_seconds
@@ -193,6 +196,7 @@ def _broker(service: str, settings: BusSettings, outage: Outage) -> NatsBroker:
         connect_timeout=2,
         ping_interval=10,
         pending_size=PENDING_BYTES,
+        **connection_as(service, settings),
         flush_timeout=settings.request_timeout_seconds,
         error_cb=_note_connection_error,
         disconnected_cb=outage.on_lost,
@@ -202,4 +206,6 @@ def _broker(service: str, settings: BusSettings, outage: Outage) -> NatsBroker:
 
 
 async def _note_connection_error(error: Exception) -> None:
-    log.warning("NATS: %s", error or type(error).__name__)
+    text = str(error or type(error).__name__)
+    advice = "; see docs/nats.md, Credentials" if "violation" in text.lower() else ""
+    log.warning("NATS: %s%s", text, advice)

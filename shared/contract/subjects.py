@@ -3,7 +3,7 @@
 from typing import Final
 
 LIVE: Final = "turn.stream.{turn_id}"
-"""orchestrator, inference, gateway -> anyone: the steps of one turn. Stored in LIVE as well."""
+"""orchestrator, inference -> gateway, anyone: the steps of one turn. Stored in LIVE as well."""
 JOINING: Final = "turn.join.{turn_id}"
 """orchestrator -> orchestrator: a live event that is stored on a condition: that no other event came in
 between.

@@ -39,6 +39,17 @@ class CommonSettings(BaseSettings):
         None, pattern=r"^(nats|tls|ws|wss)://", description="a NATS server; unset: the embedded one"
     )
     nats_port: int = Field(4222, ge=1, le=65535, description="port of the embedded NATS server")
+    nats_users_dir: Path | None = Field(
+        None,
+        description="folder of the seeds by which processes connect; unset: nats-users in PANDORA_DATA_DIR",
+    )
+    nats_tls_ca_file: Path | None = Field(
+        None, description="who signed the certificate of NATS, a PEM file; unset: as the system trusts"
+    )
+    nats_tls_cert_file: Path | None = Field(
+        None, description="certificate by which a process shows itself to NATS, a PEM file"
+    )
+    nats_tls_key_file: Path | None = Field(None, description="key of NATS_TLS_CERT_FILE, a PEM file")
     bind_host: str = Field("127.0.0.1", description="address that health and metrics ports listen on")
     request_timeout_seconds: float = Field(
         5.0, gt=0, le=120, description="longest wait for a reply on the bus"
@@ -59,6 +70,11 @@ class CommonSettings(BaseSettings):
     def disk(self) -> Disk:
         """Of the data folder."""
         return Disk(self.pandora_data_dir, self.disk_reserve_bytes)
+
+    @property
+    def nats_users(self) -> Path:
+        """The folder of the seeds by which processes connect."""
+        return self.nats_users_dir or self.pandora_data_dir / "nats-users"
 
     @property
     def bus_url(self) -> str:

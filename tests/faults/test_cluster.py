@@ -114,7 +114,7 @@ async def until_led(jetstream: JetStreamContext, durable: Durable[Any]) -> None:
 
 async def stored_turns(stack: Stack) -> list[str]:
     """The ids of turn.saved in OUTCOMES, as the stream has them."""
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     try:
         found = []
         jetstream = client.jetstream()

@@ -1,6 +1,7 @@
 """docker-compose.yml and what it mounts, as far as that can be checked without a container engine."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from deploy.local.nats import USERS_CONF
+from deploy.local.nats_users import write_users
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -51,7 +55,7 @@ def test_a_service_is_reached_from_this_machine_only(name: str) -> None:
 def test_data_lies_in_named_volumes_and_what_is_mounted_is_there() -> None:
     sources = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
     files = [source for source in sources if source.startswith("./")]
-    volumes = [source for source in sources if not source.startswith("./")]
+    volumes = [source for source in sources if not source.startswith(("./", "${PANDORA_DATA_DIR"))]
 
     assert sorted(volumes) == sorted(PROJECT["volumes"])
     keeping = [name for name, service in SERVICES.items() if service.get("tmpfs") != ["/data"]]
@@ -68,9 +72,13 @@ def test_every_variable_is_in_the_example_settings() -> None:
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy/nats").rglob("*.conf")), ids=lambda file: file.name)
-def test_a_nats_configuration_is_valid_and_quotes_its_durations(file: Path) -> None:
+def test_a_nats_configuration_is_valid_and_quotes_its_durations(file: Path, tmp_path: Path) -> None:
     server = Path(sys.executable).with_name("nats-server")
-    checked = subprocess.run([server, "-t", "-c", file], capture_output=True, text=True, check=False)
+    shutil.copytree(file.parent, tmp_path, dirs_exist_ok=True)
+    write_users(tmp_path / "nats-users", tmp_path / USERS_CONF)
+    checked = subprocess.run(
+        [server, "-t", "-c", tmp_path / file.name], capture_output=True, text=True, check=False
+    )
 
     assert checked.returncode == 0, checked.stderr
     # A bare `2m` is two million of something, without a word.

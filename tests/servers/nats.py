@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from nats.js.api import StreamState
 
-from deploy.local.nats import find_server, render_configuration
+from deploy.local.nats import USERS_CONF, find_server, render_configuration
+from deploy.local.nats_users import write_users
 from deploy.local.order import NATS_NODES
 from deploy.local.parts import NotReady, probe_http
 from deploy.local.settings import LocalSettings
@@ -115,11 +116,19 @@ accounts {{
 
 @asynccontextmanager
 async def nats_cluster(folder: Path) -> AsyncIterator[str]:
-    """The URLs of the three servers that `pandora up --cluster` would start, once they have a leader."""
+    """The URLs of the three servers that `pandora up --cluster` would start, once they have a leader.
+
+    Their users are in `folder / "nats-users"`.
+    """
     first = free_ports_in_a_row(9)
+    users = folder / "nats-users"
     settings = LocalSettings.model_construct(
-        nats_port=first, nats_monitor_port=first + 3, nats_cluster_port=first + 6
+        nats_port=first,
+        nats_monitor_port=first + 3,
+        nats_cluster_port=first + 6,
+        nats_users_dir=users,
     )
+    write_users(users, folder / USERS_CONF)
     async with AsyncExitStack() as stack:
         for shift, name in enumerate(NATS_NODES):
             file = folder / f"{name}.conf"
@@ -157,9 +166,12 @@ async def bus_to(
     timeout: float = 5.0,
     retry_seconds: float = 1.0,
     hold_seconds: float | None = None,
+    users: Path | None = None,
 ) -> AsyncIterator[Bus]:
+    """`users`: the folder of the seeds, where the server asks for them."""
     settings = CommonSettings.model_construct(
         nats_url=url,
+        nats_users_dir=users,
         request_timeout_seconds=timeout,
         stop_timeout_seconds=2.0,
         publish_retry_seconds=retry_seconds,

@@ -45,7 +45,7 @@ class Soak:
             installation = await exits.enter_async_context(installed(cluster=self.options.cluster))
             folder = installation.stack.data_dir
             say(f"data in {folder}; ready after {monotonic() - begun:.0f} s")
-            bus = await connected(installation.nats_urls)
+            bus = await connected(installation.nats_urls, installation.stack.login())
             exits.push_async_callback(bus.close)
             http = HttpClient(installation.stack, installation.gateways, self.ledger)
             exits.push_async_callback(http.close)

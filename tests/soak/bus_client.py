@@ -18,7 +18,7 @@ from tests.soak.streams import read_from
 _POLL_SECONDS = 0.25
 
 
-async def connected(urls: list[str], *, in_order: bool = False) -> Client:
+async def connected(urls: list[str], login: dict[str, str], *, in_order: bool = False) -> Client:
     """Finds its way back for ever; `in_order`: to the first of the servers as long as that one lives."""
 
     async def quiet(_: Exception) -> None:
@@ -26,6 +26,7 @@ async def connected(urls: list[str], *, in_order: bool = False) -> Client:
 
     return await nats.connect(
         urls,
+        **login,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.25,
         connect_timeout=5,

@@ -62,8 +62,10 @@ class Leaders:
     async def _measure(self, disturb: Callable[[], Awaitable[None]]) -> list[float]:
         """Seconds until a publish was acknowledged, for a publisher at each of the servers."""
         urls = self._installation.nats_urls
+        login = self._installation.stack.login()
         publishers = [
-            await connected([url, *(other for other in urls if other != url)], in_order=True) for url in urls
+            await connected([url, *(other for other in urls if other != url)], login, in_order=True)
+            for url in urls
         ]
         try:
             begun = monotonic()

@@ -18,6 +18,7 @@ from shared.bus.deliveries.in_hand import InHand
 from shared.bus.deliveries.observation import Metrics, Tracing
 from shared.bus.deliveries.settlement import Settlement
 from shared.bus.durables import Durable
+from shared.bus.rights import inbox_of
 from shared.contract.events import Event, decode
 from shared.contract.headers import MESSAGE_ID
 
@@ -53,12 +54,17 @@ class Consumer(Generic[E]):
             follow_ups = await handle(event, _delivery_of(message.raw_message))
             await asyncio.gather(*map(bus.publish, follow_ups))
 
-        subscribe(router, durable, take, workers=workers)
+        subscribe(router, durable, take, service=bus.service, workers=workers)
         bus.broker.include_router(router)
 
 
 def subscribe(
-    to: NatsRegistrator, durable: Durable[E], take: Callable[[E], Awaitable[None]], *, workers: int = 2
+    to: NatsRegistrator,
+    durable: Durable[E],
+    take: Callable[[E], Awaitable[None]],
+    *,
+    service: str,
+    workers: int = 2,
 ) -> None:
     """Declares a subscriber to FastStream: how it pulls, how it decodes, and what AsyncAPI says of it."""
 
@@ -74,6 +80,7 @@ def subscribe(
         config=durable.config(),
         # One pull takes what is there, up to this many; the rest stays for other replicas.
         pull_sub=PullSub(batch_size=max(1, workers // 4), timeout=_PULL_SECONDS),
+        inbox_prefix=f"{inbox_of(service)}.".encode(),
         max_workers=workers,
         ack_policy=AckPolicy.MANUAL,
         no_reply=True,

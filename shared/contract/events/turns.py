@@ -103,7 +103,7 @@ class TurnSaved(AcceptedTurnEvent, frozen=True, kw_only=True):
 
 
 class TurnFailed(AcceptedTurnEvent, frozen=True, kw_only=True):
-    """orchestrator -> anyone: the turn ended without an answer, and why."""
+    """orchestrator -> orchestrator, anyone: the turn ended without an answer, and why."""
 
     subject: ClassVar[str] = "turn.failed"
 
@@ -117,7 +117,10 @@ class TurnFailed(AcceptedTurnEvent, frozen=True, kw_only=True):
 
 
 class TurnCancelled(AcceptedTurnEvent, frozen=True, kw_only=True):
-    """orchestrator -> indexer, anyone: the turn was stopped on request. What was generated is kept."""
+    """orchestrator -> indexer, orchestrator, anyone: the turn was stopped on request.
+
+    What was generated is kept.
+    """
 
     subject: ClassVar[str] = "turn.cancelled"
 

@@ -92,7 +92,10 @@ class KnownEvents(Request[KnownEventsReply], frozen=True, kw_only=True):
 
 
 class GetReceipt(Request[Receipt], frozen=True, kw_only=True):
-    """anyone -> indexer: how far a request to forget is. Refused with 404 until the work has begun."""
+    """anyone, orchestrator -> indexer: how far a request to forget is.
+
+    Refused with 404 until the work has begun.
+    """
 
     subject: ClassVar[str] = "forget.receipt"
 

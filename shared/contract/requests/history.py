@@ -18,7 +18,7 @@ class ListTurnsReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListTurns(Request[ListTurnsReply], frozen=True, kw_only=True):
-    """anyone -> indexer: a user's turns, newest first, a page at a time."""
+    """anyone, orchestrator -> indexer: a user's turns, newest first, a page at a time."""
 
     subject: ClassVar[str] = "index.list"
 

@@ -131,7 +131,7 @@ class StillGenerating(msgspec.Struct, frozen=True, kw_only=True, tag="still_gene
 
 
 class Generate(Request[Generated], frozen=True, kw_only=True):
-    """orchestrator -> inference: answer, and stream the deltas to `stream_to`, from `first_index` on."""
+    """gateway, orchestrator -> inference: answer, and stream deltas to `stream_to`, from `first_index` on."""
 
     subject: ClassVar[str] = "inference.generate"
     last_part: ClassVar[str] = "engine"
@@ -261,7 +261,7 @@ class CountTokens(Request[TokenCounts], frozen=True, kw_only=True):
 
 
 class Abort(msgspec.Struct, frozen=True, kw_only=True):
-    """anyone -> inference: stop this generation, if it is yours.
+    """anyone, orchestrator -> inference: stop this generation, if it is yours.
 
     Every worker hears it: it is outside of the queue group. Sent as a request, the worker that had the
     generation answers once nothing more of it will be streamed. Where no worker had it, no answer comes.
@@ -294,7 +294,7 @@ class ModelsReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(Request[ModelsReply], frozen=True, kw_only=True):
-    """anyone -> inference: which engine answers, with which models?"""
+    """anyone, orchestrator -> inference: which engine answers, with which models?"""
 
     subject: ClassVar[str] = "inference.models"
     last_part: ClassVar[str] = "engine"

@@ -20,7 +20,7 @@ from shared.contract.requests.request import Request
 
 
 class SaveMemory(Request[Memory], frozen=True, kw_only=True):
-    """anyone -> indexer: remember this, as the event `memory.saved`.
+    """anyone, orchestrator -> indexer: remember this, as the event `memory.saved`.
 
     The answer is the memory that the statement made, or confirmed.
     """

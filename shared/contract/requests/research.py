@@ -69,7 +69,7 @@ class FreshResearchReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshResearch(Request[FreshResearchReply], frozen=True, kw_only=True):
-    """anyone -> indexer: what was fetched of this address, or about this, and has not expired?
+    """anyone, orchestrator -> indexer: what was fetched of this address, or about this, and has not expired?
 
     Ask before fetching: [research.md](research.md). Refused with 422 where neither `query` nor `url` is
     given, or both.

@@ -72,7 +72,7 @@ class SearchReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Search(Request[SearchReply], frozen=True, kw_only=True):
-    """anyone -> indexer: what does memory hold about this?"""
+    """anyone, orchestrator -> indexer: what does memory hold about this?"""
 
     subject: ClassVar[str] = "index.search"
 

@@ -14,7 +14,10 @@ class Pong(msgspec.Struct, frozen=True):
 
 
 class Ping(Request[Pong], frozen=True):
-    """anyone -> indexer: do you answer, and do PostgreSQL and Qdrant? For the readiness of other services."""
+    """anyone, orchestrator -> indexer: do you answer, and do PostgreSQL and Qdrant?
+
+    For the readiness of other services.
+    """
 
     subject: ClassVar[str] = "index.ping"
 
@@ -33,7 +36,7 @@ class CountReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(Request[CountReply], frozen=True, kw_only=True):
-    """anyone -> indexer: how much is stored, over all users (numbers only)."""
+    """anyone, orchestrator -> indexer: how much is stored, over all users (numbers only)."""
 
     subject: ClassVar[str] = "index.count"
 

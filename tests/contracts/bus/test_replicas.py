@@ -17,7 +17,10 @@ from tests.unit.samples import requested
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with nats_cluster(tmp_path) as urls, bus_to(urls, retry_seconds=15.0) as connected:
+    async with (
+        nats_cluster(tmp_path) as urls,
+        bus_to(urls, "orchestrator", retry_seconds=15.0, users=tmp_path / "nats-users") as connected,
+    ):
         yield connected
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.nats import find_server, render_configuration
+from deploy.local.nats import USERS_CONF, find_server, render_configuration
+from deploy.local.nats_users import write_users
 from deploy.local.settings import LocalSettings
 from shared.bus.declaration import declare_streams
 from shared.contract.errors import Transient
@@ -17,14 +18,18 @@ from tests.servers.small_disk import small_disk
 async def test_the_embedded_server_takes_its_streams_on_a_disk_with_little_room() -> None:
     with small_disk(100) as disk:
         port, monitor = free_ports(2)
-        settings = LocalSettings.model_construct(nats_port=port, nats_monitor_port=monitor)
+        users = disk.folder / "nats-users"
+        settings = LocalSettings.model_construct(
+            nats_port=port, nats_monitor_port=monitor, nats_users_dir=users
+        )
+        write_users(users, disk.folder / USERS_CONF)
         file = disk.folder / "nats.conf"
         file.write_text(render_configuration(settings, disk.folder / "nats"))
         server = await asyncio.create_subprocess_exec(
             find_server(), "-c", file, stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            async with bus_to(f"nats://127.0.0.1:{port}") as bus:
+            async with bus_to(f"nats://127.0.0.1:{port}", "orchestrator", users=users) as bus:
                 await declare_streams(bus.jetstream, first_turn_number=1)
 
                 assert (await bus.jetstream.stream_info("TURNS")).config.max_bytes == 256 * 1024 * 1024

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 
-import nats
-
 from tests.stack import Stack
 
 MESSAGES = 1_100
@@ -90,7 +88,7 @@ async def test_a_reindex_outlives_the_death_of_the_indexer(small: Stack) -> None
 
 async def state(stack: Stack) -> dict[str, object]:
     """As the command asks for it, without a second for its start each time."""
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     try:
         return dict(json.loads((await client.request("index.reindexing", b"{}", 5)).data))
     finally:

@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import nats
-
 from tests.contracts.inference.engines_server import ChatServer
 from tests.faults.replicas import Replica, accept, are_whole, ended, kill, read_on, text_of, until_sent
 from tests.stack import Stack
@@ -51,7 +49,7 @@ async def test_a_cancel_stops_the_engine_and_keeps_what_was_said(
 
 async def test_a_cancel_by_nats_does_the_same_and_may_be_said_again(faulty: Stack, slow: ChatServer) -> None:
     turn_id = await until_it_talks(faulty, slow)
-    client = await nats.connect(faulty.nats_url)
+    client = await faulty.bus()
     try:
         body = b'{"user":"alice","action":"cancel"}'
         first = await client.request(f"turn.control.{turn_id}", body, timeout=5)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from shared.bus.rights import OPERATOR
 from shared.contract.events import ForgetRequested, ForgetScope, MemoryExtracted, encode
 from shared.contract.memories import Statement
 from tests.contracts.inference.engines_server import ChatServer
@@ -84,7 +84,7 @@ async def test_events_that_come_late_bring_nothing_back(faulty: Stack, slow: Cha
         text=f"My word is {word}.", turn_id=turn["turn_id"], said_at=datetime.now(UTC), made_by="reflector"
     )
     memory = MemoryExtracted(memory_id=f"late-{uuid4().hex}", user="alice", statement=statement)
-    async with connected(faulty) as client:
+    async with connected(faulty, "orchestrator") as client:
         jetstream = client.jetstream()
         for _ in range(3):
             await jetstream.publish("turn.saved", body, headers={"Nats-Msg-Id": uuid4().hex})
@@ -162,8 +162,8 @@ async def test_to_forget_twice_does_no_harm(faulty: Stack, slow: ChatServer) -> 
 
 
 @asynccontextmanager
-async def connected(stack: Stack) -> AsyncIterator[Client]:
-    client = await nats.connect(stack.nats_url)
+async def connected(stack: Stack, identity: str = OPERATOR) -> AsyncIterator[Client]:
+    client = await stack.bus(identity)
     try:
         yield client
     finally:

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 import aiohttp
-import nats
 import pytest
 from nats.js.errors import NotFoundError
 
@@ -134,7 +133,7 @@ async def running_turns(url: str) -> float:
 
 async def outcomes_of(stack: Stack, turn_id: str) -> dict[str, int]:
     """How often each outcome of the turn stands on the stream OUTCOMES."""
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     try:
         jetstream = client.jetstream()
         found: Counter[str] = Counter()

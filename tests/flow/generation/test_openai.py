@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import nats
 import pytest
 
 from tests.contracts.inference.engines_server import ChatServer, chat_server
@@ -185,6 +184,6 @@ async def test_an_engine_that_dies_in_the_middle_is_asked_again_and_no_reader_jo
 
 
 async def _abort(stack: Stack, turn_id: str) -> None:
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     await client.publish("inference.abort", json.dumps({"request_id": f"{turn_id}:1"}).encode())
     await client.close()

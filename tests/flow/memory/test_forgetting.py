@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import nats
-
 from shared.contract.events import ResearchSaved, encode
 from shared.contract.requests import PutFile
 from tests.contracts.orchestrator.images_room import pieces, png_with
@@ -48,7 +46,7 @@ async def read_a_page(stack: Stack, text: str, user: str) -> None:
         session_id="family",
         requested_at=now,
     )
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus("orchestrator")
     await client.jetstream().publish(page.subject, encode(page), headers={"Nats-Msg-Id": page.message_id})
     await client.close()
     async with asyncio.timeout(20):
@@ -70,7 +68,7 @@ async def show(stack: Stack, file_id: str, user: str) -> dict[str, Any]:
 async def put_half(stack: Stack, data: bytes, user: str) -> None:
     """An upload that its sender leaves."""
     (first, _) = pieces(data, user=user, file_id=uuid4().hex, name="half.png", step=len(data) - 1)
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     await client.request(PutFile.subject, encode(first), timeout=10)
     await client.close()
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import nats
 import pytest
 
 from shared.contract.events import MemorySaved, encode
@@ -138,7 +137,7 @@ async def test_any_program_on_the_bus_may_state_what_lasts(stack: Stack) -> None
         Statement(text=f"My {thing} is {value}.", attribute=thing, value=value, said_at=at, made_by="tool")
         for value, at in (("blue", now), ("green", now - timedelta(days=9)))
     ]
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus()
     for n, statement in enumerate(statements):
         event = MemorySaved(memory_id=f"{thing}-{n}", user="alice", statement=statement)
         for _ in range(2):

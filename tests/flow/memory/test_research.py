@@ -13,6 +13,7 @@ import pytest
 from nats.aio.client import Client
 
 from shared.bus.durables import INDEXER_RESEARCH_SAVED, INDEXER_SOURCE_OBSERVED
+from shared.bus.rights import OPERATOR
 from shared.contract.events import Event, ResearchSaved, SourceObserved, encode
 from tests.stack import Stack
 from tests.unit.samples import fetched
@@ -21,8 +22,8 @@ NOW = datetime.now(UTC)
 
 
 @asynccontextmanager
-async def connected(stack: Stack) -> AsyncIterator[Client]:
-    client = await nats.connect(stack.nats_url)
+async def connected(stack: Stack, identity: str = OPERATOR) -> AsyncIterator[Client]:
+    client = await stack.bus(identity)
     try:
         yield client
     finally:
@@ -32,6 +33,13 @@ async def connected(stack: Stack) -> AsyncIterator[Client]:
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[Client]:
     async with connected(stack) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def orchestrator(stack: Stack) -> AsyncIterator[Client]:
+    """The only service that may say that a page was fetched."""
+    async with connected(stack, "orchestrator") as bus:
         yield bus
 
 
@@ -86,14 +94,16 @@ async def found(stack: Stack, word: str) -> list[dict[str, Any]]:
     return [hit for hit in answer["hits"] if word in hit["text"]]
 
 
-async def test_a_page_is_found_until_its_session_is_forgotten(stack: Stack, client: Client) -> None:
+async def test_a_page_is_found_until_its_session_is_forgotten(
+    stack: Stack, client: Client, orchestrator: Client
+) -> None:
     word, session_id = f"beetle{uuid4().hex[:8]}", f"s{uuid4().hex}"
     saved = page(session_id, word)
     observed = SourceObserved(
         observation_id=uuid4().hex, user="alice", domain=f"{word}.example.org", ok=True, at=NOW
     )
     for event in (saved, observed, saved, observed):
-        await publish(client, event)
+        await publish(orchestrator, event)
     await until_read(client)
 
     (hit,) = await found(stack, word)
@@ -118,7 +128,7 @@ async def test_a_page_is_found_until_its_session_is_forgotten(stack: Stack, clie
     assert await found(stack, word) == []
     assert (await stack.call("GET", f"/v1/research/{saved.research_id}"))[0] == 404
 
-    late = [await publish(client, event) for event in (saved, saved)]
+    late = [await publish(orchestrator, event) for event in (saved, saved)]
     await until_read(client)
     assert await found(stack, word) == []
     assert not await stack.rows(
@@ -144,11 +154,13 @@ async def test_what_a_turn_took_is_told_by_day(stack: Stack, client: Client) -> 
     assert {row["name"] for row in rows} >= {"turn_seconds", "quality", "input_tokens", "output_tokens"}
 
 
-async def test_what_can_never_be_stored_is_a_dead_letter(stack: Stack, client: Client) -> None:
+async def test_what_can_never_be_stored_is_a_dead_letter(
+    stack: Stack, client: Client, orchestrator: Client
+) -> None:
     wrong = page(f"s{uuid4().hex}", "nobody")
     body = encode(wrong).replace(b'"https://', b'"ftp://')
     headers = {"Nats-Msg-Id": uuid4().hex}
-    sequence = (await client.jetstream().publish(wrong.subject, body, headers=headers)).seq
+    sequence = (await orchestrator.jetstream().publish(wrong.subject, body, headers=headers)).seq
     await until_read(client)
 
     letters = (await ask(client, "deadletters.list", limit=100))["letters"]

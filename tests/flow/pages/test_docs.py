@@ -131,7 +131,7 @@ async def _run(name: str, stack: Stack, folder: Path, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, name, *arguments,
         cwd=folder,
-        env=os.environ | {"NATS_URL": stack.nats_url},
+        env=os.environ | {"NATS_URL": stack.nats_url, "NATS_SEED": stack.login()["nkeys_seed"]},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     async with asyncio.timeout(_SECONDS):

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import aiohttp
 import msgspec
-import nats
 from yarl import URL
 
 from docs.builder.abilities import ASKERS, Asker
@@ -109,7 +108,7 @@ async def page_of(stack: Stack, user: str) -> str:
     url = f"https://boats.example.org/{research_id}"
     more = {"fetched_at": now, "requested_at": now, "expires_at": now + timedelta(days=1)}
     event = fetched(1, WORD, research_id=research_id, user=user, url=url, **more)
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus("orchestrator")
     await client.jetstream().publish(event.subject, encode(event), headers={"Nats-Msg-Id": research_id})
     await client.close()
     return research_id

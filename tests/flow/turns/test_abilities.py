@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import nats
 import pytest_asyncio
 
 from docs.builder.abilities import ASKERS, Asker, Row, by_subject, ids_in, rows
@@ -44,7 +43,7 @@ async def owned(stack: Stack) -> Owned:
 async def test_every_request_over_the_bus_for_another_users_id_is_404(owned: Owned) -> None:
     asked = {name: entry for name, entry in by_subject(all_entries()).items() if is_of_one_user(name, entry)}
     wrong = {}
-    client = await nats.connect(owned.stack.nats_url)
+    client = await owned.stack.bus()
     for name, entry in asked.items():
         given = json.loads((GOLDEN / f"{entry.golden}.json").read_bytes())
         given |= {field: owned.ids[field] for field in ids_in(entry)} | {"user": owned.users["other user"]}

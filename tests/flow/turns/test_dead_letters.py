@@ -5,7 +5,6 @@ import json
 from typing import Any
 from uuid import uuid4
 
-import nats
 import pytest
 
 from tests.flow.command import pandora
@@ -15,7 +14,7 @@ from tests.stack import Stack
 async def give_up(stack: Stack, body: bytes, subject: str = "turn.cancelled") -> dict[str, Any]:
     """The row of the letter of a message that cannot be handled."""
     message_id = f"{uuid4()}:{subject}"
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus("orchestrator")
     await client.jetstream().publish(subject, body, headers={"Nats-Msg-Id": message_id, "x-note": "ça va"})
     await client.close()
     async with asyncio.timeout(30):

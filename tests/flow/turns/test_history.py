@@ -4,8 +4,6 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import nats
-
 from shared.contract.events import TurnCancelled, encode
 from tests.stack import Stack
 
@@ -21,7 +19,7 @@ async def test_a_cancelled_turn_is_listed_and_never_found(stack: Stack) -> None:
         cancelled(session_id, 900_000_003, f"And when does the {word} sing?", ""),
     ]
 
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus("orchestrator")
     for event in events:
         headers = {"Nats-Msg-Id": event.message_id}
         await client.jetstream().publish(event.subject, encode(event), headers=headers)

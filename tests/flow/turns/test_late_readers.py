@@ -1,7 +1,5 @@
 """Events that are read after the end of their turn, over HTTP, through every real part."""
 
-import nats
-
 from tests.flow.turns.http_turns import events_of
 from tests.stack import Stack
 
@@ -24,7 +22,7 @@ async def test_every_event_is_there_long_after_the_live_ones_have_expired(stack:
 
 
 async def purge_live(stack: Stack, turn_id: str) -> None:
-    client = await nats.connect(stack.nats_url)
+    client = await stack.bus("orchestrator")
     try:
         await client.jetstream().purge_stream("LIVE", subject=f"turn.stream.{turn_id}")
     finally:

@@ -15,7 +15,7 @@ from tests.stack import Stack
 
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[Client]:
-    connection = await nats.connect(stack.nats_url)
+    connection = await stack.bus()
     yield connection
     await connection.close()
 
@@ -86,7 +86,9 @@ async def test_a_redelivered_turn_saved_writes_nothing_twice(stack: Stack, clien
     before = await stack.counts()
 
     # The same event again, without the message id by which JetStream would refuse it.
-    again = await jetstream.publish("turn.saved", message.data or b"")
+    orchestrator = await stack.bus("orchestrator")
+    again = await orchestrator.jetstream().publish("turn.saved", message.data or b"")
+    await orchestrator.close()
 
     async with asyncio.timeout(20):
         while True:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from cli.run.ports import check_ports
-from deploy.local.nats import as_cluster, find_server, refuse_the_other_store, render_configuration
+from deploy.local.nats import (
+    USERS_CONF,
+    as_cluster,
+    find_server,
+    refuse_the_other_store,
+    render_configuration,
+)
+from deploy.local.nats_users import write_users
 from deploy.local.order import START_ORDER, STOP_ORDER
 from deploy.local.parts import Listener, NotReady, Part
 from deploy.local.servers import nats_server, postgres_server, qdrant_server
@@ -65,6 +72,7 @@ def test_every_part_has_its_place_in_the_start_and_in_the_stop() -> None:
 def test_nats_accepts_its_configuration_whatever_the_folder_is_called(tmp_path: Path) -> None:
     file = tmp_path / "nats.conf"
     store = tmp_path / 'a "folder" of $HOME, größer'
+    write_users(store / "users", tmp_path / USERS_CONF)
     file.write_text(render_configuration(load(LocalSettings), store))
 
     result = subprocess.run([find_server(), "-t", "-c", str(file)], capture_output=True, text=True)
