@@ -67,7 +67,7 @@ class AcceptedTurnEvent(TurnEvent, frozen=True, kw_only=True):
 
 
 class TurnSaved(AcceptedTurnEvent, frozen=True, kw_only=True):
-    """orchestrator -> indexer, orchestrator, anyone: the turn is written down.
+    """orchestrator -> indexer, orchestrator, gateway, anyone: the turn is written down.
 
     This is all that an index needs of it.
     """

@@ -248,7 +248,7 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountTokens(Request[TokenCounts], frozen=True, kw_only=True):
-    """anyone -> inference: how many tokens are these texts?"""
+    """anyone, orchestrator -> inference: how many tokens are these texts?"""
 
     subject: ClassVar[str] = "inference.tokens"
     last_part: ClassVar[str] = "engine"
