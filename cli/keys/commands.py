@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cli.terminal.options import Json
-from shared.contract.abilities import Ability, Role
 
 app = typer.Typer(help="Keys of the gateway: create, list, rotate, revoke.", no_args_is_help=True)
 
@@ -16,9 +15,11 @@ KeyId = Annotated[str, typer.Argument(help="Id from `pandora keys list`.")]
 @app.command()
 def create(
     user: Annotated[str, typer.Option(help="Whose key it is.")],
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.USER,
+    role: Annotated[
+        str, typer.Option(help="What it may do: as a user, operator, service or admin.")
+    ] = "user",
     scope: Annotated[
-        list[Ability] | None, typer.Option(help="Of the role, only this; may be given again.")
+        list[str] | None, typer.Option(help="Of the role, only this; may be given again.")
     ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Until it expires. Left out: never.")

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 from rich.table import Table
@@ -16,20 +17,23 @@ from shared.contract.events import User
 from shared.contract.keys import ApiKey, KeyDigest, digest_of, key_text
 
 _SECRET_BYTES = 32
+E = TypeVar("E", Role, Ability)
 
 
 async def create_key(
-    user: str, role: Role, *, scopes: Sequence[Ability], days: int | None, label: str, as_json: bool
+    user: str, role_name: str, *, scopes: Sequence[str], days: int | None, label: str, as_json: bool
 ) -> None:
     """Prints the key. Raises CommandFailed."""
-    _check(user, role, scopes)
+    role = _one_of(Role, role_name, "--role")
+    abilities = [_one_of(Ability, scope, "--scope") for scope in scopes]
+    _check(user, role, abilities)
     now, key_id = datetime.now(UTC), secrets.token_hex(4)
     key = key_text(key_id, secrets.token_urlsafe(_SECRET_BYTES))
     stored = ApiKey(
         key_id=key_id,
         user=user,
         role=role,
-        scopes=sorted(set(scopes)),
+        scopes=sorted(set(abilities)),
         label=label,
         created_at=now,
         expires_at=None if days is None else now + timedelta(days=days),
@@ -73,6 +77,13 @@ async def show_keys(*, as_json: bool) -> None:
         console.print(_table(keys, now))
     else:
         print_text("No keys in the bucket. `pandora keys create --user NAME` makes one.")
+
+
+def _one_of(kind: type[E], name: str, option: str) -> E:
+    try:
+        return kind(name)
+    except ValueError:
+        raise CommandFailed(f"{option} {name!r}: it is one of {', '.join(kind)}.") from None
 
 
 def _check(user: str, role: Role, scopes: Sequence[Ability]) -> None:

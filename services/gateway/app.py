@@ -240,12 +240,7 @@ def api(
         ),
         "uploads": Uploads(ask, limit_bytes=settings.file_limit_bytes),
         "forgetting": forgetting,
-        "mcp": McpEndpoint(
-            Tools(ask, intake, lookup).listed(),
-            TurnDocuments(ask),
-            settings.disk,
-            is_local=settings.is_loopback,
-        ),
+        "mcp": McpEndpoint(Tools(ask, intake, lookup).listed(), TurnDocuments(ask), settings.disk),
     }
     return Router(
         "/",

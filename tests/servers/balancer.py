@@ -35,6 +35,7 @@ async def _both_ways(client: Connection, server: Connection) -> None:
         await _pump(server[0], client[1])
     finally:
         asking.cancel()
+        server[1].close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

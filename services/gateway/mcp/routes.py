@@ -20,13 +20,10 @@ if TYPE_CHECKING:
 class McpEndpoint:
     """What answers, loaded with the first request."""
 
-    def __init__(
-        self, tools: list[Tool[Any]], documents: TurnDocuments, disk: Disk, *, is_local: bool
-    ) -> None:
+    def __init__(self, tools: list[Tool[Any]], documents: TurnDocuments, disk: Disk) -> None:
         self._tools = tools
         self._documents = documents
         self._disk = disk
-        self._is_local = is_local
         self._answer: ASGIApp | None = None
 
     async def answer(self) -> ASGIApp:
@@ -34,7 +31,7 @@ class McpEndpoint:
             # The import takes seconds: outside of the event loop, and only where the protocol is used.
             server = await asyncio.to_thread(importlib.import_module, "services.gateway.mcp.server")
             served: McpServer = server.McpServer(self._tools, self._documents, self._disk)
-            self._answer = server.endpoint(served, is_local=self._is_local)
+            self._answer = server.endpoint(served)
         return self._answer
 
 

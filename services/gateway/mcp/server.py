@@ -32,7 +32,8 @@ _INSTRUCTIONS = (
     "Pandora is an assistant with a lasting memory of this user. `ask` has it answer from that memory; "
     "`search` and `recall` read the memory, `remember` adds to it. Resources are the documents of turns."
 )
-_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""The gateway looks at Host and Origin of each request (services/gateway/http/browsers.py)."""
 
 
 class McpServer:
@@ -121,19 +122,15 @@ class McpServer:
         return types.ReadResourceResult(contents=[contents])
 
 
-def endpoint(served: McpServer, *, is_local: bool) -> ASGIApp:
-    """Returns what answers a POST by streamable HTTP. `is_local`: the gateway listens on loopback alone."""
-    # Where only this machine is let in, a page in its browser must not come by a name of its own.
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=is_local,
-        allowed_hosts=[*_LOCAL_NAMES, *(f"{name}:*" for name in _LOCAL_NAMES)],
-        allowed_origins=[f"http://{name}{port}" for name in _LOCAL_NAMES for port in ("", ":*")],
-    )
+def endpoint(served: McpServer) -> ASGIApp:
+    """Returns what answers a POST by streamable HTTP."""
     logging.getLogger("mcp.server").setLevel(logging.WARNING)  # It tells of each manager that starts.
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         # One for each request: it starts and ends in the task of its request, and has nothing to remember.
-        manager = StreamableHTTPSessionManager(served.server, stateless=True, security_settings=security)
+        manager = StreamableHTTPSessionManager(
+            served.server, stateless=True, security_settings=_CHECKED_BEFORE
+        )
         async with manager.run():
             await manager.handle_request(cast(Any, scope), cast(Any, receive), cast(Any, send))
 

@@ -21,29 +21,25 @@ class OutputText(msgspec.Struct, kw_only=True, frozen=True):
     logprobs: list[dict[str, Any]] = []
 
 
-class OutputMessage(msgspec.Struct, kw_only=True, frozen=True):
+class OutputMessage(msgspec.Struct, kw_only=True, frozen=True, tag_field="role", tag="assistant"):
     id: str
     type: Literal["message"] = "message"
-    role: Literal["assistant"] = "assistant"
     status: ItemStatus
     content: list[OutputText]
 
 
-class InputText(msgspec.Struct, kw_only=True, frozen=True):
-    type: Literal["input_text"] = "input_text"
+class InputText(msgspec.Struct, kw_only=True, frozen=True, tag_field="type", tag="input_text"):
     text: str
 
 
-class InputImage(msgspec.Struct, kw_only=True, frozen=True):
-    type: Literal["input_image"] = "input_image"
+class InputImage(msgspec.Struct, kw_only=True, frozen=True, tag_field="type", tag="input_image"):
     file_id: str
     detail: Literal["auto"] = "auto"
 
 
-class InputMessage(msgspec.Struct, kw_only=True, frozen=True):
+class InputMessage(msgspec.Struct, kw_only=True, frozen=True, tag_field="role", tag="user"):
     id: str
     type: Literal["message"] = "message"
-    role: Literal["user"] = "user"
     status: ItemStatus = "completed"
     content: list[InputText | InputImage]
 

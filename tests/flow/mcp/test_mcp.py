@@ -92,7 +92,7 @@ async def test_what_goes_wrong_is_said(stack: Stack) -> None:
             ("ask", {"text": "Hello", "recipe": "none"}, "there is no recipe 'none'"),
             ("ask", {}, "missing required field `text`"),
             ("get_turn", {"turn_id": mine["turn_id"]}, "there is no turn"),
-            ("search", {"query": "doors", "user": "alice"}, "bob may not name the user alice"),
+            ("search", {"query": "doors", "user": "alice"}, "there is no user alice for this key of bob"),
         ]:
             result = await client.call_tool(name, arguments)
             assert (result.is_error, said in text_of(result)) == (True, True), text_of(result)

@@ -31,6 +31,8 @@ _OURS = {
     "SOAK_CLUSTER",
     "BENCH_TURNS",
     "REV",
+    "ENABLE_FORWARD_USER_INFO_HEADERS",  # Open WebUI's
+    "FORWARD_USER_INFO_HEADER_JWT_SECRET",  # Open WebUI's
 }
 """Variables that are no settings of Pandora: make, the shell and continuous integration read them."""
 _SECONDS = 60.0
