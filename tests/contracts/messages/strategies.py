@@ -42,7 +42,7 @@ def _values(declared: i.Type) -> st.SearchStrategy[Any]:
         case i.UnionType():
             return st.one_of([_values(one) for one in declared.types])
         case i.ListType():
-            return st.lists(_values(declared.item_type), max_size=3)
+            return st.lists(_values(declared.item_type), min_size=declared.min_length or 0, max_size=3)
         case i.DictType():
             return st.dictionaries(_values(declared.key_type), _values(declared.value_type), max_size=3)
         case i.AnyType():
