@@ -83,7 +83,7 @@ async def test_a_turn_of_a_users_program_is_this_users_whatever_it_says(
     alice, bob = users
     word = f"heron{uuid4().hex[:8]}"
 
-    turn_id = await hand_in(alice, "alice", f"My boat is called {word}.", user="bob")
+    turn_id = await hand_in(alice, "alice", f"My tractor is called {word}.", user="bob")
     events = await followed(alice, "alice", turn_id)
     await stack.until_indexed(turn_id)
 
@@ -100,7 +100,7 @@ async def test_a_turn_of_a_users_program_is_this_users_whatever_it_says(
 
 async def test_another_users_turn_is_not_there(stack: Stack, users: tuple[Client, Client]) -> None:
     alice, bob = users
-    turn_id = await hand_in(alice, "alice", "My boat is green.")
+    turn_id = await hand_in(alice, "alice", "My tractor is green.")
     await followed(alice, "alice", turn_id)
 
     for subject in ("turns.get", "turns.events", "turns.documents", FOLLOW, f"turn.control.{turn_id}"):

@@ -56,7 +56,7 @@ async def test_a_client_asks_remembers_and_reads(stack: Stack, transport: str) -
             *("ask", "search", "remember", "recall", "get_turn")
         ]
 
-        said = await client.call_tool("ask", {"text": f"My boat is called {boat}."}, progress_callback=note)
+        said = await client.call_tool("ask", {"text": f"My canoe is called {boat}."}, progress_callback=note)
         turn = said.structured_content
         assert not said.is_error
         assert turn["status"] == "saved"
@@ -66,7 +66,7 @@ async def test_a_client_asks_remembers_and_reads(stack: Stack, transport: str) -
         assert again.structured_content == turn
 
         await stack.until_indexed(turn["turn_id"])
-        found = await client.call_tool("search", {"query": f"{boat} boat", "limit": 1})
+        found = await client.call_tool("search", {"query": f"{boat} canoe", "limit": 1})
         assert boat in found.structured_content["hits"][0]["text"]
 
         await client.call_tool("remember", {"text": f"Keeps the keys of {boat} in a tin."})

@@ -222,4 +222,4 @@ async def test_who_may_not_is_told_so(stack: Stack, tmp_path: Path) -> None:
     code, _, errors = await run(stack, str(file), "--user", "alice", user="bob")
 
     assert code == 1
-    assert "bob may not name the user alice" in errors
+    assert "there is no user alice for this key of bob" in errors

@@ -147,7 +147,10 @@ async def test_what_a_turn_took_is_told_by_day(stack: Stack, client: Client) -> 
     before = await count()
     await stack.tell("My sister Mira keeps bees.")
 
-    assert await count() == before + 1
+    async def is_counted() -> bool:  # A turn is found before it is counted.
+        return await count() == before + 1
+
+    await until(is_counted)
     rows = (await ask(client, "index.observability", days=2))["rows"]
     assert await stack.call("GET", "/v1/observability?days=2") == (200, {"rows": rows})
     assert (await stack.call("GET", "/v1/observability", user="bob"))[0] == 403

@@ -45,7 +45,7 @@ class Shelf:
 
 @pytest.fixture
 async def box(stack: Stack) -> AsyncIterator[Toolbox]:
-    async with bus_to(stack.nats_url) as bus:
+    async with bus_to(stack.nats_url, "orchestrator", users=stack.data_dir / "nats-users") as bus:
         yield Toolbox(
             built_in_tools(
                 clock=lambda: datetime.now(UTC),
@@ -121,7 +121,10 @@ async def test_a_page_that_was_read_is_kept_for_its_user_and_not_fetched_again(
     before = Shelf.fetched
 
     first = await box.run("research.fetch", {"url": url, "about": "varroa"}, caller())
-    async with bus_to(stack.nats_url) as bus, asyncio.timeout(20):
+    async with (
+        bus_to(stack.nats_url, "orchestrator", users=stack.data_dir / "nats-users") as bus,
+        asyncio.timeout(20),
+    ):
         while not (pages := (await bus.ask(FreshResearch(user="alice", url=url))).pages):  # noqa: ASYNC110 - the indexer knows
             await asyncio.sleep(0.05)
         (page,) = pages
@@ -142,7 +145,7 @@ async def test_a_page_that_was_read_is_kept_for_its_user_and_not_fetched_again(
 
 async def test_how_sources_did_is_counted(box: Toolbox, stack: Stack) -> None:
     alice = caller()
-    async with bus_to(stack.nats_url) as bus:
+    async with bus_to(stack.nats_url, "orchestrator", users=stack.data_dir / "nats-users") as bus:
         (before,) = (await bus.ask(GetSources(domains=["wasps.test"]))).sources
 
         result = await box.run("research.fetch", {"url": "https://wasps.test/x"}, alice)
