@@ -145,7 +145,7 @@ async def test_a_page_that_was_read_is_kept_for_its_user_and_not_fetched_again(
 
 async def test_how_sources_did_is_counted(box: Toolbox, stack: Stack) -> None:
     alice = caller()
-    async with bus_to(stack.nats_url, "orchestrator", users=stack.data_dir / "nats-users") as bus:
+    async with bus_to(stack.nats_url, "operator", users=stack.data_dir / "nats-users") as bus:
         (before,) = (await bus.ask(GetSources(domains=["wasps.test"]))).sources
 
         result = await box.run("research.fetch", {"url": "https://wasps.test/x"}, alice)
