@@ -13,7 +13,7 @@ from tests.contracts.gateway.gateway_room import Client
 from tests.contracts.gateway.openai_room import HELLO, PATH, answered, chats_over_http, requested
 
 SECRET = "what Open WebUI and Pandora share"
-MIRA = {"sub": "mira-0192", "iss": "open-webui", "exp": time() + 300}
+MIRA = {"sub": "mira-0192", "iss": "open-webui", "exp": time() + 86_400}  # read when tests are collected
 
 
 @pytest.fixture

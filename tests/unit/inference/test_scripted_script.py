@@ -44,7 +44,7 @@ def test_the_script_of_the_documentation_is_one() -> None:
     page = (Path(__file__).parents[3] / "docs" / "inference.md").read_text()
     [script] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
 
-    asks_back, answers, _ = parse_script(script).rule
+    asks_back, answers, *_ = parse_script(script).rule
 
     said = Asked(role="REFLEX", phase="gate", schema="Gate", text="And she?", question="And she?")
     assert asks_back.match(said) == {"who": "she"}
