@@ -12,20 +12,30 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @asynccontextmanager
 async def balanced(ports: Sequence[int]) -> AsyncIterator[int]:
     """Gives the port that it listens on. It knows no HTTP, and does not look whether a server lives."""
-    turns = cycle(ports)
+    turns, passing = cycle(ports), set[asyncio.Task[None]]()
 
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def pass_on(client: Connection) -> None:
         try:
             for port in (next(turns) for _ in ports):
                 with suppress(OSError):
                     there = await asyncio.open_connection("127.0.0.1", port)
-                    await _both_ways((reader, writer), there)
+                    await _both_ways(client, there)
                     return
         finally:
-            writer.close()
+            client[1].close()
 
-    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(pass_on((reader, writer)))
+        passing.add(task)
+        task.add_done_callback(passing.discard)
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            for task in passing:
+                task.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
 
 
 async def _both_ways(client: Connection, server: Connection) -> None:
@@ -35,6 +45,7 @@ async def _both_ways(client: Connection, server: Connection) -> None:
         await _pump(server[0], client[1])
     finally:
         asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         server[1].close()
 
 

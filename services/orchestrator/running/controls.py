@@ -44,11 +44,18 @@ class Controls:
         """Any process may be asked: it passes on what another one holds."""
         if request.action == "steer" and not request.text.strip():
             raise Refused(422, "text is empty; say what to add to the turn", "text")
+        looks = LOOKS
         while True:
             if (run := self._dispatcher.run_of(request.turn_id)) is not None:
                 if run.turn.request.user != request.user:
                     raise Refused(404, f"there is no turn {request.turn_id}")
-                return await _control(run, request)
+                try:
+                    return await _control(run, request)
+                except Transient:
+                    if not (looks := looks - 1):
+                        raise
+                    await asyncio.sleep(LOOK_SECONDS)  # It ends, or leaves, at this very moment.
+                    continue
             turn = await self._turn_of(request)
             if isinstance(turn, TurnRecord):
                 return _had_ended(request, turn)
