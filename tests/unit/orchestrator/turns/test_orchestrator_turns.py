@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from services.orchestrator.running.run import TurnRun
 from shared.contract.errors import Refused, Transient
 from shared.contract.events import Paused, SourcesFound, TurnCancelled, TurnFailed, TurnSaved
-from shared.contract.requests import Generate, Generated, GetDocument, GetTurn
+from shared.contract.requests import Control, Generate, Generated, GetDocument, GetTurn
 from tests.unit.orchestrator.orchestrator_room import Parrot, Room, Shelf, Talker, generated
 from tests.unit.samples import passage
 
@@ -93,6 +94,32 @@ async def test_a_turn_sees_the_one_before_it_though_it_is_not_indexed_yet(room: 
     prompts = [[message.content for message in asked.messages[1:]] for asked in room.model.asked]
     told = "My sister Mira lives in Lisbon."
     assert prompts == [[told], [told, told, "Where?"], ["Elsewhere?"]]
+
+
+async def until_free(room: Room) -> None:
+    async with asyncio.timeout(10):
+        while room.first.run_of("t42") is not None:  # noqa: ASYNC110  # a run has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_cancel_that_meets_the_end_of_its_turn_finds_it_ended(rooms: Rooms) -> None:
+    """A run that is over is still listed for a moment, while it is let go."""
+    runs: list[TurnRun | None] = []
+
+    def act(request: Generate) -> None:
+        runs.append(asked.first.run_of("t42"))
+
+    asked = rooms.room(model=Parrot(act))
+    await asked.hand_in(42)
+    await until_free(asked)
+    (run,) = runs
+    assert run is not None
+    asked.first._runs["t42"] = run
+    asyncio.get_running_loop().call_later(0.1, asked.first._runs.pop, "t42")
+
+    found = await asked.controls.control(Control(user="alice", turn_id="t42", action="cancel"))
+
+    assert (found.found, found.done) == ("saved", False)
 
 
 async def test_a_turn_that_is_asked_for_again_is_not_answered_again(room: Room) -> None:
