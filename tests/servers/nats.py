@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,17 +18,17 @@ from deploy.local.settings import LocalSettings
 from shared.bus.connection import Bus
 from shared.process.settings import CommonSettings
 from tests.servers.ports import free_ports, free_ports_in_a_row
-from tests.servers.processes import pause
+from tests.servers.processes import HeldServer
 
 
-class NatsServer:
+class NatsServer(HeldServer):
     """A server with JetStream. Its store stays while a test stops it and starts it again."""
 
     def __init__(self, store: str, *options: str) -> None:
+        super().__init__()
         (self.port,) = free_ports(1)
         self.store = store
         self._options = ("-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", store, *options)
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -42,22 +42,6 @@ class NatsServer:
             find_server(), *self._options, stderr=asyncio.subprocess.DEVNULL
         )
         await _until_it_listens(self.port)
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            await self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Its connections stand, and nothing is answered."""
-        assert self._process is not None
-        pause(self._process.pid)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager

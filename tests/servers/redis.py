@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.local.order import REDIS, REDIS_CACHE
@@ -11,16 +11,16 @@ from deploy.local.parts import NotReady, Part
 from deploy.local.redis import RedisParts
 from deploy.local.settings import LocalSettings
 from tests.servers.ports import free_ports
-from tests.servers.processes import pause
+from tests.servers.processes import HeldServer
 
 
-class EmbeddedServer:
+class EmbeddedServer(HeldServer):
     """One of the two. Its port and its folder stay while a test stops it and starts it again."""
 
     def __init__(self, part: Part, url: str) -> None:
+        super().__init__()
         self._part = part
         self.url = url
-        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         assert self._part.prepare is not None
@@ -34,22 +34,6 @@ class EmbeddedServer:
                     return await self._part.probe()
                 except NotReady:
                     await asyncio.sleep(0.01)
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            await self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Its connections stand, and nothing is answered."""
-        assert self._process is not None
-        pause(self._process.pid)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager

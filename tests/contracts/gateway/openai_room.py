@@ -50,7 +50,7 @@ async def chats_over_http(bus: Bus, url: str, **settings: Any) -> AsyncIterator[
 async def requested(bus: Bus, count: int) -> list[TurnRequested]:
     """The turns that were handed in, once there are at least so many."""
     async with asyncio.timeout(20):
-        while (held := (await state(bus, "TURNS")).messages) < count:  # noqa: ASYNC110
+        while (held := (await state(bus, "TURNS")).messages) < count:  # noqa: ASYNC110  # JetStream tells nobody
             await asyncio.sleep(0.02)
     stored = [await bus.jetstream.get_msg("TURNS", seq=number) for number in range(1, held + 1)]
     return [decode(TurnRequested, message.data or b"") for message in stored]

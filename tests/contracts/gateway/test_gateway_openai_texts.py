@@ -73,12 +73,12 @@ async def test_an_editor_that_goes_on_typing_stops_the_engine(server: ChatServer
     body = {"model": "parrot", "prompt": "word " * 2000, "max_tokens": 2000, "stream": True}
     asked = asyncio.create_task(raw_client.call("POST", "/v1/completions", body))
     async with asyncio.timeout(20):
-        while not server.running:  # noqa: ASYNC110
+        while not server.running:  # noqa: ASYNC110  # another task of HTTP changes it
             await asyncio.sleep(0.02)
 
         asked.cancel()
 
-        while server.running:  # noqa: ASYNC110
+        while server.running:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.02)
     assert server.left_early == 1
 

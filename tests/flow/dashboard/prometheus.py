@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import math
-import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import pytest
 import yaml
 
+from tests.missing import skip_unless_ci
 from tests.servers.ports import free_ports
 
 CONFIG = Path(__file__).parents[3] / "deploy/prometheus/prometheus.yml"
@@ -21,13 +20,9 @@ _STOP_SECONDS = 10.0
 
 
 def need(program: str) -> None:
-    """Skips the test where `program` is missing; on CI nothing may be skipped, so there it fails."""
-    if shutil.which(program) is not None:
-        return
-    reason = f"{program} is not installed (Debian: apt-get install prometheus)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    """Skips the test where `program` is missing."""
+    if shutil.which(program) is None:
+        skip_unless_ci(f"{program} is not installed (Debian: apt-get install prometheus)")
 
 
 class Prometheus:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from tests.missing import skip_unless_ci
 from tests.recorded.shapes import CHATS, UTILITY_CALLS, conversation, filled
 from tests.stack import KEYS, ROOT, Stack
 
@@ -128,7 +128,7 @@ def ask(stack: Stack, program: str, *command: str | Path) -> str:
 async def test_langchain_remembers_across_conversations(stack: Stack, told: None) -> None:
     python = LANGCHAIN / "bin" / "python"
     if not python.exists():
-        missing("LangChain is not installed (`make build/langchain` installs it)")
+        skip_unless_ci("LangChain is not installed (`make build/langchain` installs it)")
 
     said = await asyncio.to_thread(ask, stack, "langchain_ask.py", python)
 
@@ -139,7 +139,7 @@ async def test_langchain_remembers_across_conversations(stack: Stack, told: None
 async def test_the_vercel_ai_sdk_remembers_across_conversations(stack: Stack, told: None) -> None:
     node = shutil.which("node")
     if node is None or not (AI_SDK / "node_modules").is_dir():
-        missing("node or the AI SDK is not installed (`make build/ai-sdk` installs the SDK)")
+        skip_unless_ci("node or the AI SDK is not installed (`make build/ai-sdk` installs the SDK)")
     modules = stack.data_dir / "node_modules"
     modules.symlink_to(AI_SDK / "node_modules")
 
@@ -147,10 +147,3 @@ async def test_the_vercel_ai_sdk_remembers_across_conversations(stack: Stack, to
 
     assert "Tilda" in said
     assert "turquoise" in said
-
-
-def missing(reason: str) -> None:
-    """On CI nothing may be skipped."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -81,7 +81,8 @@ class PostgresErasure:
 
 
 async def _erase(connection: asyncpg.Connection, tables: Sequence[str]) -> bool:
-    # One process at a time. The lock goes with the connection.
+    # One process at a time. The lock goes with the connection. A query that waits for it would hold a
+    # snapshot, and the holder of the lock waits for those: so it is asked for again and again.
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
         await asyncio.sleep(_PAUSE_SECONDS)
     for table in tables:

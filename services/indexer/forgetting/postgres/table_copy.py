@@ -178,7 +178,7 @@ class TableCopy:
         if await self._connection.fetchval(_MIGRATIONS) != self._migrations:
             raise Transient(f"{self._table} was changed by a migration while it was written anew")
         counters = await self._connection.fetch(_COUNTERS, self._table, self._copy)
-        # In one request to the server, since the table is locked.
+        # In one request, since the table is locked. The names come from PostgreSQL's own catalogue.
         statements = [
             *(f"SELECT setval('{new}', last_value, is_called) FROM {old}" for old, new in counters),  # noqa: S608
             _SWAP,

@@ -41,7 +41,7 @@ user_id = $1 AND expires_at > $2 AND NOT EXISTS (
 _AT_POINTS = f"""
 SELECT {COLUMNS} FROM unnest($3::uuid[]) AS asked (point)
 CROSS JOIN LATERAL (SELECT * FROM pandora.research WHERE point_id = asked.point OFFSET 0) AS r WHERE {_LATEST}
-"""  # noqa: S608 - they are constants
+"""  # noqa: S608 - COLUMNS and the two lists are constants
 _OF_ADDRESS = f"{SELECT} WHERE {_LATEST} AND md5(url) = md5($3) ORDER BY fetched_at DESC LIMIT 1"
 _OF_TOPIC = f"""
 {SELECT} WHERE {_LATEST} AND lower(primary_topic) = lower($3)

@@ -92,7 +92,7 @@ async def test_what_is_written_meanwhile_is_there_afterwards(
     async with reading(database):
         erasing = asyncio.create_task(PostgresErasure(database, timeout=120).erase({"turns"}))
         async with asyncio.timeout(60):
-            while not await connection.fetchval(_IS_NOTING):  # noqa: ASYNC110
+            while not await connection.fetchval(_IS_NOTING):  # noqa: ASYNC110  # a trigger has no event
                 await asyncio.sleep(0.01)
         for number in range(100):
             await connection.execute("DELETE FROM pandora.turns WHERE turn_number = $1", 3 * number + 1)
