@@ -117,8 +117,12 @@ class Caching:
         return answer
 
     def _read(self, one: Endpoint, body: bytes) -> Any:
-        entry = msgspec.json.decode(body, type=_Entry)
-        return msgspec.json.decode(entry.reply, type=one.reply) if entry.until > self._clock() else None
+        """Returns None where it holds no longer, or where another version kept it in another form."""
+        try:
+            entry = msgspec.json.decode(body, type=_Entry)
+            return msgspec.json.decode(entry.reply, type=one.reply) if entry.until > self._clock() else None
+        except msgspec.DecodeError:
+            return None
 
     async def _keep(self, user: str, key: str, mark: bytes, reply: msgspec.Struct) -> None:
         until = self._clock() + KEEP_SECONDS

@@ -183,6 +183,20 @@ async def test_a_page_is_not_kept_longer_than_it_holds(store: Store, room: Room)
     assert store.asked == 2
 
 
+async def test_what_another_version_kept_in_another_form_is_computed_anew(
+    store: Store, room: Room, server: RedisServer
+) -> None:
+    store.texts = {"alice": ["a boat"]}
+    await room.texts()
+    kept: dict[bytes, bytes] = await cast(Any, server.client.hgetall("replies:alice"))
+    for key in kept.keys() - {b"mark"}:
+        former = '[9999999999, {"hits": [{"kind": "turn"}]}]'
+        await cast(Any, server.client.hset("replies:alice", key.decode(), former))
+
+    assert await room.texts() == ["a boat"]
+    assert store.asked == 2
+
+
 async def test_without_redis_everything_is_answered_and_nothing_outdated_comes_back(
     store: Store, room: Room, redis: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
