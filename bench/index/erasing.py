@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from tests.files import files_with
 from tests.stack import Stack
 
 _WORDS = [
@@ -46,14 +47,7 @@ async def fill(stack: Stack, user: str, word: str, messages: int, turns: int) ->
 
 
 def holds(stack: Stack, word: str) -> bool:
-    files = [path for path in stack.data_dir.rglob("*") if path.is_file()]
-    for path in files:
-        try:
-            if word.encode() in path.read_bytes():
-                return True
-        except OSError:
-            continue
-    return False
+    return any(files_with(stack.data_dir, word.encode()))
 
 
 async def measure(messages: int, turns: int) -> None:

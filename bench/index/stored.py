@@ -5,6 +5,7 @@ half an hour. That is no favour: random vectors have no near neighbours, the har
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, groupby, islice
@@ -32,6 +33,7 @@ from services.indexer.qdrant.edge import EdgePassageIndex
 from services.indexer.qdrant.edge_queries import upserted
 from services.indexer.settings import IndexerSettings
 from shared.contract.events import TurnSaved
+from shared.process.files import files_below
 
 DIMENSION = 384
 _OF_A_TURN = 2
@@ -189,4 +191,8 @@ def _stored(turns: Sequence[TurnSaved]) -> list[StoredMessage]:
 
 def bytes_of(folder: Path) -> int:
     """On disk; files that vanish meanwhile count nothing."""
-    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+    size = 0
+    for file in files_below(folder):
+        with contextlib.suppress(FileNotFoundError):
+            size += file.stat().st_blocks * 512
+    return size

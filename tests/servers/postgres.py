@@ -14,6 +14,7 @@ from deploy.local.parts import NotReady
 from deploy.local.postgres import EmbeddedPostgres, postgres_part
 from services.indexer.postgres.migrations import migrate
 from shared.process.settings import PostgresSettings
+from tests import files
 from tests.servers.ports import free_ports
 
 _WITHOUT_THE_DISK = {
@@ -48,15 +49,7 @@ class PostgresServer:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
     def files_with(self, text: str) -> list[str]:
-        found = []
-        for path in self.folder.rglob("*"):
-            try:
-                content = path.read_bytes() if path.is_file() else b""
-            except FileNotFoundError:  # The server removes files as it likes.
-                continue
-            if text.encode() in content:
-                found.append(str(path.relative_to(self.folder)))
-        return found
+        return [str(path.relative_to(self.folder)) for path in files.files_with(self.folder, text.encode())]
 
     async def make_template(self) -> None:
         """Makes the database with Pandora's tables, which `database` copies."""

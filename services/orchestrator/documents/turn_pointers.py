@@ -14,6 +14,7 @@ from services.orchestrator.documents.pointing import move, touch
 from services.orchestrator.documents.turn_sources import TurnSources
 from services.orchestrator.documents.zips import TurnOwner, keys_of, owner_of
 from services.orchestrator.turn.state import turn_dir
+from shared.process.files import files_below
 
 
 class TurnPointers:
@@ -58,7 +59,7 @@ class TurnPointers:
         yield from self._named_by_id_alone()
 
     def unsorted(self) -> list[str]:
-        of_users = (pointer.name for pointer in self._by_user.glob("*.ids/*/*"))
+        of_users = (name for folder in self._by_user.glob("*.ids") for name in _names_in(folder))
         return sorted({*self._named_by_id_alone(), *of_users})
 
     def _named_by_id_alone(self) -> list[str]:
@@ -110,5 +111,4 @@ class TurnPointers:
 
 
 def _names_in(folder: Path) -> Iterator[str]:
-    for pointer in folder.glob("*/*"):
-        yield pointer.name
+    return (pointer.name for pointer in files_below(folder))

@@ -6,6 +6,7 @@ from pathlib import Path
 from services.orchestrator.forgetting.nats import BusTraces
 from services.orchestrator.queue.nats_turns import remove_turn
 from shared.bus.declaration import declare_streams
+from tests.files import files_with
 from tests.servers.nats import bus_to, nats_in_hand, state
 from tests.unit.samples import requested
 
@@ -35,4 +36,4 @@ async def test_words_of_turns_that_have_ended_are_erased_while_another_turn_wait
 
 
 def _holds(folder: Path, word: str) -> bool:
-    return any(word.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    return any(files_with(folder, word.encode()))

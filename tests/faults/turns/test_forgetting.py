@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from shared.contract.memories import Statement
 from tests.contracts.inference.engines_server import ChatServer
 from tests.contracts.orchestrator.images_room import png_with
 from tests.faults.replicas import Replica, accept, ended, kill, until_sent
+from tests.flow.memory.erasure import files_with
 from tests.stack import Stack
 
 LONG = " ".join(f"word{number}" for number in range(60))
@@ -230,21 +230,6 @@ async def until_read(client: Client) -> None:
 
 
 # --- in the files ------------------------------------------------------------------------------------------
-
-
-def files_with(stack: Stack, word: str) -> list[str]:
-    found: list[str] = []
-    for path in stack.data_dir.rglob("*"):
-        if path.is_file() and word.encode() in _bytes_of(path):
-            found.append(str(path.relative_to(stack.data_dir)))
-    return found
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:  # It went while we looked.
-        return b""
 
 
 async def is_gone(stack: Stack, word: str) -> None:

@@ -4,21 +4,13 @@ import asyncio
 import time
 from typing import Any
 
+from tests import files
 from tests.stack import Stack
 
 
 def files_with(stack: Stack, word: str) -> list[str]:
     """Names of files that hold the word, in any case, as UTF-8."""
-    found = []
-    wanted = word.lower().encode()
-    for path in stack.data_dir.rglob("*"):
-        if path.is_file():
-            try:
-                if wanted in path.read_bytes().lower():
-                    found.append(str(path.relative_to(stack.data_dir)))
-            except OSError:  # It went while we looked.
-                continue
-    return found
+    return [str(path.relative_to(stack.data_dir)) for path in files.files_with(stack.data_dir, word.encode())]
 
 
 async def receipt_of(stack: Stack, receipt: dict[str, Any], user: str = "alice") -> dict[str, Any]:

@@ -5,6 +5,7 @@ Only the models are others: each knows the words below, in an order of its own.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,8 +146,12 @@ class Installation:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def collections(self) -> set[str]:
-        found = self.folder.glob("*/*")
-        return {f"{path.parent.name}/{path.name}" for path in found if path.is_dir()}
+        found: set[str] = set()
+        for place, names, _ in os.walk(self.folder):  # Path.glob would raise when a folder goes meanwhile.
+            generation = Path(place)
+            if generation.parent == self.folder:
+                found.update(f"{generation.name}/{name}" for name in names)
+        return found
 
 
 @dataclass
