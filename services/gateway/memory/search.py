@@ -34,6 +34,9 @@ class NewSearch(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     explain: Annotated[
         bool, msgspec.Meta(description="each hit with every signal that gave it its place")
     ] = False
+    abandoned: Annotated[
+        bool, msgspec.Meta(description="also turns that their session goes on without, as after an edit")
+    ] = False
     user: Annotated[User | None, msgspec.Meta(description="whose memory; for services and admins")] = None
 
 

@@ -15,11 +15,11 @@ from shared.contract.requests import Hit
 _FOUND = """
 SELECT m.point_id, m.message_id, m.session_id, m.speaker, m.at, m.turn_id,
     CASE WHEN m.turn_id IS NULL THEN m.text END AS text,
-    t.turn_number, t.timestamp, t.input, t.output, t.quoted, t.images
+    t.turn_number, t.timestamp, t.input, t.output, t.quoted, t.images, t.abandoned
 FROM pandora.messages AS m
 LEFT JOIN pandora.turns AS t ON t.turn_id = m.turn_id
 WHERE m.point_id = ANY($2) AND m.user_id IS NOT DISTINCT FROM $1
-    AND (m.turn_id IS NULL OR (t.status = 'saved' AND NOT t.abandoned AND t.user_id IS NOT DISTINCT FROM $1))
+    AND (m.turn_id IS NULL OR (t.status = 'saved' AND t.user_id IS NOT DISTINCT FROM $1))
 """
 _NO_IMAGES: Final = "[]"
 _images = msgspec.json.Decoder(list[SeenImage])
@@ -41,7 +41,9 @@ class PostgresMessageHits:
 
 
 def _of_turn(record: Any) -> Hit:
-    _, message_id, session_id, speaker, _, turn_id, _, number, at, words, output, quoted, images = record
+    _, message_id, session_id, speaker, _, turn_id, _, number, at, words, output, quoted, images, left = (
+        record
+    )
     said = words if images == _NO_IMAGES else said_with_images(words, _images.decode(images))
     return Hit(
         kind="turn",
@@ -57,6 +59,7 @@ def _of_turn(record: Any) -> Hit:
         input=said,
         output=output,
         quoted=quoted,
+        abandoned=left,
     )
 
 

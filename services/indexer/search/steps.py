@@ -81,7 +81,11 @@ class Searching:
             ranked = rank(asked, candidates, now=now, weights=weights, limit=_ROWS_A_HIT * limit)
             by_key = {candidate.key: candidate for candidate in candidates}
             rows = await self._rows(request.user, [by_key[one.key] for one in ranked])
-            found = [one for one in ranked if one.key in rows]
+            found = [
+                one
+                for one in ranked
+                if one.key in rows and (request.abandoned or not rows[one.key].abandoned)
+            ]
             return fold([_whole(rows[one.key], one, by_key[one.key], request) for one in found], limit)
 
     async def _candidates(

@@ -62,6 +62,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """The address of a page."""
     outdated: list[str] = []
     """Words of it that are outdated, as a newer memory knows: "I live in Lisbon", once it is Porto."""
+    abandoned: bool = False
+    """True where its session goes on without it, as after an edit. Found only where `abandoned` is asked for."""
     explain: dict[str, Signal] | None = None
     """Where `explain` was asked for: every signal of the best message, by its name."""
 
@@ -95,5 +97,7 @@ class Search(Request[SearchReply], frozen=True, kw_only=True):
     """Asks for each hit with all its signals."""
     without_echoes: bool = False
     """Leaves out questions whose answer only quoted other turns: they know nothing of their own."""
+    abandoned: bool = False
+    """True: also turns that their session goes on without, as after an edit."""
     highlights: bool = True
     """False: hits without `highlights`, which take time to find."""

@@ -116,6 +116,7 @@ HIT = Hit(
     words=2.5,
     url="https://bees.example.org/varroa?page=2",
     outdated=["My sister Mira lives in Lisbon."],
+    abandoned=True,
     explain={"meaning": Signal(0.5, 0.25)},
 )
 SESSION = SessionRow(
@@ -174,6 +175,7 @@ OF_MEMORY: dict[str, msgspec.Struct] = {
         until=LATER,
         explain=True,
         without_echoes=True,
+        abandoned=True,
         highlights=False,
     ),
     "index.search.reply": SearchReply(hits=[HIT]),

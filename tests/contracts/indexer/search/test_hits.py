@@ -166,6 +166,23 @@ async def test_questions_that_were_only_answered_with_quotations_can_be_left_out
     assert quoted.text == "Who keeps bees?", "what was quoted is not said again"
 
 
+async def test_turns_that_their_session_goes_on_without_are_found_where_they_are_asked_for(
+    room: Room,
+) -> None:
+    edited = [
+        saved(1, "Hello", "Hi."),
+        saved(2, "Bees are green.", follows=1),
+        saved(3, "Bees are blue.", follows=1),
+    ]
+    await room.turns.on_turns_saved(edited)
+
+    assert {hit.id: hit.abandoned for hit in await room.hits("bees")} == {"t3": False}
+    assert {hit.id: hit.abandoned for hit in await room.hits("bees", abandoned=True)} == {
+        "t2": True,
+        "t3": False,
+    }
+
+
 async def test_the_signals_of_a_hit_add_up_to_its_score(room: Room) -> None:
     await room.writer.add([said(n, f"{word} in May") for n, word in enumerate(WORDS)])
 
