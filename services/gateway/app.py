@@ -116,7 +116,8 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         holders = OwnHolders() if redis is None else SharedHolders(redis)
         app = application(api(bus, live, streams, settings, holders), settings, callers, limits)
         lookup = Lookup(BusAsk(bus, hold_seconds=_HOLD_SECONDS), live)
-        await Programs(bus, live, lookup, settings.disk.demand).serve()
+        places = Places(settings.limit_turns, holders, lookup.has_ended)
+        await Programs(bus, live, lookup, limits, places, settings.disk.demand).serve()
         await bus.serve("HTTP in front of the bus", [])
         await stack.enter_async_context(
             serve_http(

@@ -10,15 +10,19 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.micro.request import Request as MicroRequest
 
+from services.gateway.http.callers import Caller
+from services.gateway.limits.limiting import Limits
+from services.gateway.limits.places import Places
 from services.gateway.live.ports import LiveTurns
 from services.gateway.turns.lookup import Lookup
 from shared.bus.answering import QUEUE_GROUP, refuse
 from shared.bus.connection import Bus
 from shared.bus.rights import inbox_of_user
 from shared.contract.errors import Poison, Refused, Transient
-from shared.contract.events import UNREADABLE, Event, TurnId, decode, encode
+from shared.contract.events import UNREADABLE, Event, TurnId, TurnRequested, decode, encode
 from shared.contract.requests import UNAVAILABLE, Models, PutFile, Recipes
 from shared.contract.requests import ImportMessages as Import
+from shared.contract.subject_abilities import ABILITY_OF
 from shared.contract.users import FOLLOW, OF_USERS, user_and_subject
 from shared.contract.ways import ANYONE, Route, routes
 
@@ -53,11 +57,21 @@ def requests_of_users() -> set[str]:
 class Programs:
     """Takes what is sent to `user.<user>.>`. NATS lets each user's credentials publish to their own alone."""
 
-    def __init__(self, bus: Bus, live: LiveTurns, lookup: Lookup, demand_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        live: LiveTurns,
+        lookup: Lookup,
+        limits: Limits,
+        places: Places,
+        demand_room: Callable[[], None],
+    ) -> None:
         """`demand_room` raises Refused while the disk is full."""
         self._bus = bus
         self._live = live
         self._lookup = lookup
+        self._limits = limits
+        self._places = places
         self._demand_room = demand_room
         self._events = events_of_users()
         self._requests = requests_of_users()
@@ -76,6 +90,8 @@ class Programs:
             user, subject = user_and_subject(message.subject)
             if message.reply and not message.reply.startswith(f"{inbox_of_user(user)}."):
                 return  # What a user asks must not be answered where only a gateway may send.
+            await self._limits.admit(Caller(user), ABILITY_OF.get(subject))
+            await self._limits.note_bytes(user, len(message.data))
             body = {**_object_in(message.data), "user": user}
             await self._carry(user, subject, body, message)
         except Refused as refusal:
@@ -91,7 +107,10 @@ class Programs:
     async def _carry(self, user: str, subject: str, body: dict[str, Any], message: Msg) -> None:
         if subject in self._events:
             self._demand_room()
-            sequence = await self._bus.publish(decode(self._events[subject], encode(body)))
+            event = decode(self._events[subject], encode(body))
+            if isinstance(event, TurnRequested):
+                await self._places.take(user, event.turn_id)
+            sequence = await self._bus.publish(event)
             await self._respond(message, encode({"stream": "", "seq": sequence}))  # As JetStream answers.
         elif subject == FOLLOW:
             await self._follow(user, decode(_Follow, encode(body)), message)

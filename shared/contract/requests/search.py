@@ -63,7 +63,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     outdated: list[str] = []
     """Words of it that are outdated, as a newer memory knows: "I live in Lisbon", once it is Porto."""
     abandoned: bool = False
-    """True where its session goes on without it, as after an edit. Found only where `abandoned` is asked for."""
+    """True where its session goes on without it, as after an edit: found only where asked for."""
     explain: dict[str, Signal] | None = None
     """Where `explain` was asked for: every signal of the best message, by its name."""
 
