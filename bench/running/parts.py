@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from bench.running.code import OWN, ROOT, Code
 from cli.config.settings import SETTINGS
+from deploy.local.nats import USERS_CONF
 from deploy.local.parts import NotReady, Part, probe_http
 from deploy.local.settings import load_stack
 from deploy.local.stack import declare_parts
@@ -102,6 +103,8 @@ class Installation:
         if part.prepare is not None:
             # On asyncio's own loop, as `pandora up`: uvloop starts no process as another user.
             await asyncio.to_thread(lambda: asyncio.run(_prepared(part)))
+            if name == "nats" and not self.has("shared.bus.identity"):  # Such code connects as nobody.
+                (self.folder / "run" / USERS_CONF).write_text("")
         command = self._command(part, module)
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: ASYNC220  # it only forks
