@@ -1,6 +1,8 @@
 """Which session a chat belongs to, and whether it was sent before."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,6 +11,7 @@ from uuid_utils import uuid7
 from services.gateway.openai.chat_request import ChatRequest, hash_of_request, hashes_of, with_answer
 from services.gateway.openai.ports import Chat, Chats, KnownChat
 from services.gateway.openai.session_names import NamedSession
+from shared.contract.errors import Transient
 
 _CUT_OFF = timedelta(minutes=10)
 """How long a request whose answer was not sent is known again: OpenAI's clients wait so long."""
@@ -33,6 +36,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Conversations:
     def __init__(self, chats: Chats) -> None:
         self._chats = chats
+        self._settling: dict[str, asyncio.Task[None]] = {}
+        """By the key of the turn. What this gateway has sent and is about to write down."""
 
     async def claim(
         self, request: ChatRequest, user: str, named: NamedSession | None, *, again: bool
@@ -47,6 +52,10 @@ class Conversations:
         while True:
             found = await self._chats.find(user, whole)
             now = datetime.now(UTC)
+            if found is not None and found.chat.key in self._settling:
+                found = msgspec.structs.replace(
+                    found, chat=msgspec.structs.replace(found.chat, is_settled=True)
+                )
             if found is not None and is_repeat(found.chat, request_hash, now, again=again):
                 return Claim(request=request, seed=seed, known=found, is_repeat=True)
             earlier = await self._earlier(user, before)
@@ -64,21 +73,30 @@ class Conversations:
                 return Claim(request=request, seed=seed, known=KnownChat(chat, revision))
 
     async def answered(self, claim: Claim, turn_number: int, answer: str) -> None:
-        """As `settled`. The session is found by the answer, too: conversations may begin with the same
-        words."""
-        chat = await self.settled(claim, turn_number)
+        """The client is told the answer now. From now on the session is found by the answer, too:
+        conversations may begin with the same words."""
+        chat = _settled(claim.chat, turn_number)
         continued = hashes_of(with_answer(claim.request.messages, answer), claim.seed)[-1]
         found = await self._chats.find(chat.user, continued)
         if found is not None and found.chat.session_id != chat.session_id:
             chat = msgspec.structs.replace(chat, is_shared=True)
         await self._chats.write(continued, KnownChat(chat, found.revision if found else 0))
 
-    async def settled(self, claim: Claim, turn_number: int) -> Chat:
-        """The client is told the outcome now. From now on the same request is another turn."""
-        chat = msgspec.structs.replace(claim.chat, is_settled=True, turn_number=turn_number)
+    def sent(self, claim: Claim, turn_number: int) -> None:
+        """The client was sent the whole outcome. From now on the same request is another turn.
+
+        Called after the last byte: a client whose gateway dies before that sends the request once more, and
+        must find its turn. It is written down while no client waits.
+        """
+        key = claim.chat.key
+        if key not in self._settling:
+            self._settling[key] = task = asyncio.create_task(self._settle(claim, turn_number))
+            task.add_done_callback(lambda _: self._settling.pop(key))
+
+    async def _settle(self, claim: Claim, turn_number: int) -> None:
         whole = hashes_of(claim.request.messages, claim.seed)[-1]
-        await self._chats.write(whole, KnownChat(chat, claim.known.revision))
-        return chat
+        with suppress(Transient):  # Within `_CUT_OFF` the same request is the same turn then.
+            await self._chats.write(whole, KnownChat(_settled(claim.chat, turn_number), claim.known.revision))
 
     async def _earlier(self, user: str, beginnings: Sequence[str]) -> Chat | None:
         """The chat of the longest known beginning."""
@@ -86,6 +104,10 @@ class Conversations:
             if (found := await self._chats.find(user, messages_hash)) is not None:
                 return found.chat
         return None
+
+
+def _settled(chat: Chat, turn_number: int) -> Chat:
+    return msgspec.structs.replace(chat, is_settled=True, turn_number=turn_number)
 
 
 def followed_by(earlier: Chat | None, named: NamedSession | None, *, is_first: bool) -> int | None:

@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 from litestar import Response, get, post
+from litestar.background_tasks import BackgroundTask
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter
@@ -111,7 +112,8 @@ async def post_chat_completion(
     if data.stream:
         return turn_chats.stream(accepted)
     completion = await unless_left(request.receive, turn_chats.completion(accepted))
-    return Response(completion, headers=accepted.headers)
+    sent = BackgroundTask(turn_chats.sent, accepted)
+    return Response(completion, headers=accepted.headers, background=sent)
 
 
 async def _answer_raw(

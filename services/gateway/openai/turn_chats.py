@@ -17,7 +17,7 @@ from services.gateway.openai.session_names import NamedSession
 from services.gateway.openai.turn_request import check_for_turn, new_turn
 from services.gateway.turns.intake import Followed, Intake
 from shared.contract.errors import Refused, Transient
-from shared.contract.events import AnyLiveEvent, Saved
+from shared.contract.events import AnyLiveEvent, Cancelled, Failed, Saved
 
 
 class Accepted:
@@ -28,6 +28,7 @@ class Accepted:
         self.is_held = is_held or claim.is_repeat
         """Nothing of the answer is sent before it is saved: what was said until then may be void."""
         self.followed = followed
+        self.has_ended = False
         self.number = followed.accepted.turn_number
         self.headers = {
             "x-pandora-session": followed.accepted.session_id,
@@ -58,12 +59,24 @@ class TurnChats:
         return Accepted(claim, followed, is_held=recipe.is_unapproved)
 
     async def completion(self, accepted: Accepted) -> Completion:
-        """Raises Refused where the turn has no answer. Cancelled: the turn goes on."""
-        async with accepted.followed.events as reader:
-            async for events in self._events(reader):
-                if (saved := await self._outcome(accepted, events)) is not None:
-                    return accepted.head.completion(saved.output, saved.usage, "stop")
-        raise _lost(accepted)
+        """To be sent, and then `sent`. Raises Refused where the turn has no answer. Cancelled: it goes on."""
+        try:
+            async with accepted.followed.events as reader:
+                async for events in self._events(reader):
+                    if (saved := await self._outcome(accepted, events)) is not None:
+                        return accepted.head.completion(saved.output, saved.usage, "stop")
+            raise _lost(accepted)
+        except Refused:
+            await self.sent(accepted)
+            raise
+
+    async def sent(self, accepted: Accepted) -> None:
+        """The client was sent all of it."""
+        self._note_sent(accepted)
+
+    def _note_sent(self, accepted: Accepted) -> None:
+        if accepted.has_ended:
+            self._conversations.sent(accepted.claim, accepted.number)
 
     def stream(self, accepted: Accepted) -> EventStream:
         return EventStream(self._chunks(accepted), self._streams, farewell=FAREWELL, headers=accepted.headers)
@@ -76,6 +89,7 @@ class TurnChats:
                     yield chunk
         except Refused as refused:
             yield event(error_body(refused.status, refused.detail, refused.field))
+            self._note_sent(accepted)
 
     async def _said(self, accepted: Accepted, reader: Reader) -> AsyncGenerator[bytes, None]:
         head, spoken = accepted.head, Spoken(is_held=accepted.is_held)
@@ -86,23 +100,20 @@ class TurnChats:
             if text or clock() - said_at >= self._streams.heartbeat_seconds:
                 said_at = clock()
                 yield head.text(text) if text else HEARTBEAT
-            # Before the last line: after it a client goes at once, and has the whole answer.
+            # Before the last line: after it a client may go on at once, over any gateway.
             if (saved := await self._outcome(accepted, events)) is not None:
                 yield head.end(saved.usage, "stop") + DONE
+                self._note_sent(accepted)
                 return
         raise _lost(accepted)
 
     async def _outcome(self, accepted: Accepted, events: Sequence[AnyLiveEvent]) -> Saved | None:
         """Returns the end of the turn where the events have it. Raises Refused where it has no answer."""
-        try:
-            saved = outcome_of(events[-1]) if events else None
-            if saved is not None:
-                with suppress(Transient):  # Its session is found by the question then, or by a header.
-                    await self._conversations.answered(accepted.claim, accepted.number, saved.output)
-        except Refused:
-            with suppress(Transient):
-                await self._conversations.settled(accepted.claim, accepted.number)
-            raise
+        accepted.has_ended = bool(events) and isinstance(events[-1], Saved | Failed | Cancelled)
+        saved = outcome_of(events[-1]) if events else None
+        if saved is not None:
+            with suppress(Transient):  # Its session is found by the question then, or by a header.
+                await self._conversations.answered(accepted.claim, accepted.number, saved.output)
         return saved
 
     async def _events(self, reader: Reader) -> AsyncGenerator[list[AnyLiveEvent], None]:

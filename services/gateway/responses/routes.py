@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from litestar import Response as HttpResponse
 from litestar import Router, delete, get, post
+from litestar.background_tasks import BackgroundTask
 from litestar.di import Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, Parameter
@@ -23,7 +24,7 @@ from services.gateway.responses.pages import ItemList, Limit, Order, page_of
 from services.gateway.responses.raw_responses import RawResponses
 from services.gateway.responses.request import Asked, ResponseRequest, check_fields
 from services.gateway.responses.token_counts import counted
-from services.gateway.responses.turn_responses import Sent, TurnResponses, headers_of
+from services.gateway.responses.turn_responses import Accepted, Sent, TurnResponses
 from shared.contract.abilities import Ability
 from shared.contract.requests import Recipes
 
@@ -70,15 +71,20 @@ async def post_response(
     session = _session_named(request, data)
     if data.store is False and session is None and not data.is_placed:
         return await _answer_raw(request, data, raw_responses, None)
-    sent = Sent(request=data, user=user, session=session, again=retry_count not in {None, "0"})
+    asked = Sent(request=data, user=user, session=session, again=retry_count not in {None, "0"})
     if data.background and not data.stream:
-        begun, turn = await turn_responses.begin(sent, recipe)
-        return HttpResponse(begun, headers=headers_of(turn))
-    accepted = await turn_responses.accept(sent, recipe)
+        begun = await turn_responses.begin(asked, recipe)
+        return _sent_of(turn_responses, begun, begun.head.response("queued", []))
+    accepted = await turn_responses.accept(asked, recipe)
     if data.stream:
         return turn_responses.stream(accepted)
     response = await unless_left(request.receive, turn_responses.response(accepted))
-    return HttpResponse(response, headers=accepted.headers)
+    return _sent_of(turn_responses, accepted, response)
+
+
+def _sent_of(turn_responses: TurnResponses, accepted: Accepted, response: Response) -> HttpResponse[Response]:
+    sent = BackgroundTask(turn_responses.sent, accepted)
+    return HttpResponse(response, headers=accepted.headers, background=sent)
 
 
 async def _answer_raw(

@@ -1,7 +1,7 @@
 """A response by a turn: accepted once, followed to its end."""
 
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import msgspec
 
@@ -36,16 +36,18 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A stored turn that answers a request."""
 
     claim: Claim
-    followed: Followed
+    turn: AcceptedTurn
     head: Head
 
     @property
     def headers(self) -> dict[str, str]:
-        return headers_of(self.followed.accepted)
+        return {"x-pandora-session": self.turn.session_id, "x-pandora-turn": self.turn.id}
 
 
-def headers_of(turn: AcceptedTurn) -> dict[str, str]:
-    return {"x-pandora-session": turn.session_id, "x-pandora-turn": turn.id}
+class Read(Accepted, frozen=True, kw_only=True):
+    """One whose client reads its events at once."""
+
+    followed: Followed
 
 
 class TurnResponses:
@@ -57,26 +59,29 @@ class TurnResponses:
         self._belonging = belonging
         self._streams = streams
 
-    async def accept(self, sent: Sent, recipe: TurnRecipe) -> Accepted:
+    async def accept(self, asked: Sent, recipe: TurnRecipe) -> Read:
         """Returns when the turn is stored. Raises Refused."""
-        claim, turn = await self._claimed(sent, recipe)
-        followed = await self._intake.accept_and_follow(turn, sent.user, claim.chat.key)
-        return Accepted(claim=claim, followed=followed, head=head_of(followed.accepted.id, turn.metadata))
+        claim, turn = await self._claimed(asked, recipe)
+        followed = await self._intake.accept_and_follow(turn, asked.user, claim.chat.key)
+        head = head_of(followed.accepted.id, turn.metadata)
+        return Read(claim=claim, turn=followed.accepted, head=head, followed=followed)
 
-    async def begin(self, sent: Sent, recipe: TurnRecipe) -> tuple[Response, AcceptedTurn]:
+    async def begin(self, asked: Sent, recipe: TurnRecipe) -> Accepted:
         """As `accept`, for a client that reads on by the response's id."""
-        claim, turn = await self._claimed(sent, recipe)
-        accepted = await self._intake.accept(turn, sent.user, claim.chat.key)
-        with suppress(Transient):
-            await self._conversations.settled(claim, accepted.turn_number)
-        return head_of(accepted.id, turn.metadata).response("queued", []), accepted
+        claim, turn = await self._claimed(asked, recipe)
+        accepted = await self._intake.accept(turn, asked.user, claim.chat.key)
+        return Accepted(claim=claim, turn=accepted, head=head_of(accepted.id, turn.metadata))
 
-    async def _claimed(self, sent: Sent, recipe: TurnRecipe) -> tuple[Claim, NewTurn]:
-        request = sent.request
+    async def sent(self, accepted: Accepted) -> None:
+        """The client was sent all of it."""
+        self._conversations.sent(accepted.claim, accepted.turn.turn_number)
+
+    async def _claimed(self, asked: Sent, recipe: TurnRecipe) -> tuple[Claim, NewTurn]:
+        request = asked.request
         check_for_turn(request)
         content = content_of(request)
-        place = await self._belonging.place_of(request, sent.user)
-        named = sent.session if place is None else _one_session(place, sent.session)
+        place = await self._belonging.place_of(request, asked.user)
+        named = asked.session if place is None else _one_session(place, asked.session)
         metadata = with_echo(request.metadata, echo_of(request, is_held=recipe.is_unapproved))
         chat = ChatRequest(
             model=request.model,
@@ -84,7 +89,7 @@ class TurnResponses:
             stream=request.stream,
             metadata=metadata,
         )
-        claim = await self._conversations.claim(chat, sent.user, named, again=sent.again)
+        claim = await self._conversations.claim(chat, asked.user, named, again=asked.again)
         turn = NewTurn(
             input=content,
             session_id=claim.chat.session_id,
@@ -94,8 +99,11 @@ class TurnResponses:
         )
         return claim, turn
 
-    async def response(self, accepted: Accepted) -> Response:
-        """Returns the response at its end. Raises Refused where it failed. Cancelled: the turn goes on."""
+    async def response(self, accepted: Read) -> Response:
+        """Returns the response at its end, to be sent, and then `sent`.
+
+        Raises Refused where it failed. Cancelled: the turn goes on.
+        """
         # Nothing is said before the end: an answer that begins anew is no matter.
         events = ResponseEvents(accepted.head, is_held=True)
         last: ResponseEvent | None = None
@@ -105,33 +113,40 @@ class TurnResponses:
             case Lifecycle(response=Response(error=None) as response):
                 return response
             case Lifecycle(response=Response(error=error)) if error is not None:
+                await self.sent(accepted)
                 raise Refused(422 if error.code == "invalid_prompt" else 500, error.message)
             case ErrorEvent(message=message):
                 raise Refused(500, message)
             case _:
                 raise Refused(500, f"the response of turn {accepted.head.turn_id} has no end")
 
-    def stream(self, accepted: Accepted) -> EventStream:
-        events = self._followed(accepted, ResponseEvents(accepted.head))
+    def stream(self, accepted: Read) -> EventStream:
+        events = self._streamed(accepted)
         return EventStream(as_bytes(events), self._streams, farewell=FAREWELL, headers=accepted.headers)
 
+    async def _streamed(self, accepted: Read) -> AsyncGenerator[list[ResponseEvent], None]:
+        events = ResponseEvents(accepted.head)
+        async with aclosing(self._followed(accepted, events)) as parts:
+            async for made in parts:
+                yield made
+                if events.has_ended:
+                    await self.sent(accepted)
+
     async def _followed(
-        self, accepted: Accepted, events: ResponseEvents
+        self, accepted: Read, events: ResponseEvents
     ) -> AsyncGenerator[list[ResponseEvent], None]:
         async with accepted.followed.events as reader:
             async for made in following(events, reader, self._streams.heartbeat_seconds):
-                if events.has_ended:  # Before its last event: after that a client goes at once.
-                    await self._settle(accepted, made[-1])
+                if events.has_ended:  # Before its last event: after that a client may go on at once.
+                    await self._note_answer(accepted, made[-1])
                 yield made
 
-    async def _settle(self, accepted: Accepted, last: ResponseEvent) -> None:
-        claim, number = accepted.claim, accepted.followed.accepted.turn_number
-        with suppress(Transient):
-            match last:
-                case Lifecycle(response=Response(status="completed", output=[message])):
-                    await self._conversations.answered(claim, number, message.content[0].text)
-                case _:
-                    await self._conversations.settled(claim, number)
+    async def _note_answer(self, accepted: Read, last: ResponseEvent) -> None:
+        match last:
+            case Lifecycle(response=Response(status="completed", output=[message])):
+                answer, number = message.content[0].text, accepted.turn.turn_number
+                with suppress(Transient):
+                    await self._conversations.answered(accepted.claim, number, answer)
 
 
 def check_for_turn(request: ResponseRequest) -> None:
