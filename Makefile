@@ -12,10 +12,10 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help run install test check format docs bench soak upgrade test-vllm lock clean
+.PHONY: help run install test check format docs bench soak soak-clients upgrade test-vllm lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Install what is missing, then start Pandora; Ctrl-C stops it
 	@exec $(BIN)/pandora up
@@ -54,6 +54,9 @@ bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 
 soak: $(INSTALLED) ## Kill everything at random under load, then audit; SOAK_TURNS=2000 SOAK_KILLS=100 SOAK_SEED=1
 	$(BIN)/python -m tests.soak
+
+soak-clients: $(INSTALLED) ## The same with OpenAI's own client; SOAK_REQUESTS=2000 SOAK_KILLS=100 SOAK_SEED=1
+	$(BIN)/python -m tests.soak.clients
 
 upgrade: $(INSTALLED) ## Write data with an older revision, and open it with this one; REV=<commit>
 	$(BIN)/python -m tests.upgrade $(REV)

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from deploy.local.order import NATS, NATS_NODES
+from deploy.local.order import NATS, NATS_NODES, REDIS, REDIS_CACHE
 from tests.contracts.inference.engines_server import MODEL, chat_server
 from tests.servers.ports import free_ports, free_ports_in_a_row
 from tests.soak.plan import KEYS, WORD_SECONDS
@@ -29,6 +29,9 @@ _SETTINGS = {
     "CONTEXT_BUDGET_TOKENS": "60",
     "CONTEXT_PASSAGES": "2",
 }
+
+
+_LIMITS = {"LIMIT_REQUESTS": "100000/minute", "LIMIT_TURNS": "10000", "LIMIT_TOKENS": "1000000000/day"}
 
 
 class Spare:
@@ -94,7 +97,8 @@ class Installation:
 
     @property
     def parts(self) -> list[str]:
-        of_the_stack = ("gateway", "orchestrator", "indexer", "inference", *self.nats_parts, "postgres")
+        services = ("gateway", "orchestrator", "indexer", "inference")
+        of_the_stack = (*services, *self.nats_parts, "postgres", REDIS, REDIS_CACHE)
         return [*of_the_stack, *self._spares]
 
     def pid_of(self, part: str) -> int | None:
@@ -128,12 +132,15 @@ def is_cluster(stack: Stack) -> bool:
 
 
 @asynccontextmanager
-async def installed(*, cluster: bool) -> AsyncIterator[Installation]:
-    """A running installation with an engine that says a word every few milliseconds."""
+async def installed(*, cluster: bool, with_limits: bool = False) -> AsyncIterator[Installation]:
+    """A running installation with an engine that says a word every few milliseconds.
+
+    `with_limits`: what each user asks is counted in Redis, and nobody asks so much.
+    """
     async with AsyncExitStack() as exits:
         engine = await exits.enter_async_context(chat_server())
         engine.word_seconds = WORD_SECONDS
-        settings = {**_SETTINGS, "OPENAI_BASE_URL": engine.url}
+        settings = {**_SETTINGS, "OPENAI_BASE_URL": engine.url, **(_LIMITS if with_limits else {})}
         stack = _stack(settings, cluster=cluster)
         await asyncio.to_thread(stack.start)
         ports = free_ports(2)

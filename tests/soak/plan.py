@@ -13,7 +13,6 @@ KEYS = {user: f"{user}-key-for-the-soak" for user in USERS}
 WORD_SECONDS = 0.015
 _KILL_SECONDS = 6.0
 """From one kill to the next, on average: a part is met once in 48 s, and the launcher allows 4 in 60 s."""
-_TURNS_PER_SECOND = 4.0
 _SHARED_SESSIONS = 3
 """Of each user; their turns come from several clients at once."""
 
@@ -25,6 +24,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     kills: int = 100
     seed: int = 1
     clients: int = 32
+    turns_per_second: float = 4.0
     parts: tuple[str, ...] = ()
     """Which parts are killed; none named: all."""
     cluster: bool = False
@@ -40,7 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def load_seconds(self) -> float:
         """How long turns are begun: as long as something is killed."""
-        return max(self.kills * _KILL_SECONDS, self.turns / _TURNS_PER_SECOND)
+        return max(self.kills * _KILL_SECONDS, self.turns / self.turns_per_second)
 
     def kill_pauses(self) -> list[float]:
         """Seconds before each kill. There is load before the first and after the last."""

@@ -22,8 +22,8 @@ def tell(
     ended = Counter(folder.status for folder in stores.folders)
     cancels = [turn.cancelled for turn in accepted if turn.cancelled is not None]
     rows = [
-        ("turns accepted", _count(len(accepted), Counter(turn.way for turn in accepted))),
-        ("ended", _count(sum(ended.values()), ended)),
+        ("turns accepted", counted(Counter(turn.way for turn in accepted))),
+        ("ended", counted(ended)),
         ("failed as unavailable, internal, refused or timeout", str(len(at_fault(stores.folders)))),
         ("other failures", _plain(Counter(_reason(folder) for folder in _failed(stores.folders)))),
         ("runs that turns took", _plain(Counter(_attempts(folder) for folder in stores.folders))),
@@ -34,9 +34,9 @@ def tell(
         ("readers' connections", f"{sum(turn.connections for turn in accepted)}"),
         (
             "from accepted to the last event",
-            _quantiles([turn.seconds for turn in accepted if turn.has_ended]),
+            quantiles([turn.seconds for turn in accepted if turn.has_ended]),
         ),
-        ("kills", _count(sum(kills.values()), kills)),
+        ("kills", counted(kills)),
         ("half-written folders left by kills", str(len(stores.unfinished))),
         ("clients' errors, tried again", _plain(ledger.errors)),
         *figures,
@@ -72,15 +72,15 @@ def _attempts(folder: Folder) -> str:
     return str(folder.record.get("attempt", 1))
 
 
-def _count(total: int, parts: Counter[str]) -> str:
-    return f"{total} ({_plain(parts)})" if parts else str(total)
+def counted(parts: Counter[str]) -> str:
+    return f"{parts.total()} ({_plain(parts)})" if parts else "0"
 
 
-def _plain(counted: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counted.items())) or "none"
+def _plain(parts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(parts.items())) or "none"
 
 
-def _quantiles(seconds: list[float]) -> str:
+def quantiles(seconds: list[float]) -> str:
     if not seconds:
         return "none"
     ranked = sorted(seconds)

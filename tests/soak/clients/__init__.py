@@ -1,0 +1,1 @@
+"""Stock OpenAI clients in the soak."""
