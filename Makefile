@@ -12,7 +12,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$name && break; done)
 
-.PHONY: help run install test check format docs bench soak soak-clients upgrade test-vllm lock clean
+.PHONY: help run install test check format docs bench bench-peers soak soak-clients upgrade test-vllm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ build/ai-sdk:
 
 bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 	$(BIN)/python -m bench
+
+bench-peers: $(INSTALLED) $(VLLM_VENV)/.installed ## Measure raw models against LiteLLM, TensorZero and vLLM's own server
+	$(BIN)/python -m bench.peers gateways
+	$(VLLM_VENV)/bin/python -m bench.peers vllm
 
 soak: $(INSTALLED) ## Kill everything at random under load, then audit; SOAK_TURNS=2000 SOAK_KILLS=100 SOAK_SEED=1
 	$(BIN)/python -m tests.soak

@@ -18,7 +18,10 @@ from shared.contract.requests import Generate, Message
 
 _SSE = [(b"content-type", b"text/event-stream")]
 _JSON = [(b"content-type", b"application/json")]
-_END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+_END = (
+    b'data: {"id":"instant","object":"chat.completion.chunk","created":1,"model":"instant",'
+    b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
 
 
 class _Asked(msgspec.Struct):
@@ -26,6 +29,7 @@ class _Asked(msgspec.Struct):
 
     input: str = ""
     messages: list[Message] = []
+    stream: bool = False
 
 
 class _Piece(msgspec.Struct):
@@ -42,6 +46,33 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice]
     id: str = "instant"
     object: str = "chat.completion.chunk"
+    created: int = 1
+    model: str = MODEL
+
+
+class _Said(msgspec.Struct):
+    content: str
+    role: str = "assistant"
+
+
+class _WholeChoice(msgspec.Struct):
+    message: _Said
+    index: int = 0
+    finish_reason: str = "stop"
+
+
+class _Spent(msgspec.Struct):
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens: int = 1
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_WholeChoice]
+    usage: _Spent
+    id: str = "instant"
+    object: str = "chat.completion"
+    created: int = 1
     model: str = MODEL
 
 
@@ -49,15 +80,23 @@ def application(engine: InstantEngine) -> Any:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["path"] in ("/stream", "/v1/chat/completions"):
             asked = msgspec.json.decode(await _body(receive), type=_Asked)
-            await _stream(engine, asked, scope["path"] == "/stream", send)
+            is_ours = scope["path"] == "/stream"
+            if is_ours or asked.stream:
+                await _stream(engine, asked, is_ours, send)
+            else:
+                await _answer(send, 200, await _whole(engine, asked))
             return
         known = {"/healthz": b"{}", "/v1/models": b'{"object":"list","data":[{"id":"%b"}]}' % MODEL.encode()}
         body = known.get(scope["path"])
-        status = 404 if body is None else 200
-        await send({"type": "http.response.start", "status": status, "headers": _JSON})
-        await send({"type": "http.response.body", "body": body or b"{}"})
+        await _answer(send, 404 if body is None else 200, body or b"{}")
 
     return app
+
+
+async def _answer(send: Any, status: int, body: bytes) -> None:
+    headers = [*_JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _body(receive: Any) -> bytes:
@@ -69,10 +108,20 @@ async def _body(receive: Any) -> bytes:
             return b"".join(parts)
 
 
+def _request(asked: _Asked) -> Generate:
+    return Generate(request_id="-", messages=asked.messages, question=asked.input, stream_to="-")
+
+
+async def _whole(engine: InstantEngine, asked: _Asked) -> bytes:
+    async with aclosing(engine.generate(_request(asked))) as parts:
+        texts = [part.text async for part in parts if isinstance(part, Delta)]
+    said = _WholeChoice(_Said("".join(texts)))
+    return encode(_Completion([said], _Spent(len(texts), len(texts) + 1)))
+
+
 async def _stream(engine: InstantEngine, asked: _Asked, ours: bool, send: Any) -> None:
-    request = Generate(request_id="-", messages=asked.messages, question=asked.input, stream_to="-")
     await send({"type": "http.response.start", "status": 200, "headers": _SSE})
-    async with aclosing(engine.generate(request)) as parts:
+    async with aclosing(engine.generate(_request(asked))) as parts:
         index = 0
         async for part in parts:
             if isinstance(part, Delta):

@@ -156,8 +156,11 @@ async def server(module: str, port: int, *arguments: str) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def answering(command: Sequence[str], url: str, environment: Mapping[str, str]) -> AsyncIterator[None]:
-    """Runs a server while the context lasts, which begins once `url` answers. What it prints is not shown."""
+async def answering(command: Sequence[str], url: str, environment: Mapping[str, str]) -> AsyncIterator[int]:
+    """Runs a server while the context lasts, which begins once `url` answers. Returns its process's number.
+
+    What it prints is not shown.
+    """
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: ASYNC220  # it only forks
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -166,7 +169,7 @@ async def answering(command: Sequence[str], url: str, environment: Mapping[str, 
                     await probe_http(url)
                     break
                 await asyncio.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         await end(process)
 
