@@ -49,6 +49,10 @@ build/langchain:
 build/ai-sdk:
 	npm install --ignore-scripts --no-audit --no-fund --prefix $@ ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
 
+# Asks the gateway whatever its OpenAPI document allows, and what it does not.
+build/schemathesis:
+	$(PYTHON) -m venv $@ && $@/bin/pip install --quiet schemathesis==4.32.5
+
 bench: $(INSTALLED) ## Measure the speed figures of docs/performance.md
 	$(BIN)/python -m bench
 

@@ -28,6 +28,7 @@ from services.gateway.forgetting.routes import forgetting_routes
 from services.gateway.http.addresses import AddressedApp, named
 from services.gateway.http.auth import Callers, DeclaredAbilities, authenticated
 from services.gateway.http.browsers import Doors, guarded
+from services.gateway.http.methods import with_all_methods
 from services.gateway.http.observed import observed
 from services.gateway.http.parameters import Call
 from services.gateway.http.problems import EXCEPTION_HANDLERS
@@ -279,7 +280,13 @@ def application(routes: Router, settings: GatewaySettings, callers: Callers, lim
     return AddressedApp(
         route_handlers=[routes, *public_routes],
         request_class=Call,
-        middleware=[authenticated(callers), limited(limits), with_room(settings.disk), named],
+        middleware=[
+            authenticated(callers),
+            limited(limits),
+            with_room(settings.disk),
+            named,
+            with_all_methods,
+        ],
         plugins=[DeclaredAbilities()],
         exception_handlers=EXCEPTION_HANDLERS | {SessionBusy: on_session_busy},
         request_max_body_size=_ESCAPED * settings.input_limit_bytes + 64 * 1024,

@@ -17,6 +17,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class SchemaSource(Protocol):
     """What Litestar gives to `create_openapi_schema`."""
 
+    schema_registry: Any
+
     def for_field_definition(self, field_definition: FieldDefinition) -> Schema | Reference: ...
 
 
@@ -44,4 +46,7 @@ class StrictBody(MsgspecDTO[T]):
     def create_openapi_schema(
         cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaSource
     ) -> Reference | Schema:
-        return schema_creator.for_field_definition(field_definition)
+        schema = schema_creator.for_field_definition(field_definition)
+        if isinstance(schema, Reference) and cls.model_type.__struct_config__.forbid_unknown_fields:
+            schema_creator.schema_registry.from_reference(schema).schema.additional_properties = False
+        return schema

@@ -27,5 +27,5 @@ SessionName = Annotated[str, _ANY_SESSION]
 OneSession = Annotated[str | None, _ANY_SESSION]
 """A list of only what is of this session."""
 Limit = Annotated[int, Parameter(ge=1, le=100)]
-Cursor = Annotated[str | None, Parameter(pattern=r"^[1-9]\d{0,17}$(?!\n)")]
+Cursor = Annotated[str | None, Parameter(pattern=r"^[1-9]\d{0,8}$(?!\n)")]
 """A whole number, from the `next_cursor` of the page before."""

@@ -67,7 +67,7 @@ def tools_of(chat: ChatRequest) -> list[Tool]:
 
 def choice_of(chat: ChatRequest) -> Choice | NamedTool | None:
     """Raises Refused for another form of choice."""
-    if not chat.tools and chat.tool_choice in {"none", "auto"}:
+    if not chat.tools and chat.tool_choice in ("none", "auto"):
         return None
     match chat.tool_choice:
         case None | "none" | "auto" | "required" as choice:

@@ -115,3 +115,8 @@ async def headers_of(client: Client, path: str) -> dict[str, str]:
         found = [(name.lower(), value) for name, value in response.headers.items()]
     assert len(dict(found)) == len(found)
     return dict(found)
+
+
+async def test_options_name_every_method_of_an_address(bus: Bus) -> None:
+    async with gateway_over_http(bus) as client, client.open("OPTIONS", "/v1/turns/t1") as response:
+        assert (response.status, response.headers["allow"]) == (204, "DELETE, GET, OPTIONS")

@@ -138,3 +138,11 @@ async def test_what_cannot_be_called_is_refused_by_name(
 
     assert refused.value.param == field
     assert server.bodies == []
+
+
+async def test_a_choice_among_no_tools_is_refused_by_name(server: ChatServer, raw: Any) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await raw.chat.completions.create(model="parrot", messages=[ASK], tool_choice={"unknown": {}})
+
+    assert refused.value.param == "tool_choice"
+    assert server.bodies == []
