@@ -129,6 +129,7 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
                 stop_timeout=min(_LAST_WORDS_SECONDS, settings.stop_timeout_seconds),
                 tls=_followed(certificate_of(settings), stack),
                 trusted_proxies=listed(settings.trusted_proxies),
+                silence_seconds=settings.client_silence_seconds,
             )
         )
         await health.run_until_stopped()

@@ -9,7 +9,7 @@ from limits import RateLimitItem, parse_many
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from shared.contract.events import LOCAL_USER
-from shared.process.environment import GATEWAY_HOST, GATEWAY_PORT, reachable
+from shared.process.environment import CLIENT_SILENCE_SECONDS, GATEWAY_HOST, GATEWAY_PORT, reachable
 from shared.process.settings import FileSettings
 from shared.redis.settings import RedisSettings
 
@@ -127,6 +127,12 @@ class GatewaySettings(FileSettings, LimitSettings):
     )
     openai_routes_strict: bool = Field(
         False, description="requests of OpenAI's clients with unknown fields are refused, not ignored"
+    )
+    client_silence_seconds: float = Field(
+        CLIENT_SILENCE_SECONDS,
+        gt=0,
+        le=3600,
+        description="a client that takes longer for a request's head, or for 1 KiB of its body, is cut off",
     )
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="longest silence of an event stream")
     sse_buffer_events: int = Field(

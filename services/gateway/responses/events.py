@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from services.gateway.openai.answers import Spoken
+from services.gateway.responses.ids import response_id
 from services.gateway.responses.objects import (
     Head,
     IncompleteDetails,
@@ -111,8 +112,9 @@ class ResponseEvents:
             return []
         try:
             made = self.say(self._spoken.news(event))
-        except Refused as refused:
-            return [self.error("answer_revised", str(refused))]
+        except Refused:
+            where = f"GET /v1/responses/{response_id(self._head.turn_id)}"
+            return [self.error("answer_revised", f"the answer was revised while it was sent; {where} has it")]
         match event:
             case Saved(output=output, usage=usage):
                 return [*made, *self.completed(output, usage)]

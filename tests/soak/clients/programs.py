@@ -90,15 +90,19 @@ class Program:
     async def _until_over(self, asked: Asked, attempt: Callable[[], Awaitable[None]]) -> None:
         """Tries again where a stream breaks off."""
         until = monotonic() + _PATIENCE_SECONDS
-        while not asked.is_over:
+        while True:
+            broke = "ended early"
             try:
                 await attempt()
             except _BREAKS as error:
-                self._errors[f"{asked.plan.kind}: {type(error).__name__}"] += 1
-                if monotonic() > until:
-                    asked.faults.append(f"no whole answer within {_PATIENCE_SECONDS:g} s: {error}")
-                    return
-                await asyncio.sleep(_PAUSE_SECONDS)
+                broke = type(error).__name__
+            if asked.is_over:
+                return
+            self._errors[f"{asked.plan.kind}: {broke}"] += 1
+            if monotonic() > until:
+                asked.faults.append(f"no whole answer within {_PATIENCE_SECONDS:g} s: {broke}")
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     # --- chat completions ---
 
@@ -117,8 +121,6 @@ class Program:
                 is_whole = is_whole or choice.finish_reason is not None
         if is_whole:
             self._answered(asked, history, said)
-        else:
-            self._errors["stream: ended early"] += 1
 
     async def _leave(self, plan: Plan, asked: Asked) -> None:
         """The turn goes on without its client, where it was accepted."""
@@ -150,7 +152,8 @@ class Program:
         _note_response(asked, made)
         said: list[tuple[int, str]] = []
         await self._until_over(asked, lambda: self._read(made.id, asked, said))
-        asked.answer = "".join(text for _, text in said)
+        if asked.answer is None:
+            asked.answer = "".join(text for _, text in said)
         if asked.status == "completed":
             self._response_id = made.id
 
@@ -166,6 +169,17 @@ class Program:
             if event.type in _LAST:
                 _note_response(asked, event.response)
                 asked.is_over = True
+            if event.type == "error" and event.code == "answer_revised":
+                await self._look(response_id, asked)
+
+    async def _look(self, response_id: str, asked: Asked) -> None:
+        """A worker died, and its answer began anew in other words: the events end and say where it is."""
+        made = await self._client.responses.retrieve(response_id)
+        while made.status in {"queued", "in_progress"}:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            made = await self._client.responses.retrieve(response_id)
+        _note_response(asked, made)
+        asked.answer, asked.is_over = made.output_text, True
 
     async def _cancel(self, plan: Plan, asked: Asked) -> None:
         made = await self._new_response(plan, background=True)
