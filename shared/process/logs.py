@@ -6,6 +6,9 @@ import sys
 import msgspec
 from opentelemetry import trace
 
+_ENDS_OF_LINES = (0x85, 0x2028, 0x2029)
+_ESCAPED = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, *range(128, 160), *_ENDS_OF_LINES)}
+
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -21,12 +24,19 @@ class _JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class _TextFormatter(logging.Formatter):
+    """Whatever a message quotes, it stays one line: nobody can write a record of their own into the log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # as logging calls it
+        return super().formatMessage(record).translate(_ESCAPED)
+
+
 def configure_logs(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JsonFormatter()
         if form == "json"
-        else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        else _TextFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in (

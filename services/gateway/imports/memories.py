@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from shared.contract.derivation import derive
+from shared.contract.events import UNREADABLE
 from shared.contract.memories import Memory, Statement
 from shared.contract.requests import SaveMemory
 
@@ -15,7 +16,7 @@ def read_memory(line: bytes) -> Memory:
     """Raises ValueError. The message says why."""
     try:
         return msgspec.json.decode(line, type=Memory)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ValueError(str(error)) from error
 
 

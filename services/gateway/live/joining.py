@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shared.contract.events import LAST_EVENTS
+from shared.contract.events import LAST_EVENTS, UNREADABLE
 
 _LAST_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in LAST_EVENTS)
 
@@ -35,7 +35,7 @@ def frame_of(body: bytes | msgspec.Raw) -> Frame | None:
     """Returns None for what is not a live event: any client may publish on the subject."""
     try:
         head = _head.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return Frame(head.index, head.type, bytes(body), head.attempt)
 

@@ -8,7 +8,7 @@ import msgspec
 from services.gateway.responses.ids import item_id, response_id
 from services.gateway.responses.request import ECHO, Named, Reasoning, ResponseRequest, Text
 from shared.contract.derivation import derive
-from shared.contract.events import Usage
+from shared.contract.events import UNREADABLE, Usage
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -198,7 +198,7 @@ def without_echo(metadata: Mapping[str, str]) -> tuple[dict[str, str], Echo]:
     own = {key: value for key, value in metadata.items() if key != ECHO}
     try:
         return own, msgspec.json.decode(metadata.get(ECHO, "{}"), type=Echo)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return own, Echo()
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from services.indexer.caching.kinds import CHANGES, KEPT, user_of
 from shared.bus.endpoints import Endpoint
+from shared.contract.events import UNREADABLE
 from shared.contract.requests import FreshResearchReply, Request
 from shared.process import metrics
 from shared.redis.server import Away
@@ -121,7 +122,7 @@ class Caching:
         try:
             entry = msgspec.json.decode(body, type=_Entry)
             return msgspec.json.decode(entry.reply, type=one.reply) if entry.until > self._clock() else None
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
 
     async def _keep(self, user: str, key: str, mark: bytes, reply: msgspec.Struct) -> None:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from services.inference.openai.chunks import Choice, Tokens, chunk_in, tokens_in
 from services.inference.openai.events import DONE, EventReader, NotAnAnswer, shown
 from services.inference.openai.finish_reasons import Meaning, meaning_of
 from services.inference.openai.tool_calls import ToolCalls
+from shared.contract.events import UNREADABLE
 
 
 class CutOff(Exception):
@@ -67,7 +66,7 @@ class ChatStream:
             return
         try:
             chunk = chunk_in(event)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise NotAnAnswer(f"{shown(event)} ({error})") from error
         if chunk is None:
             return

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from services.inference.openai.server_errors import ServerError, error_in
+from shared.contract.events import UNREADABLE
 
 
 class ChunkMessage(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ def tokens_in(usage: bytes) -> Tokens:
     """Of a chunk's `usage`, in whatever form it is."""
     try:
         fields = msgspec.json.decode(usage)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Tokens()
     if not isinstance(fields, dict):
         return Tokens()

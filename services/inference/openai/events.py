@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from shared.contract.events import UNREADABLE
+
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = frozenset({b"event", b"id", b"retry"})
@@ -100,6 +102,6 @@ def _is_json(text: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return True

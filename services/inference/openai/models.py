@@ -9,6 +9,7 @@ from services.inference.openai.events import shown
 from services.inference.openai.server_errors import reason_of
 from services.inference.settings import InferenceSettings
 from shared.contract.errors import Transient
+from shared.contract.events import UNREADABLE
 
 _NO_LIST = frozenset({403, 404, 405, 501})
 """The server answers, and keeps no list, or not for this key. It may answer chats."""
@@ -70,7 +71,7 @@ class ServerModels:
             raise Transient(f"OPENAI_BASE_URL={self._url} is no model server: {where} answers {shown(body)}")
         try:
             found = msgspec.json.decode(body, type=_List | list[ServedModel] | None)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise _NoList(f"{where} answers no list of models ({error}). {_SET_MODEL}") from error
         served = found.data if isinstance(found, _List) else found
         if not served:

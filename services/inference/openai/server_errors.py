@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from shared.contract.events import UNREADABLE
+
 LATER = frozenset({408, 425, 429})
 """And all from 500 on: another try may be answered."""
 _UNPAID = frozenset({408, 425, 429, 503, 529})
@@ -75,7 +77,7 @@ def error_in(body: bytes) -> Reason | None:
     """None where the body is no JSON, or has no error in it."""
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if isinstance(found, list) and found:
         found = found[0]

@@ -10,7 +10,7 @@ import msgspec
 from services.inference.openai.server_errors import reason_of
 from services.inference.text.token_estimate import estimate_all
 from shared.contract.errors import Refused
-from shared.contract.events import encode
+from shared.contract.events import UNREADABLE, encode
 from shared.contract.requests import TokenCounts
 
 _AT_ONCE = 4
@@ -56,7 +56,7 @@ class ServerTokens:
         if response.status == HTTPStatus.OK:
             try:
                 return msgspec.json.decode(answer, type=_Counted).count
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise _NotCounted from error
         if response.status in _NO_SUCH_PLACE:
             reason = reason_of(answer).message

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.orchestrator.documents.pointing import touch
-from shared.contract.events import Origin, Source, SourcesFound
+from shared.contract.events import UNREADABLE, Origin, Source, SourcesFound
 
 _HASH_BYTES = 12
 _found = msgspec.json.Decoder(SourcesFound)
@@ -52,7 +52,7 @@ def keys_in(metadata: bytes, events: bytes) -> set[str] | None:
     try:
         record = _record.decode(metadata)
         return {of_session(record.session_id), *_keys((*record.sources, *sources_in(events.decode())))}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

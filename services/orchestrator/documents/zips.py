@@ -9,6 +9,7 @@ import msgspec
 
 from services.orchestrator.documents.rendering import EVENTS, METADATA
 from services.orchestrator.documents.turn_sources import keys_in
+from shared.contract.events import UNREADABLE
 
 _NAME = re.compile(r"turn_(\d{6,})_[A-Za-z0-9_-]{1,64}\.zip")
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -49,7 +50,7 @@ def owner_in(metadata: bytes) -> TurnOwner | None:
     """None where the metadata cannot be read."""
     try:
         return msgspec.json.decode(metadata, type=TurnOwner)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

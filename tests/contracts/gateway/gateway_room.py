@@ -247,7 +247,10 @@ async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: 
             callers = KnownCallers(keys, tokens_of(chosen, http))
             app = application(routes, chosen, callers, Limits(chosen, Counts(None)))
         doors = doors_of(chosen)
-        async with serve_http(guarded(app, doors), "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0):
+        silence = chosen.client_silence_seconds
+        async with serve_http(
+            guarded(app, doors), "127.0.0.1", port, "GATEWAY_PORT", stop_timeout=1.0, silence_seconds=silence
+        ):
             yield Client(http, f"http://127.0.0.1:{port}", app, streams)
 
 
