@@ -47,6 +47,7 @@ from services.gateway.mcp.routes import McpEndpoint, post_mcp
 from services.gateway.mcp.tools import Tools
 from services.gateway.memory.routes import memory_routes
 from services.gateway.openai.conversations import Conversations
+from services.gateway.openai.counted import CountedGenerations
 from services.gateway.openai.embeddings import embedding_routes
 from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.nats import BusChats, BusGenerations
@@ -115,7 +116,7 @@ async def serve(settings: GatewaySettings, health: Health) -> None:
         if limits.count_tokens:
             await count_tokens(bus, limits)
         holders = OwnHolders() if redis is None else SharedHolders(redis)
-        app = application(api(bus, live, streams, settings, holders), settings, callers, limits)
+        app = application(api(bus, live, streams, settings, holders, limits), settings, callers, limits)
         lookup = Lookup(BusAsk(bus, hold_seconds=_HOLD_SECONDS), live)
         places = Places(settings.limit_turns, holders, lookup.has_ended)
         await Programs(bus, live, lookup, limits, places, settings.disk.demand).serve()
@@ -209,6 +210,7 @@ def api(
     streams: OpenStreams,
     settings: GatewaySettings,
     holders: Holders,
+    limits: Limits,
     *,
     hold_seconds: float = _HOLD_SECONDS,
 ) -> Router:
@@ -220,7 +222,8 @@ def api(
     admission = Admission(ask, places, input_limit_bytes=settings.input_limit_bytes)
     intake = Intake(BusTurns(bus), BusPromises(bus), live, streams, admission, lookup, controls)
     conversations, forgetting = KeptConversations(ask), Forgetting(ask, bus.publish)
-    claims, generations = Conversations(BusChats(bus)), BusGenerations(bus)
+    claims = Conversations(BusChats(bus))
+    generations = CountedGenerations(BusGenerations(bus), limits.note_tokens)
     raw_answers = RawAnswers(generations, streams)
     given = {
         "ask": ask,

@@ -8,9 +8,10 @@ from litestar.types import Receive
 
 from services.gateway.live.sse import HEARTBEAT, EventStream, OpenStreams
 from services.gateway.openai.completions import DONE, FAREWELL, event
+from services.gateway.openai.counted import CountedGenerations
 from services.gateway.openai.errors import error_body
 from services.gateway.openai.leaving import unless_left
-from services.gateway.openai.ports import Generations, Part
+from services.gateway.openai.ports import Part
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Generate, Generated
 
@@ -32,21 +33,21 @@ class Form(Protocol[W]):
 
 
 class RawAnswers:
-    def __init__(self, generations: Generations, streams: OpenStreams) -> None:
+    def __init__(self, generations: CountedGenerations, streams: OpenStreams) -> None:
         self._generations = generations
         self._streams = streams
 
-    async def whole(self, request: Generate, form: Form[W]) -> W:
+    async def whole(self, request: Generate, user: str, form: Form[W]) -> W:
         """Raises Refused and Transient. Cancelled: the engine stops."""
-        async with aclosing(self._generations.generate(request, streams=False)) as parts:
+        async with aclosing(self._generations.generate(request, user, streams=False)) as parts:
             async for part in parts:
                 if isinstance(part, Generated):
                     return form.whole(part)
         raise Transient("the engine ended without an answer")
 
-    async def stream(self, request: Generate, form: Form[object], receive: Receive) -> EventStream:
+    async def stream(self, request: Generate, user: str, form: Form[object], receive: Receive) -> EventStream:
         """Waits for a first sign of the engine. What it refuses at once is raised: Refused, Transient."""
-        parts = self._generations.generate(request, streams=True)
+        parts = self._generations.generate(request, user, streams=True)
         first = await unless_left(receive, _first(parts))
         return EventStream(_chunks(form, first, parts), self._streams, farewell=FAREWELL)
 

@@ -17,15 +17,15 @@ class RawChats:
     def __init__(self, answers: RawAnswers) -> None:
         self._answers = answers
 
-    async def completion(self, chat: ChatRequest, model: str | None) -> Completion:
+    async def completion(self, chat: ChatRequest, user: str, model: str | None) -> Completion:
         """As `RawAnswers.whole`. `model` is the engine's; None: it chooses."""
         request = generation_of(chat, model, f"chat-{uuid7()}")
-        return await self._answers.whole(request, _ChatForm(chat, request.request_id))
+        return await self._answers.whole(request, user, _ChatForm(chat, request.request_id))
 
-    async def stream(self, chat: ChatRequest, model: str | None, receive: Receive) -> EventStream:
+    async def stream(self, chat: ChatRequest, user: str, model: str | None, receive: Receive) -> EventStream:
         """As `RawAnswers.stream`."""
         request = generation_of(chat, model, f"chat-{uuid7()}")
-        return await self._answers.stream(request, _ChatForm(chat, request.request_id), receive)
+        return await self._answers.stream(request, user, _ChatForm(chat, request.request_id), receive)
 
 
 class _ChatForm:

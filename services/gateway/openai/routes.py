@@ -119,9 +119,10 @@ async def post_chat_completion(
 async def _answer_raw(
     request: Call, chat: ChatRequest, raw_chats: RawChats, model: str | None
 ) -> Response[Completion] | EventStream:
+    user = request.user.name
     if chat.stream:
-        return await raw_chats.stream(chat, model, request.receive)
-    return Response(await unless_left(request.receive, raw_chats.completion(chat, model)))
+        return await raw_chats.stream(chat, user, model, request.receive)
+    return Response(await unless_left(request.receive, raw_chats.completion(chat, user, model)))
 
 
 openai_routes: list[HTTPRouteHandler] = [get_models, get_model, post_chat_completion]

@@ -102,10 +102,10 @@ async def post_completion(
     if may_be_recipe(data.model) and recipe_of(data.model, await ask(Recipes())) is not None:
         raise Refused(422, f"{data.model} answers chats; send them to /v1/chat/completions", "model")
     generation = text_generation_of(data, f"text-{uuid7()}")
-    form = _TextForm(data, generation.request_id)
+    form, user = _TextForm(data, generation.request_id), request.user.name
     if data.stream:
-        return await raw_answers.stream(generation, form, request.receive)
-    return Response(await unless_left(request.receive, raw_answers.whole(generation, form)))
+        return await raw_answers.stream(generation, user, form, request.receive)
+    return Response(await unless_left(request.receive, raw_answers.whole(generation, user, form)))
 
 
 text_routes: list[HTTPRouteHandler] = [post_completion]

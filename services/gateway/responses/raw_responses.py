@@ -10,8 +10,9 @@ from uuid_utils import uuid7
 
 from services.gateway.live.sse import EventStream, OpenStreams
 from services.gateway.openai.chat_request import ChatRequest
+from services.gateway.openai.counted import CountedGenerations
 from services.gateway.openai.leaving import unless_left
-from services.gateway.openai.ports import Generations, Part
+from services.gateway.openai.ports import Part
 from services.gateway.openai.raw_request import generation_of
 from services.gateway.responses.events import Lifecycle, ResponseEvent, ResponseEvents
 from services.gateway.responses.following import as_bytes
@@ -25,27 +26,29 @@ _UNSTORED: Final = "a model of the engine answers without storing anything; pand
 
 
 class RawResponses:
-    def __init__(self, generations: Generations, streams: OpenStreams) -> None:
+    def __init__(self, generations: CountedGenerations, streams: OpenStreams) -> None:
         self._generations = generations
         self._streams = streams
 
-    async def response(self, request: ResponseRequest, model: str | None) -> Response:
+    async def response(self, request: ResponseRequest, user: str, model: str | None) -> Response:
         """`model` is the engine's; None: it chooses. Cancelled: the engine stops.
 
         Raises Refused and Transient.
         """
         generation, events = _begin(request, model)
-        async with aclosing(self._generations.generate(generation, streams=False)) as parts:
+        async with aclosing(self._generations.generate(generation, user, streams=False)) as parts:
             async for part in parts:
                 for made in _made(events, part):
                     if isinstance(made, Lifecycle) and events.has_ended:
                         return made.response
         raise Transient("the engine ended without an answer")
 
-    async def stream(self, request: ResponseRequest, model: str | None, receive: Receive) -> EventStream:
+    async def stream(
+        self, request: ResponseRequest, user: str, model: str | None, receive: Receive
+    ) -> EventStream:
         """Waits for a first sign of the engine. What it refuses at once is raised: Refused, Transient."""
         generation, events = _begin(request, model)
-        parts = self._generations.generate(generation, streams=True)
+        parts = self._generations.generate(generation, user, streams=True)
         first = await unless_left(receive, _first(parts))
         return EventStream(as_bytes(_events(events, first, parts)), self._streams, farewell=_FAREWELL)
 

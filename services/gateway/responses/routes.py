@@ -90,9 +90,10 @@ def _sent_of(turn_responses: TurnResponses, accepted: Accepted, response: Respon
 async def _answer_raw(
     request: Call, data: ResponseRequest, raw_responses: RawResponses, model: str | None
 ) -> HttpResponse[Response] | EventStream:
+    user = request.user.name
     if data.stream:
-        return await raw_responses.stream(data, model, request.receive)
-    return HttpResponse(await unless_left(request.receive, raw_responses.response(data, model)))
+        return await raw_responses.stream(data, user, model, request.receive)
+    return HttpResponse(await unless_left(request.receive, raw_responses.response(data, user, model)))
 
 
 def _session_named(request: Call, data: ResponseRequest) -> NamedSession | None:

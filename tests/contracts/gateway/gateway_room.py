@@ -243,9 +243,10 @@ async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: 
         with warnings.catch_warnings():
             # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
             warnings.simplefilter("ignore", LitestarDeprecationWarning)
-            routes = api(bus, live, streams, chosen, OwnHolders(), hold_seconds=hold_seconds)
+            limits = Limits(chosen, Counts(None))
+            routes = api(bus, live, streams, chosen, OwnHolders(), limits, hold_seconds=hold_seconds)
             callers = KnownCallers(keys, tokens_of(chosen, http))
-            app = application(routes, chosen, callers, Limits(chosen, Counts(None)))
+            app = application(routes, chosen, callers, limits)
         doors = doors_of(chosen)
         silence = chosen.client_silence_seconds
         async with serve_http(
