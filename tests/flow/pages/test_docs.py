@@ -26,6 +26,7 @@ _OURS = {
     "TERM",
     "CI",
     "SOAK_TURNS",
+    "SOAK_REQUESTS",
     "SOAK_KILLS",
     "SOAK_SEED",
     "SOAK_CLIENTS",
