@@ -25,6 +25,7 @@ _OURS = {
     "PATH",
     "TERM",
     "CI",
+    "BENCH_REQUESTS",
     "SOAK_TURNS",
     "SOAK_REQUESTS",
     "SOAK_KILLS",
