@@ -129,7 +129,7 @@ async def test_an_older_durable_learns_of_its_replay_subject_and_stays_where_it_
     await declare_streams(bus.jetstream, first_turn_number=1)
     await bus.jetstream.publish("replay.indexer-turn-saved", b"again")
 
-    assert [message.data for message in await reader.fetch(2, timeout=1)] == [b"again"]
+    assert [message.data for message in await reader.fetch(2, timeout=4)] == [b"again"]
 
 
 async def test_turn_numbers_go_on_where_they_stood_after_the_store_was_lost(bus: Bus) -> None:

@@ -83,7 +83,7 @@ async def test_a_queue_that_is_there_counts_on_by_itself_and_nobody_is_asked(bus
     await declare(bus, Documents(42), queue_limit=LIMIT, replicas=1)
     number = await bus.publish(requested("t1"))
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(4):
         await declare(bus, Documents(0), queue_limit=LIMIT, replicas=1)
 
     assert await bus.publish(requested("t2")) == number + 1 == 42 + LIMIT + 2

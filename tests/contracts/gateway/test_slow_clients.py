@@ -15,8 +15,8 @@ HEAD = b"POST /v1/imports HTTP/1.1\r\nhost: 127.0.0.1\r\n" + KEY
 
 @pytest.fixture
 async def impatient(bus: Bus) -> AsyncIterator[Client]:
-    """A gateway that waits for 0.5 s."""
-    async with gateway_over_http(bus, hold_seconds=0.0, client_silence_seconds=0.5) as client:
+    """A gateway that waits for 2 s."""
+    async with gateway_over_http(bus, hold_seconds=0.0, client_silence_seconds=2.0) as client:
         yield client
 
 
@@ -56,13 +56,13 @@ async def test_a_request_that_does_not_come_is_waited_for_a_while_and_no_longer(
 
 
 async def test_a_body_that_comes_slowly_but_steadily_is_taken(impatient: Client) -> None:
-    pieces = 6
+    pieces = 12
     async with connected(impatient) as (reader, writer):
         writer.write(HEAD + b"connection: close\r\n")
         writer.write(f"content-length: {pieces * 4 * LEAST_BODY_BYTES}\r\n\r\n".encode())
         for _ in range(pieces):
             writer.write(b" " * 4 * LEAST_BODY_BYTES)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
         async with asyncio.timeout(ANSWER_SECONDS):
             assert (await reader.read()).startswith(b"HTTP/1.1 ")
 
@@ -76,7 +76,7 @@ async def test_a_connection_between_two_requests_is_no_slow_one(impatient: Clien
                 head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
             await reader.readexactly(int(length.partition(b":")[2]))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(2.5)
 
 
 async def test_a_head_that_is_too_long_is_refused(impatient: Client) -> None:

@@ -127,7 +127,7 @@ async def test_what_no_user_waits_for_is_broken_off_where_a_turn_comes(worker: W
     turn = asyncio.create_task(answer_to(ask("one two three"), worker.client))
 
     with pytest.raises(Refused) as refused:
-        await asyncio.wait_for(reading, 1)
+        await asyncio.wait_for(reading, 20)
     assert refused.value.status == ENGINE_NEEDED
     assert (await turn).finish_reason == "stop"
 

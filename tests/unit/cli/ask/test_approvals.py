@@ -193,7 +193,7 @@ async def test_a_person_who_leaves_does_not_have_to_press_enter(
     question.cancel()
 
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(question, 1)
+        await asyncio.wait_for(question, 20)
 
 
 async def until_asked(capsys: pytest.CaptureFixture[str]) -> None:
