@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import product
 from statistics import median
 
 import msgspec
@@ -94,25 +95,13 @@ def _held(pids: Sequence[int]) -> int:
 
 
 def _rates(measured: dict[str, list[Measured]]) -> list[Figure]:
-    ours, figures = measured["pandora"], []
-    for peer in _PEERS:
-        theirs, is_held_against = measured[peer], peer == "litellm"
-        figures += [
-            ratio(
-                f"peers.requests_to_{peer}",
-                [one.requests_per_second for one in ours],
-                [one.requests_per_second for one in theirs],
-                "requests/s",
-                goal=REQUESTS_GOAL if is_held_against else None,
-            ),
-            ratio(
-                f"peers.tokens_to_{peer}",
-                [one.tokens_per_second for one in ours],
-                [one.tokens_per_second for one in theirs],
-                "tokens/s",
-                goal=TOKENS_GOAL if is_held_against else None,
-            ),
-        ]
+    figures = []
+    for peer, (what, goal) in product(_PEERS, (("requests", REQUESTS_GOAL), ("tokens", TOKENS_GOAL))):
+        ours, theirs = (
+            [getattr(one, f"{what}_per_second") for one in measured[side]] for side in ("pandora", peer)
+        )
+        held_against = goal if peer == "litellm" else None
+        figures.append(ratio(f"peers.{what}_to_{peer}", ours, theirs, f"{what}/s", goal=held_against))
     return figures
 
 

@@ -13,9 +13,9 @@ ENV_ENCODING: Final = "utf-8-sig"
 DATA_DIR: Final = ".pandora"
 GATEWAY_HOST: Final = "127.0.0.1"
 GATEWAY_PORT: Final = 9000
-CLIENT_SILENCE_SECONDS: Final = 30.0
-"""Of the clients of an HTTP server."""
 """Where the gateway listens by default. `pandora ask` needs to know that, and no other setting's default."""
+CLIENT_SILENCE_SECONDS: Final = 30.0
+"""How long an HTTP server waits for a client that sends too slowly."""
 
 
 class SettingsError(Exception):

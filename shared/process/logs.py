@@ -27,8 +27,9 @@ class _JsonFormatter(logging.Formatter):
 class _TextFormatter(logging.Formatter):
     """Whatever a message quotes, it stays one line: nobody can write a record of their own into the log."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # as logging calls it
-        return super().formatMessage(record).translate(_ESCAPED)
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage().translate(_ESCAPED)
+        return super().format(logging.makeLogRecord(record.__dict__ | {"msg": message, "args": None}))
 
 
 def configure_logs(level: str, form: str) -> None:

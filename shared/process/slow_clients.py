@@ -1,6 +1,6 @@
 """Connections whose clients send too slowly are closed: each would hold a place for as long as it likes."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,7 +23,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._reads_head = True
         self._head_bytes = self._body_bytes = 0
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._start_timer()
 
@@ -35,7 +35,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes += len(data) if self._reads_head else 0
         super().data_received(data)
         if self._reads_head and self._head_bytes > MOST_HEAD_BYTES:
-            self.send_400_response("The head of the request is too long.")
+            self.send_400_response(
+                f"The head is over {MOST_HEAD_BYTES // 1024} KiB. Send less in its headers."
+            )
         if not self._is_incomplete:
             self._stop_timer()
         elif self._timer is None:

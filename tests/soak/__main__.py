@@ -19,7 +19,7 @@ from tests.soak.later import Later
 from tests.soak.ledger import Ledger
 from tests.soak.load import Load
 from tests.soak.plan import Options, draw_turns
-from tests.soak.report import at_fault, details, tell
+from tests.soak.report import at_fault, details, say, tell
 from tests.soak.settling import settle
 from tests.soak.stores import Stores, read_points, read_stores
 
@@ -117,10 +117,6 @@ class Soak:
         figures = [*self.figures, ("seconds", self.seconds)]
         print("\n".join(tell(self.ledger, self.stores, self.kills, findings, figures)))
         return 1 if any(findings.values()) or at_fault(self.stores.folders) else 0
-
-
-def say(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 def main() -> None:

@@ -45,6 +45,10 @@ def tell(
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
 
 
+def say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
 def details(findings: dict[str, list[Finding]], stores: Stores) -> list[str]:
     lines = []
     for name, found in findings.items():

@@ -1,6 +1,6 @@
 """Parameters that routes of several rooms take."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from litestar import Request
 from litestar.datastructures import State
@@ -27,5 +27,7 @@ SessionName = Annotated[str, _ANY_SESSION]
 OneSession = Annotated[str | None, _ANY_SESSION]
 """A list of only what is of this session."""
 Limit = Annotated[int, Parameter(ge=1, le=100)]
-Cursor = Annotated[str | None, Parameter(pattern=r"^[1-9]\d{0,8}$(?!\n)")]
+CURSOR_PATTERN: Final = r"^[1-9]\d{0,8}$(?!\n)"
+"""Of numbers that PostgreSQL's INTEGER takes: a larger one is of no page."""
+Cursor = Annotated[str | None, Parameter(pattern=CURSOR_PATTERN)]
 """A whole number, from the `next_cursor` of the page before."""

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from services.gateway.asking.ports import Ask
+from services.gateway.http.parameters import CURSOR_PATTERN
 from services.gateway.turns.refusals import checked_id
 from shared.contract.errors import Refused
 from shared.contract.requests import Document, GetDocument, ListDocuments, ListTurns, TurnRow
@@ -34,7 +35,7 @@ class TurnDocuments:
 
     async def page(self, user: str, cursor: str | None) -> Page:
         """Returns the documents of some turns, the latest first. Raises Refused."""
-        if cursor is not None and not re.fullmatch(r"[1-9]\d{0,17}", cursor):
+        if cursor is not None and not re.match(CURSOR_PATTERN, cursor):
             raise Refused(422, "cursor must be the nextCursor of the page before", "cursor")
         before = None if cursor is None else int(cursor)
         reply = await self._ask(ListTurns(user=user, before=before, limit=_TURNS_A_PAGE))

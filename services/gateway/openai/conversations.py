@@ -53,9 +53,7 @@ class Conversations:
             found = await self._chats.find(user, whole)
             now = datetime.now(UTC)
             if found is not None and found.chat.key in self._settling:
-                found = msgspec.structs.replace(
-                    found, chat=msgspec.structs.replace(found.chat, is_settled=True)
-                )
+                found = KnownChat(_settled(found.chat, found.chat.turn_number), found.revision)
             if found is not None and is_repeat(found.chat, request_hash, now, again=again):
                 return Claim(request=request, seed=seed, known=found, is_repeat=True)
             earlier = await self._earlier(user, before)

@@ -6,14 +6,12 @@ from typing import Any
 import openai
 import pytest
 
-from services.inference.openai.engine import OpenAiEngine
 from shared.bus.connection import Bus
 from shared.bus.endpoints import endpoints_of
-from tests.contracts.gateway.gateway_room import KEYS, Client, Indexer, Orchestrator, gateway_over_http
-from tests.contracts.inference.engines_room import settings_for
+from tests.contracts.gateway.gateway_room import KEYS, Client, Indexer
+from tests.contracts.gateway.raw_room import raw_gateway
 from tests.contracts.inference.engines_server import ChatServer, chat_server
 from tests.servers.nats import bus_to
-from tests.unit.inference.inference_room import serve
 
 
 @pytest.fixture
@@ -33,15 +31,7 @@ async def server() -> AsyncIterator[ChatServer]:
 
 @pytest.fixture
 async def raw_client(bus: Bus, url: str, server: ChatServer) -> AsyncIterator[Client]:
-    """A gateway in front of a real inference worker, which asks the server."""
-    async with (
-        OpenAiEngine.connected(settings_for(server, model="parrot")) as engine,
-        bus_to(url, "inference") as worker,
-        bus_to(url, "orchestrator") as orchestrator,
-        gateway_over_http(bus) as connected,
-    ):
-        await serve(worker, engine)
-        await orchestrator.serve("its recipes", endpoints_of(Orchestrator()))
+    async with raw_gateway(bus, url, server) as connected:
         yield connected
 
 

@@ -39,7 +39,7 @@ async def test_what_was_sent_is_known_to_every_gateway_soon(bus: Bus) -> None:
     sender.sent(first, 7)
 
     async with asyncio.timeout(20):
-        while (await other.claim(chat(ASKED), "alice", None, again=False)).is_repeat:  # noqa: ASYNC110
+        while (await other.claim(chat(ASKED), "alice", None, again=False)).is_repeat:  # noqa: ASYNC110  # no gateway tells
             await asyncio.sleep(0.01)
 
 

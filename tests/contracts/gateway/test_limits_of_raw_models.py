@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.inference.openai.engine import OpenAiEngine
 from shared.bus.connection import Bus
-from shared.bus.endpoints import endpoints_of
-from tests.contracts.gateway.gateway_room import Client, Orchestrator, gateway_over_http
-from tests.contracts.inference.engines_room import settings_for
+from tests.contracts.gateway.gateway_room import Client
+from tests.contracts.gateway.raw_room import raw_gateway
 from tests.contracts.inference.engines_server import ChatServer
-from tests.servers.nats import bus_to
-from tests.unit.inference.inference_room import serve
 
+PATH = "/v1/chat/completions"
 SAID = "one two three four five"
 CHAT: dict[str, Any] = {"model": "parrot", "messages": [{"role": "user", "content": SAID}]}
 """10 tokens: the server counts words, of the question and of the answer, which is the same."""
@@ -23,14 +20,7 @@ CHAT: dict[str, Any] = {"model": "parrot", "messages": [{"role": "user", "conten
 @pytest.fixture
 async def limited(bus: Bus, url: str, server: ChatServer) -> AsyncIterator[Client]:
     """A gateway that allows 25 tokens a day."""
-    async with (
-        OpenAiEngine.connected(settings_for(server, model="parrot")) as engine,
-        bus_to(url, "inference") as worker,
-        bus_to(url, "orchestrator") as orchestrator,
-        gateway_over_http(bus, limit_tokens="25/day") as client,
-    ):
-        await serve(worker, engine)
-        await orchestrator.serve("its recipes", endpoints_of(Orchestrator()))
+    async with raw_gateway(bus, url, server, limit_tokens="25/day") as client:
         yield client
 
 
@@ -44,8 +34,8 @@ async def remaining(client: Client, path: str, body: dict[str, Any]) -> tuple[in
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/chat/completions", CHAT),
-        ("/v1/chat/completions", CHAT | {"stream": True}),
+        (PATH, CHAT),
+        (PATH, CHAT | {"stream": True}),
         ("/v1/completions", {"model": "parrot", "prompt": SAID}),
         ("/v1/responses", {"model": "parrot", "input": SAID}),
         ("/v1/responses", {"model": "parrot", "input": SAID, "stream": True}),
@@ -63,11 +53,11 @@ async def test_what_the_engine_counted_is_taken_from_what_remains(
 
 async def test_of_a_stream_that_is_left_what_came_counts(limited: Client, server: ChatServer) -> None:
     server.script = ["silence mid-stream"]
-    async with limited.open("POST", "/v1/chat/completions", CHAT | {"stream": True}) as response:
+    async with limited.open("POST", PATH, CHAT | {"stream": True}) as response:
         said = b""
         while b"two" not in said:
             said += await response.content.readany()
 
     async with asyncio.timeout(20):
-        while (await remaining(limited, "/v1/chat/completions", CHAT | {"model": "none"}))[1] == 25:  # noqa: ASYNC110
+        while (await remaining(limited, PATH, CHAT | {"model": "none"}))[1] == 25:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from tests.soak.clients.rules import audit
 from tests.soak.installation import Installation, installed
 from tests.soak.kills import Killer
 from tests.soak.plan import USERS, Options
-from tests.soak.report import at_fault, counted, details, quantiles
+from tests.soak.report import at_fault, counted, details, quantiles, say
 from tests.soak.settling import settle
 from tests.soak.stores import Stores, read_points, read_stores
 
@@ -120,10 +120,6 @@ class Soak:
         ]
         print("\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]))
         return 1 if any(findings.values()) or at_fault(folders) else 0
-
-
-def say(text: str) -> None:
-    print(f"  {text}", flush=True)
 
 
 def main() -> None:
