@@ -77,7 +77,8 @@ class Tail:
             info = await self._bus.jetstream.consumer_info(self._stream, self._consumer)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
             return True
-        return bool(info.num_pending)
+        on_its_way = info.delivered is not None and info.delivered.stream_seq > self._last
+        return bool(info.num_pending) or on_its_way
 
     async def run(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from services.orchestrator.documents.ports import Documents
 from services.orchestrator.documents.reading import read_record
 from services.orchestrator.running.claimed import QueuedTurn
-from services.orchestrator.running.current_turns import LOOK_SECONDS, LOOKS, CurrentTurns
+from services.orchestrator.running.current_turns import LOOK_SECONDS, LOOKS, CurrentTurns, no_turn
 from services.orchestrator.running.dispatcher import Dispatcher
 from services.orchestrator.running.run import TurnRun
 from services.orchestrator.running.unclaimed import UnclaimedTurns
@@ -48,7 +48,7 @@ class Controls:
         while True:
             if (run := self._dispatcher.run_of(request.turn_id)) is not None:
                 if run.turn.request.user != request.user:
-                    raise Refused(404, f"there is no turn {request.turn_id}")
+                    raise no_turn(request.turn_id)
                 try:
                     return await _control(run, request)
                 except Transient:
@@ -80,17 +80,16 @@ class Controls:
 
     async def _turn_of(self, request: Control) -> QueuedTurn | TurnRecord:
         """Raises Refused (404) where the user has no such turn."""
-        for look in range(LOOKS):
+        async for _ in self._turns.looks():
             turn = self._queue.find(request.turn_id)
             if turn is not None and turn.request.user == request.user:
                 return turn
             record = await read_record(self._documents, request.turn_id)
             if record is not None and record.user == request.user:
                 return record
-            if turn is not None or record is not None or look == LOOKS - 1:
+            if turn is not None or record is not None:
                 break
-            await asyncio.sleep(LOOK_SECONDS)
-        raise await self._turns.not_found(request.turn_id)
+        raise no_turn(request.turn_id)
 
     async def _control_unclaimed(self, request: Control, waiting: QueuedTurn) -> Controlled:
         if request.action != "cancel":

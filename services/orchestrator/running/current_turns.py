@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from services.orchestrator.documents.ports import Documents
 from services.orchestrator.documents.reading import read_record
@@ -26,7 +26,7 @@ from shared.contract.requests import (
     UnendedTurns,
 )
 
-LOOKS, LOOK_SECONDS = 10, 0.05
+LOOKS, LOOK_SECONDS = 11, 0.05
 """A turn that was stored a moment ago may still be on its way here."""
 _LOOKS_AT_AN_END = 3
 _PAGE_CHARACTERS = 512 * 1024
@@ -104,22 +104,27 @@ class CurrentTurns:
         """The session's running turn as it was saved last; None where it never was. Raises Transient."""
         return saved_turn(await self._queue.checkpoint_of(session))
 
-    async def not_found(self, turn_id: str) -> Exception:
-        """A process that has not read the whole queue yet cannot say so."""
-        if await self._is_behind():
-            return _still_reading()
-        return Refused(404, f"there is no turn {turn_id}; its id is what POST /v1/turns answered")
+    async def looks(self) -> AsyncIterator[int]:
+        """Yields the number of each look for a turn. Raises Transient where the last one could tell nothing.
+
+        What the last look does not find is not in the queue: all that was stored before was read before it.
+        """
+        for look in range(LOOKS):
+            if look:
+                await asyncio.sleep(LOOK_SECONDS)
+            if look == LOOKS - 1 and await self._is_behind():
+                raise _still_reading()
+            yield look
 
     async def _found(self, user: str, turn_id: str) -> QueuedTurn:
         """Raises Refused (404), and Transient."""
-        for look in range(LOOKS):
+        async for look in self.looks():
             turn = self._queue.find(turn_id)
             if turn is not None and turn.request.user == user:
                 return turn
             if turn is not None or (look and await read_record(self._documents, turn_id)):
                 break
-            await asyncio.sleep(LOOK_SECONDS)
-        raise await self.not_found(turn_id)
+        raise no_turn(turn_id)
 
     async def _until_known(self) -> None:
         for look in range(LOOKS):
@@ -141,6 +146,10 @@ class CurrentTurns:
             position=place,
             estimate_seconds=self._places.estimate_seconds(place) if status == "queued" else 0.0,
         )
+
+
+def no_turn(turn_id: str) -> Refused:
+    return Refused(404, f"there is no turn {turn_id}; its id is what POST /v1/turns answered")
 
 
 def _still_reading() -> Transient:

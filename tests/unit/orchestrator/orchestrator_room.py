@@ -243,6 +243,7 @@ class Room:
         self.archive = EndedTurns(self.documents)
         self._limits = TimeLimits(turn=1000.0, phases=dict.fromkeys(ORDER, timeout))
         self._tasks: list[asyncio.Task[None]] = []
+        self.arriving: Callable[[], object] | None = None
         self.first, self.turns, self.controls = self._orchestrator("first", model)
 
     def second(self, model: Parrot | None = None) -> Dispatcher:
@@ -301,8 +302,15 @@ class Room:
         places = Places(queue, pace, place_announcer(self.announced))
         self.leases.readers.append(queue.see_lease)
         self._tasks.append(asyncio.create_task(dispatcher.run()))
-        current = CurrentTurns(queue, places, self.documents, has_read_all)
+        current = CurrentTurns(queue, places, self.documents, self._is_behind)
         return dispatcher, current, Controls(dispatcher, current, self.documents, unclaimed, nobody)
+
+    async def _is_behind(self) -> bool:
+        """Where `arriving` is set, the queue is read up to now while this is asked."""
+        if (arriving := self.arriving) is not None:
+            self.arriving = None
+            arriving()
+        return False
 
     async def hand_in(self, number: int, said: str = "Hello", **more: Any) -> Event:
         """The outcome of a turn that the first orchestrator sees."""
@@ -320,10 +328,6 @@ class Room:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def has_read_all() -> bool:
-    return False
 
 
 async def nobody(holder: str, request: Control) -> Controlled:

@@ -308,6 +308,18 @@ async def test_a_turn_that_waits_or_runs_is_found_by_its_user_alone(room: Room) 
     assert busy.turn == running
 
 
+async def test_a_turn_that_is_read_at_the_last_moment_is_found(room: Room) -> None:
+    """As after an outage of NATS, when a process reads late what was stored at once."""
+    talker(room)
+    room.arriving = lambda: room.put(room.first, 7).close()
+    found = await room.turns.find_unended(FindUnended(user="alice", turn_id="t7"))
+    room.arriving = lambda: room.put(room.first, 8).close()
+    cancelled = await room.controls.control(Control(user="alice", turn_id="t8", action="cancel"))
+
+    assert found.turn_number == 7
+    assert cancelled.done
+
+
 async def test_the_turns_of_a_user_are_listed_oldest_first(room: Room) -> None:
     room.put(room.first, 7).close()
     await talker(room).talks.wait()
