@@ -16,14 +16,13 @@ from time import perf_counter
 import msgspec
 import psutil
 
-from bench.index.stored import Said, bytes_of, fill
+from bench.index.stored import MADE_UP, Said, bytes_of, declare_after, fill
 from bench.running.figures import Figure, percentile, plain, shown
 from bench.running.run import Run
 from bench.running.sentences import questions
 from services.indexer.app.embedding import opened_embedder
 from services.indexer.settings import IndexerSettings
 from shared.bus.connection import Bus
-from shared.bus.declaration import declare_streams
 from shared.contract.requests import Search
 from shared.process.settings import load
 
@@ -36,7 +35,6 @@ ASKING = 4
 _OPTIMIZE_SECONDS = 100.0
 _WARM_QUESTIONS = 40
 _MB = 1024 * 1024
-_MADE_UP = "bench.index.made_up"
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -191,11 +189,11 @@ async def _filled(run: Run, name: str, said: Said) -> AsyncIterator[Side]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(installation.running("nats", "postgres"))
         optimized = await fill(installation, said, optimize_seconds=_OPTIMIZE_SECONDS)
+        await declare_after(installation, said)
         settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
-        await declare_streams(bus.jetstream, first_turn_number=1 + said.messages)
         # Earlier revisions compare no vectors with the model's, and have no such module.
-        instead = {"indexer": _MADE_UP} if installation.has(_MADE_UP) else {}
+        instead = {"indexer": MADE_UP} if installation.has(MADE_UP) else {}
         await stack.enter_async_context(installation.running("indexer", **instead))
         # The same user for the same question, asked again: the same search.
         users = said.names()

@@ -32,9 +32,13 @@ from services.indexer.qdrant.collections import NAMES, EdgeCollections
 from services.indexer.qdrant.edge import EdgePassageIndex
 from services.indexer.qdrant.edge_queries import upserted
 from services.indexer.settings import IndexerSettings
+from shared.bus.connection import Bus
+from shared.bus.declaration import declare_streams
 from shared.contract.events import TurnSaved
 from shared.process.files import files_below
 
+MADE_UP = "bench.index.made_up"
+"""The module that runs as indexer over such vectors."""
 DIMENSION = 384
 _OF_A_TURN = 2
 _BATCH_TURNS = 500
@@ -86,6 +90,13 @@ async def fill(installation: Installation, said: Said, *, optimize_seconds: floa
                 return await index._shard.rewrite()
         except TimeoutError:
             return False
+
+
+async def declare_after(installation: Installation, said: Said) -> None:
+    """The streams, so that the next turn's number comes after those of what was said."""
+    settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
+    async with Bus.connect("orchestrator", settings) as bus:
+        await declare_streams(bus.jetstream, first_turn_number=1 + said.messages)
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""python -m bench.turns.first_token [TURNS]: where the time to a turn's first token is spent.
+"""python -m bench.turns.first_token [TURNS [STORED]]: where the time to a turn's first token is spent.
 
 One turn at a time, over the whole stack, with an engine that answers at once. The times are those at which
-the parts' messages pass over the bus.
+the parts' messages pass over the bus. STORED turns of users with 1,000 each are there before; the first of
+these users asks.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 
 from bench.index.indexed import Indexed
+from bench.index.stored import MADE_UP, Said, declare_after, fill
 from bench.running.load import Client
 from bench.running.parts import Installation, server
 from bench.running.sentences import sentences
@@ -39,6 +41,9 @@ STEPS: Final = (
 )
 """What happens until each moment."""
 _WARM: Final = 30
+_TURNS_EACH: Final = 1_000
+_OPTIMIZE_SECONDS: Final = 100.0
+_KEY: Final = "key-for-the-bench"
 _REST_SECONDS: Final = 0.2
 """So that no work on an earlier turn is measured."""
 
@@ -100,22 +105,37 @@ async def _connected(installation: Installation, identity: str) -> AsyncIterator
         await connection.close()
 
 
-async def measure(turns: int, folder: Path) -> list[list[float]]:
+async def _store(installation: Installation, turns: int) -> dict[str, str]:
+    """Which module runs instead of the indexer then."""
+    if not turns:
+        return {}
+    stored = Said(-(-turns // _TURNS_EACH), 2 * _TURNS_EACH)
+    async with installation.running("nats", "postgres"):
+        await fill(installation, stored, optimize_seconds=_OPTIMIZE_SECONDS)
+        await declare_after(installation, stored)
+    return {"indexer": MADE_UP}
+
+
+async def measure(turns: int, stored: int, folder: Path) -> list[list[float]]:
     """The milliseconds of each step, of each turn."""
     (model_port,) = free_ports(1)
     installation = Installation(
-        folder, INFERENCE_ENGINE="openai", OPENAI_BASE_URL=f"http://127.0.0.1:{model_port}/v1"
+        folder,
+        INFERENCE_ENGINE="openai",
+        OPENAI_BASE_URL=f"http://127.0.0.1:{model_port}/v1",
+        API_KEYS=f"{Said(1, 0).names()[0]}:{_KEY}",
     )
+    instead = await _store(installation, stored)
     said, number, passing = sentences(seed=3), count(), Passing()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server("bench.engines.instant_server", model_port, "sentence"))
         services = ("indexer", "orchestrator", "inference", "gateway")
-        await stack.enter_async_context(installation.running("nats", ("postgres",), services))
+        await stack.enter_async_context(installation.running("nats", ("postgres",), services, **instead))
         indexed = await stack.enter_async_context(Indexed.followed(await installation.bus()))
         await passing.follow(installation, stack)
 
         async def turn() -> list[float]:
-            client = await Client.connected(installation.gateway_port, MARKER)
+            client = await Client.connected(installation.gateway_port, MARKER, _KEY)
             passing.clear()
             begun = perf_counter()
             answer = await client.post(
@@ -134,9 +154,10 @@ async def measure(turns: int, folder: Path) -> list[list[float]]:
 
 
 def main() -> None:
-    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    given = [int(argument) for argument in sys.argv[1:]]
+    turns, stored = given + [60, 0][len(given) :]
     with TemporaryDirectory(prefix="pandora-bench-") as folder:
-        took = uvloop.run(measure(turns, Path(folder)))
+        took = uvloop.run(measure(turns, stored, Path(folder)))
     for (step, _), times in zip(STEPS, zip(*took, strict=True), strict=True):
         print(f"{median(times):6.1f} ms  {step}")
     print(f"{median(map(sum, took)):6.1f} ms  all of it, the median of {turns} turns")
