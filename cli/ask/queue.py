@@ -45,7 +45,8 @@ def lines_of(turns: list[Turn]) -> list[str]:
         lines.append(f"{turn['id']}  {shortened(turn['input'], _LINE_CHARACTERS)}")
         for call in turn["calls"]:
             what = f"{call['tool']} {json.dumps(call['arguments'], ensure_ascii=False)}"
-            lines.append(f"  --call {call['key']}  {shortened(what, _LINE_CHARACTERS)}")
+            how = "made by its client" if call["for_client"] else f"--call {call['key']}"
+            lines.append(f"  {how}  {shortened(what, _LINE_CHARACTERS)}")
     how = f"To let one go on: `pandora approve {turns[0]['id']}`, or `pandora deny` with its id."
     return [*lines, "", f"{how} With --call: that call alone."]
 

@@ -230,7 +230,7 @@ def api(
         "lookup": lookup,
         "controls": controls,
         "intake": intake,
-        "turn_chats": TurnChats(intake, claims, streams),
+        "turn_chats": TurnChats(intake, controls, claims, streams),
         "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),
         "kept_conversations": conversations,
         "conversation_items": ConversationItems(ask, lookup, conversations),

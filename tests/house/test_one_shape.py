@@ -75,7 +75,7 @@ def test_a_message_has_every_fact_of_a_turn_or_leaves_it_out_on_purpose(kind: St
 def test_what_is_asked_of_a_turn_stands_in_its_record() -> None:
     asked = set(TurnRequested.__struct_fields__)
 
-    assert asked - set(TurnRecord.__struct_fields__) == {"if_busy"}
+    assert asked - set(TurnRecord.__struct_fields__) == {"if_busy", "tools"}
     assert set(NewTurn.__struct_fields__) - asked == {"on_disconnect"}
 
 

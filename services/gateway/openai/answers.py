@@ -14,7 +14,9 @@ from shared.contract.events import (
     decode_live,
 )
 
-_SHOWN = frozenset({"output.delta", "output.restarted", "turn.saved", "turn.failed", "turn.cancelled"})
+_SHOWN = frozenset(
+    {"tool.waiting", "output.delta", "output.restarted", "turn.saved", "turn.failed", "turn.cancelled"}
+)
 
 
 def read_events(frames: Iterable[Frame]) -> list[AnyLiveEvent]:

@@ -27,6 +27,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The session that the client named; empty: none."""
     known: KnownChat
     is_repeat: bool = False
+    goes_on: bool = False
+    """With the turn of an earlier request, that waited for tools of its client."""
 
     @property
     def chat(self) -> Chat:
@@ -70,6 +72,13 @@ class Conversations:
             if revision is not None:
                 return Claim(request=request, seed=seed, known=KnownChat(chat, revision))
 
+    @staticmethod
+    def going_on(request: ChatRequest, user: str, named: NamedSession | None, session_id: str) -> Claim:
+        """Of a request with the results that a turn of this session waits for. It may be sent repeatedly."""
+        seed = "" if named is None else named.session_id or ""
+        chat = Chat(user=user, session_id=session_id, key="", request_hash="", requested_at=datetime.now(UTC))
+        return Claim(request=request, seed=seed, known=KnownChat(chat, 0), goes_on=True)
+
     async def answered(self, claim: Claim, turn_number: int, answer: str) -> None:
         """The client is told the answer now. From now on the session is found by the answer, too:
         conversations may begin with the same words."""
@@ -87,7 +96,7 @@ class Conversations:
         must find its turn. It is written down while no client waits.
         """
         key = claim.chat.key
-        if key not in self._settling:
+        if key not in self._settling and not claim.goes_on:
             self._settling[key] = task = asyncio.create_task(self._settle(claim, turn_number))
             task.add_done_callback(lambda _: self._settling.pop(key))
 

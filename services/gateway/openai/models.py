@@ -34,12 +34,16 @@ class TurnRecipe(msgspec.Struct, frozen=True):
     name: str
     is_unapproved: bool = False
     """Its readers see an answer before validation has approved it."""
+    takes_tools: bool = False
+    """The model may call tools of the client."""
 
 
 def recipe_of(model: str, recipes: RecipesReply) -> TurnRecipe | None:
     """Returns the recipe that the model stands for; None where it stands for none."""
     name = next((name for name in recipes.names if model_of(name) == model), None)
-    return None if name is None else TurnRecipe(name, name in recipes.unapproved)
+    if name is None:
+        return None
+    return TurnRecipe(name, name in recipes.unapproved, name in recipes.client_tools)
 
 
 def may_be_recipe(model: str) -> bool:

@@ -1,4 +1,4 @@
-"""Cancelling, steering and approving turns."""
+"""Cancelling and steering turns, and answering their tool calls."""
 
 import logging
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from services.gateway.asking.ports import Ask
 from services.gateway.http.bodies import StrictBody
 from services.gateway.http.parameters import Call
 from services.gateway.http.responses import CONFLICT, REFUSALS
-from services.gateway.turns.refusals import checked_id, checked_size
+from services.gateway.turns.refusals import checked_bytes, checked_id, checked_size
 from shared.contract.abilities import Ability
 from shared.contract.errors import Refused, Transient
 from shared.contract.requests import Control, Controlled
@@ -32,6 +32,13 @@ class NewAnswer(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     call: Annotated[
         str, msgspec.Meta(max_length=200, description="the key in `tool.waiting`; empty: all that wait")
     ] = ""
+
+
+class NewResult(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What came of a tool call that the client made."""
+
+    call: Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="the key in `tool.waiting`")]
+    text: Annotated[str, msgspec.Meta(description="what the tool returned")]
 
 
 class Controls:
@@ -61,6 +68,12 @@ class Controls:
     ) -> Controlled:
         """Answers a tool call that waits. Raises Refused: 404, 409 where no such call waits."""
         return await self._ask(Control(user=user, turn_id=checked_id(turn_id), action=action, call=call))
+
+    async def result(self, turn_id: str, user: str, call: str, text: str) -> Controlled:
+        """Of a tool call that the client made. Raises Refused: 404, 409 where no such call waits, 413."""
+        known = checked_id(turn_id)
+        checked_bytes(text, self._input_limit, "text")
+        return await self._ask(Control(user=user, turn_id=known, action="result", call=call, text=text))
 
 
 @post(
@@ -114,4 +127,17 @@ async def deny_call(turn_id: str, data: NewAnswer, request: Call, controls: Cont
     return await controls.answer(turn_id, request.user.name, "deny", data.call)
 
 
-control_routes: list[HTTPRouteHandler] = [cancel_turn, steer_turn, approve_call, deny_call]
+@post(
+    "/turns/{turn_id:str}/result",
+    ability=Ability.TURNS_WRITE,
+    dto=StrictBody[NewResult],
+    return_dto=None,
+    status_code=HTTP_200_OK,
+    responses=REFUSALS | CONFLICT,
+    summary="Say what came of a tool call that the client made. The turn goes on with it",
+)
+async def answer_call(turn_id: str, data: NewResult, request: Call, controls: Controls) -> Controlled:
+    return await controls.result(turn_id, request.user.name, data.call, data.text)
+
+
+control_routes: list[HTTPRouteHandler] = [cancel_turn, steer_turn, approve_call, deny_call, answer_call]

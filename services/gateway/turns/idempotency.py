@@ -45,8 +45,11 @@ def hash_of_key(key: str) -> str:
 def hash_of_body(new: NewTurn) -> str:
     """Returns the same for bodies that differ only in spaces and in the order of fields."""
     body = msgspec.to_builtins(new)
-    if new.follows is None:  # A request of before this field may come again.
+    # A request of before these fields may come again.
+    if new.follows is None:
         del body["follows"]
+    if not new.tools:
+        del body["tools"]
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
 
 

@@ -107,6 +107,15 @@ class Intake:
             first=opened.first,
         )
 
+    async def resume(self, turn_id: str, user: str, after: int) -> Followed:
+        """Follows a turn that was accepted before, from its events after `after` on. Raises Refused (404)."""
+        turn = await self._lookup.turn(turn_id, user)
+        return Followed(
+            accepted=derive(AcceptedTurn, turn),
+            events=self._live.follow(turn_id, user, after=after, from_the_start=False),
+            first=[],
+        )
+
     @asynccontextmanager
     async def _opened(self, order: Order) -> AsyncIterator[Opened]:
         """Subscribes first and hands in then, so that no event is missed."""

@@ -13,12 +13,13 @@ from shared.contract.requests import UnendedStatus, UnendedTurn, UnendedTurns
 
 
 class WaitingCall(msgspec.Struct, kw_only=True, frozen=True):
-    """A tool call that a person has to allow."""
+    """A tool call that a person has to allow, or the turn's client has to make."""
 
     key: str
-    """What to name to `approve` or `deny` this call alone."""
+    """What to name to `approve` or `deny` this call alone, or with its `result`."""
     tool: str
     arguments: dict[str, Any]
+    for_client: bool = False
 
 
 class QueuedTurn(msgspec.Struct, kw_only=True, frozen=True):
@@ -76,8 +77,8 @@ def calls_waiting(events: Sequence[AnyLiveEvent]) -> list[WaitingCall]:
     waiting: dict[str, WaitingCall] = {}
     for event in events:
         match event:
-            case ToolWaiting(call=call, key=key, tool=tool, arguments=arguments):
-                waiting[call] = WaitingCall(key=key, tool=tool, arguments=arguments)
+            case ToolWaiting(call=call):
+                waiting[call] = derive(WaitingCall, event)
             case ToolEnded(call=call):
                 waiting.pop(call, None)
             case _:

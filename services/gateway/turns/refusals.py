@@ -36,6 +36,11 @@ def checked_size(text: str, limit_bytes: int, field: str) -> str:
     """Raises Refused: 422 where the text is blank, 413 where it is too long."""
     if not text.strip():
         raise Refused(422, f"{field} is empty; say something", field)
+    return checked_bytes(text, limit_bytes, field)
+
+
+def checked_bytes(text: str, limit_bytes: int, field: str) -> str:
+    """Raises Refused (413) where the text is too long."""
     size = len(text.encode())
     if size > limit_bytes:
         raise Refused(

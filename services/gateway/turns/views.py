@@ -8,6 +8,7 @@ import msgspec
 from services.gateway.turns.content import Content
 from shared.contract.derivation import derive
 from shared.contract.events import (
+    ClientTools,
     Follows,
     IfBusy,
     PhaseTiming,
@@ -50,6 +51,13 @@ class NewTurn(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
             "those after that one are abandoned. null: it goes on from the last turn"
         ),
     ] = None
+    tools: Annotated[
+        ClientTools,
+        msgspec.Meta(
+            description="what the client can do for the turn, where its recipe has `client_tools`. A call "
+            "comes as `tool.waiting`, and is answered by `POST /v1/turns/{id}/result`"
+        ),
+    ] = []
 
 
 class Links(msgspec.Struct, frozen=True):

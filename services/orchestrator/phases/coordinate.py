@@ -1,8 +1,11 @@
-"""Phase 4, coordinator: runs the calls that were planned, side by side where the plan allows it."""
+"""Phase 4, coordinator: has the calls made that were planned, side by side where the plan allows it."""
 
 import asyncio
+from collections.abc import Sequence
 
 from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.phases.turn_tools import TurnTools
+from services.orchestrator.tools.client import result_of, unfit_call
 from services.orchestrator.tools.tool import Caller, ToolResult
 from services.orchestrator.turn.approval import key_of
 from services.orchestrator.turn.found import Coordinated
@@ -14,12 +17,11 @@ from shared.contract.events import ToolEnded, ToolStarted, ToolWaiting
 
 
 async def coordinate(turn: Turn, deps: Deps, phase: RunningPhase) -> Coordinated:
-    allowed = set(deps.tools.allowed(turn.recipe.tools))
+    calls = _Calls(turn, deps, phase)
     found: list[CallResult] = []
     for wave in waves_of(turn.planned):
-        for call in wave:
-            await _announce(call, turn, deps, phase, allowed)
-        results = await asyncio.gather(*(_result(call, turn, deps, phase, allowed) for call in wave))
+        await calls.announce(wave)
+        results = await asyncio.gather(*map(calls.result, wave))
         for result in results:
             await phase.announce(
                 ToolEnded,
@@ -32,45 +34,73 @@ async def coordinate(turn: Turn, deps: Deps, phase: RunningPhase) -> Coordinated
     return Coordinated(results=found)
 
 
-async def _announce(
-    call: PlannedCall, turn: Turn, deps: Deps, phase: RunningPhase, allowed: set[str]
-) -> None:
-    await phase.announce(ToolStarted, call=call.id, tool=call.tool)
-    if call.tool in allowed and deps.tools.needs_approval(call.tool):
-        await phase.announce(
-            ToolWaiting,
-            call=call.id,
-            tool=call.tool,
-            key=_key(call, turn),
-            arguments=call.arguments,
-            seconds=deps.limits.approval_seconds,
-        )
+class _Calls:
+    def __init__(self, turn: Turn, deps: Deps, phase: RunningPhase) -> None:
+        self._turn = turn
+        self._deps = deps
+        self._phase = phase
+        self._tools = TurnTools(turn, deps.tools)
+        self._names = set(self._tools.names)
 
+    async def announce(self, wave: Sequence[PlannedCall]) -> None:
+        left = sum(map(self._is_for_client, wave))
+        for call in wave:
+            await self._phase.announce(ToolStarted, call=call.id, tool=call.tool)
+            for_client = self._is_for_client(call)
+            left -= for_client
+            if for_client or self._needs_approval(call):
+                await self._phase.announce(
+                    ToolWaiting,
+                    call=call.id,
+                    tool=call.tool,
+                    key=self._key(call),
+                    arguments=call.arguments,
+                    seconds=self._deps.limits.approval_seconds,
+                    for_client=for_client,
+                    left=left if for_client else 0,
+                )
 
-async def _result(
-    call: PlannedCall, turn: Turn, deps: Deps, phase: RunningPhase, allowed: set[str]
-) -> CallResult:
-    begun = deps.clock()
-    found = await _made(call, turn, deps, phase) if call.tool in allowed else _unknown(call.tool, allowed)
-    return derive(CallResult, call, found, seconds=(deps.clock() - begun).total_seconds())
+    async def result(self, call: PlannedCall) -> CallResult:
+        begun = self._deps.clock()
+        found = await self._made(call)
+        return derive(CallResult, call, found, seconds=(self._deps.clock() - begun).total_seconds())
 
+    async def _made(self, call: PlannedCall) -> ToolResult:
+        if call.tool not in self._names:
+            return _unknown(call.tool, self._names)
+        if (unfit := self._unfit(call)) is not None:
+            return unfit
+        for_client = self._is_for_client(call)
+        within = self._deps.limits.approval_seconds if for_client or self._needs_approval(call) else None
+        async with self._phase.call(self._key(call), call.tool, within, for_client=for_client) as answer:
+            match answer:
+                case True:
+                    caller = derive(Caller, self._turn, self._turn.request)
+                    return await self._deps.tools.run(call.tool, call.arguments, caller)
+                case False:
+                    return ToolResult(text="The user did not allow it.", is_error=True)
+                case None if for_client:
+                    return ToolResult(text=f"The client did not answer within {within:g} s.", is_error=True)
+                case None:
+                    return ToolResult(text=f"Nobody allowed it within {within:g} seconds.", is_error=True)
+                case str(text):
+                    return result_of(text)
 
-async def _made(call: PlannedCall, turn: Turn, deps: Deps, phase: RunningPhase) -> ToolResult:
-    within = deps.limits.approval_seconds if deps.tools.needs_approval(call.tool) else None
-    async with phase.call(_key(call, turn), call.tool, within) as is_allowed:
-        match is_allowed:
-            case True:
-                return await deps.tools.run(call.tool, call.arguments, derive(Caller, turn, turn.request))
-            case False:
-                return ToolResult(text="The user did not allow it.", is_error=True)
-            case None:
-                return ToolResult(text=f"Nobody allowed it within {within:g} seconds.", is_error=True)
+    def _is_for_client(self, call: PlannedCall) -> bool:
+        return call.tool in self._tools.of_client and self._unfit(call) is None
+
+    def _unfit(self, call: PlannedCall) -> ToolResult | None:
+        """Why a call is not passed on to the client. Tools of Pandora check their arguments themselves."""
+        schema = self._tools.of_client.get(call.tool)
+        return None if schema is None else unfit_call(call.tool, schema, call.arguments)
+
+    def _needs_approval(self, call: PlannedCall) -> bool:
+        return call.tool in self._names and self._tools.needs_approval(call.tool)
+
+    def _key(self, call: PlannedCall) -> str:
+        return key_of(len(self._turn.plans), call.id)
 
 
 def _unknown(name: str, allowed: set[str]) -> ToolResult:
     names = ", ".join(sorted(allowed)) or "none"
     return ToolResult(text=f"there is no tool {name} here; there are: {names}", is_error=True)
-
-
-def _key(call: PlannedCall, turn: Turn) -> str:
-    return key_of(len(turn.plans), call.id)

@@ -87,11 +87,12 @@ class RunningPhase(Protocol):
         ...
 
     def call(
-        self, key: str, tool: str, approval_seconds: float | None
-    ) -> AbstractAsyncContextManager[bool | None]:
-        """Around a tool call: whether it may be made. None where no person said so in time.
+        self, key: str, tool: str, answer_seconds: float | None, *, for_client: bool
+    ) -> AbstractAsyncContextManager[bool | str | None]:
+        """Around a tool call: whether it may be made, or what came of it at the turn's client. None where
+        neither was said in time.
 
-        `approval_seconds`: how long it waits for a person; None where it needs none.
+        `answer_seconds`: how long it waits for a person or the client; None where it needs neither.
         """
         ...
 

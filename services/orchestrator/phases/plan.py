@@ -4,6 +4,7 @@ import msgspec
 
 from services.orchestrator.phases.asking import ask_for
 from services.orchestrator.phases.deps import Deps, RunningPhase
+from services.orchestrator.phases.turn_tools import TurnTools
 from services.orchestrator.prompts.roles import plan_messages
 from services.orchestrator.prompts.schemas import plan_schema
 from services.orchestrator.turn.found import Planned
@@ -13,17 +14,18 @@ from shared.contract.events import Steered
 
 
 async def plan(turn: Turn, deps: Deps, phase: RunningPhase) -> Planned:
-    if turn.analysis is not None and not turn.analysis.needs_tools and not _has_heard_more(turn):
+    tools = TurnTools(turn, deps.tools)
+    if turn.analysis is not None and not turn.analysis.needs_tools and not _knows_more(turn, tools):
         return Planned(plan=Plan())
-    names = deps.tools.allowed(turn.recipe.tools)
-    messages = plan_messages(turn, deps.tools.described(names))
-    schema = plan_schema(deps.tools.schemas(names))
+    messages = plan_messages(turn, tools.described())
+    schema = plan_schema(tools.schemas())
     return Planned(plan=_told_apart(await ask_for(turn, deps, phase, "MIND", messages, Plan, schema)))
 
 
-def _has_heard_more(turn: Turn) -> bool:
-    """Than the analysis."""
-    return any(isinstance(event, Steered) and event.takes_effect != "analysis" for event in turn.events)
+def _knows_more(turn: Turn, tools: TurnTools) -> bool:
+    """Than the analysis: of what was said later, or of tools that the client offers."""
+    steered = (event for event in turn.events if isinstance(event, Steered))
+    return bool(tools.of_client) or any(event.takes_effect != "analysis" for event in steered)
 
 
 def _told_apart(plan: Plan) -> Plan:

@@ -75,6 +75,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     phases: Annotated[list[NumberedPhase], msgspec.Meta(min_length=1)]
     tools: list[str] = []
     """Names of tools, or patterns such as `memory.*`. Empty: no tools."""
+    client_tools: bool = False
+    """The model may also call the tools that the turn's client offers and runs itself."""
     hold_back: bool = False
     """The answer is only sent to readers after validation has approved it."""
     compress: bool = False
@@ -114,6 +116,7 @@ def wrong_with(recipe: Recipe) -> tuple[str, str] | None:
         return "phases", "plan and coordinate go together; name both, or none"
     if recipe.hold_back and "validation" not in phases:
         return "hold_back", "an answer is held back until validation approves it; add validation to phases"
-    if recipe.tools and "plan" not in phases:
-        return "tools", "tools are called by plan and coordinate; add both to phases"
+    for field in ("tools", "client_tools"):
+        if getattr(recipe, field) and "plan" not in phases:
+            return field, "tools are called by plan and coordinate; add both to phases"
     return None

@@ -63,7 +63,9 @@ class Sessions:
         names = self._recipes.names()
         chosen = [one for name in names if (one := self._recipes.choose(name)) is not None]
         return RecipesReply(
-            names=names, unapproved=[one.name for one in chosen if one.recipe.shows_unapproved]
+            names=names,
+            unapproved=[one.name for one in chosen if one.recipe.shows_unapproved],
+            client_tools=[one.name for one in chosen if one.recipe.client_tools],
         )
 
 

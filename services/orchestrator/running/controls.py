@@ -119,6 +119,8 @@ async def _control(run: TurnRun, request: Control) -> Controlled:
             return await run.steer(request.text)
         case "approve" | "deny":
             return await run.decide(request.call, request.action == "approve")
+        case "result":
+            return await run.decide(request.call, request.text)
 
 
 def _had_ended(request: Control, record: TurnRecord) -> Controlled:

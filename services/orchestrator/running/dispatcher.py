@@ -91,7 +91,8 @@ class Dispatcher:
             case "replace":
                 run.stop("replaced")
             case "enqueue":
-                pass
+                if run.waits_for_client:  # Which has gone on without it.
+                    run.stop("interrupted")
 
     def on_lease_lost(self, turn_id: str) -> None:
         if (run := self._runs.get(turn_id)) is not None:

@@ -156,9 +156,11 @@ class PhaseTask:
         return self._run.state.is_answering
 
     @asynccontextmanager
-    async def call(self, key: str, tool: str, approval_seconds: float | None) -> AsyncIterator[bool | None]:
-        is_allowed = await self._run.ask(lambda asker: CallAsked(asker, key, tool, approval_seconds))
+    async def call(
+        self, key: str, tool: str, answer_seconds: float | None, *, for_client: bool
+    ) -> AsyncIterator[bool | str | None]:
+        answer = await self._run.ask(lambda asker: CallAsked(asker, key, tool, answer_seconds, for_client))
         try:
-            yield is_allowed
+            yield answer
         finally:
             self._run.send(CallEnded(key))

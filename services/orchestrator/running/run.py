@@ -108,8 +108,13 @@ class TurnRun:
 
     @property
     def is_waiting(self) -> bool:
-        """For a person, and nothing else."""
+        """For a person or its client, and nothing else."""
         return approvals.is_waiting(self.state)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """For what its client's own tools return, and for no person."""
+        return approvals.waits_for_client(self.state)
 
     @property
     def only_waits(self) -> bool:
@@ -136,8 +141,8 @@ class TurnRun:
     async def steer(self, text: str) -> Controlled:
         return await self._control(lambda asker: SteeringAsked(asker, text))
 
-    async def decide(self, call: str, answer: bool) -> Controlled:
-        """Of the tool call with this key; of all that wait where it is empty."""
+    async def decide(self, call: str, answer: bool | str) -> Controlled:
+        """Of the tool call with this key; of all that wait for a person where it is empty."""
         return await self._control(lambda asker: DecisionAsked(asker, call, answer))
 
     async def _control(self, question: Callable[[int], Signal]) -> Controlled:
@@ -231,7 +236,7 @@ class TurnRun:
         loop = asyncio.get_running_loop()
         self._timers.append(loop.call_later(command.seconds, self.send, command.signal))
 
-    def _reply(self, asker: int, answer: Controlled | Refused | bool | None) -> None:
+    def _reply(self, asker: int, answer: Controlled | Refused | bool | str | None) -> None:
         reply = self._asked.get(asker)
         if reply is None or reply.done():
             return

@@ -39,6 +39,11 @@ def _fault(fault: ValidationError) -> str:
     return f"{_cut(place)}: {_cut(what)}" if place else _cut(what)
 
 
+def described_tool(name: str, description: str, schema: Mapping[str, Any]) -> str:
+    """For a prompt."""
+    return f"{name}: {description}\n{described_arguments(schema)}"
+
+
 def described_arguments(schema: Mapping[str, Any]) -> str:
     """One line for each argument: `- query (string): what to look for`."""
     required = schema.get("required", [])

@@ -2,13 +2,13 @@
 work."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
 from services.orchestrator.tools.arguments import described_arguments
-from services.orchestrator.tools.tool import BadArguments, Tool, ToolResult, ToolSource
+from services.orchestrator.tools.tool import BadArguments, Tool, ToolLimits, ToolResult, ToolSource
 from shared.contract.errors import Refused, Transient
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ class TookTooLong(Exception):
     """The tool was still running at the end of its time."""
 
 
-def fitted(result: Any, tool: Tool) -> ToolResult:
-    """Cuts a result to the tool's limits, as text that can be stored and sent. Raises TypeError."""
+def fitted(result: Any, limits: ToolLimits) -> ToolResult:
+    """Cuts a result to its tool's limits, as text that can be stored and sent. Raises TypeError."""
     if not isinstance(result, ToolResult):
         raise TypeError(f"it returned a {type(result).__name__} instead of a ToolResult")
-    longest = tool.limits.result_characters
+    longest = limits.result_characters
     text = result.text[: longest + 1]
     is_cut = len(text) > longest
     text = _storable(text[:longest])
@@ -49,17 +49,17 @@ def unknown_tool(name: str, known: Sequence[str]) -> ToolResult:
     return _error(f"There is no tool {name[:100]!r}. There are: {', '.join(known) or 'none'}.")
 
 
-def unfit(tool: Tool, faults: Sequence[str]) -> ToolResult:
+def unfit(name: str, schema: Mapping[str, Any], faults: Sequence[str]) -> ToolResult:
     return _error(
-        f"The arguments of {tool.name} do not fit: {'; '.join(faults)}. "
-        f"Its arguments are:\n{described_arguments(tool.schema)}"
+        f"The arguments of {name} do not fit: {'; '.join(faults)}. "
+        f"Its arguments are:\n{described_arguments(schema)}"
     )
 
 
 def failure_of(tool: Tool, error: Exception) -> tuple[Outcome, ToolResult]:
     match error:
         case BadArguments():
-            return "unfit", unfit(tool, [str(error)])
+            return "unfit", unfit(tool.name, tool.schema, [str(error)])
         case TookTooLong():
             return "timeout", _error(
                 f"{tool.name} did not answer within {tool.limits.seconds:g} seconds and was stopped. "

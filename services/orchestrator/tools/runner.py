@@ -23,8 +23,8 @@ class ToolRunner:
         try:
             faults = faults_of(arguments, tool.schema)
             if faults:
-                return "unfit", unfit(tool, faults)
-            result = fitted(await self._within_its_time(tool, arguments, caller), tool)
+                return "unfit", unfit(tool.name, tool.schema, faults)
+            result = fitted(await self._within_its_time(tool, arguments, caller), tool.limits)
             return "failed" if result.is_error else "ok", result
         except Exception as error:
             return failure_of(tool, error)

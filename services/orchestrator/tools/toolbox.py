@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol, get_args
 
-from services.orchestrator.tools.arguments import described_arguments
+from services.orchestrator.tools.arguments import described_tool
 from services.orchestrator.tools.results import Outcome, unknown_tool
 from services.orchestrator.tools.runner import ToolRunner
 from services.orchestrator.tools.tool import NAME_PATTERN, Caller, Tool, ToolResult
@@ -58,7 +58,7 @@ class Toolbox:
         """Name, description and arguments of each tool, for a prompt."""
         tools = self._tools()
         return "\n".join(
-            f"{name}: {tools[name].description}\n{described_arguments(tools[name].schema)}"
+            described_tool(name, tools[name].description, tools[name].schema)
             for name in names
             if name in tools
         )

@@ -1,4 +1,4 @@
-"""Which calls of a turn wait for a person, what was answered, and how long that took."""
+"""Which calls of a turn wait for a person or their client, what was answered, and how long that took."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,8 +11,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     until: datetime | None = None
     """None: it waits."""
-    answer: bool | None = None
-    """None after its end: no answer came."""
+    for_client: bool = False
+    answer: bool | str | None = None
+    """A text: what came of a call that the client made. None after its end: no answer came."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,13 @@ def waiting(approval: Approval) -> list[str]:
     return [key for key, asked in approval.asked.items() if asked.until is None]
 
 
-def decided(approval: Approval, keys: Iterable[str], answer: bool | None, at: datetime) -> Approval:
+def waits_for_client(approval: Approval) -> bool:
+    """For its client, and for no person."""
+    left = [asked.for_client for asked in approval.asked.values() if asked.until is None]
+    return bool(left) and all(left)
+
+
+def decided(approval: Approval, keys: Iterable[str], answer: bool | str | None, at: datetime) -> Approval:
     changes = {key: msgspec.structs.replace(approval.asked[key], until=at, answer=answer) for key in keys}
     return Approval(asked={**approval.asked, **changes})
 

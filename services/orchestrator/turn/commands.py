@@ -128,8 +128,8 @@ class CountAnswers(msgspec.Struct, frozen=True):
 
 class Reply(msgspec.Struct, frozen=True):
     asker: int
-    answer: Controlled | Refused | bool | None
-    """A tool call gets True, False, or None where no person answered in time."""
+    answer: Controlled | Refused | bool | str | None
+    """A tool call gets True or False, its client's text, or None where no answer came in time."""
 
 
 Effect = (

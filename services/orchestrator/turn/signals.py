@@ -142,12 +142,13 @@ class SteeringAsked(msgspec.Struct, frozen=True):
 
 
 class DecisionAsked(msgspec.Struct, frozen=True):
-    """A person allows tool calls, or denies them."""
+    """A person allows tool calls, or denies them; or a client says what came of a call that it made."""
 
     asker: int
     call: str
-    """Its key; empty: all that wait."""
-    answer: bool
+    """Its key; empty: all that wait for a person."""
+    answer: bool | str
+    """A text: the client's."""
 
 
 # --- what a phase asks of it ---
@@ -165,8 +166,9 @@ class CallAsked(msgspec.Struct, frozen=True):
     asker: int
     key: str
     tool: str
-    approval_seconds: float | None
-    """How long it waits for a person; None: it needs no approval."""
+    answer_seconds: float | None
+    """How long it waits for a person or the client; None: it needs neither."""
+    for_client: bool = False
 
 
 class CallEnded(msgspec.Struct, frozen=True):

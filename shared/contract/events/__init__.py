@@ -57,6 +57,7 @@ from shared.contract.events.live import (
 from shared.contract.events.memories import MemoryEvent, MemoryExtracted, MemorySaved
 from shared.contract.events.origins import Origin, Score, Source, SourceKind
 from shared.contract.events.research import ResearchSaved, ResearchScope, SourceObserved
+from shared.contract.events.tools import MOST_TOOLS, ClientTool, ClientTools
 from shared.contract.events.turns import (
     AcceptedTurnEvent,
     Follows,

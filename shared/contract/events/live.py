@@ -85,9 +85,10 @@ class ToolStarted(LiveEvent, frozen=True, kw_only=True, tag="tool.started"):
 
 
 class ToolWaiting(LiveEvent, frozen=True, kw_only=True, tag="tool.waiting"):
-    """orchestrator -> anyone: a person has to allow the call (`approve` or `deny`).
+    """orchestrator -> anyone: a person has to allow the call (`approve` or `deny`), or the client that
+    offered the tool has to make it, and to say what came of it (`result`).
 
-    The turn goes on when a person answers, or when the time is over.
+    The turn goes on when that is done, or when the time is over.
     """
 
     call: str
@@ -95,11 +96,15 @@ class ToolWaiting(LiveEvent, frozen=True, kw_only=True, tag="tool.waiting"):
     tool: str
     """The tool's name, such as `memory.search`."""
     key: str
-    """What to name to `approve` or `deny` this call alone."""
+    """What to name to `approve` or `deny` this call alone, or with its `result`."""
     arguments: dict[str, Any]
     """What the tool would be called with."""
     seconds: float
     """Seconds until the call is given up."""
+    for_client: bool = False
+    """True: the client makes the call, and no person is asked."""
+    left: int = 0
+    """How many further calls for the client follow at once."""
 
 
 class ToolEnded(LiveEvent, frozen=True, kw_only=True, tag="tool.ended"):

@@ -12,6 +12,7 @@ from shared.contract.events.event import Event
 from shared.contract.events.ids import LOCAL_USER, FileId, SessionId, TurnId, User
 from shared.contract.events.images import MOST_IMAGES, SeenImage, said_with_images
 from shared.contract.events.origins import Source
+from shared.contract.events.tools import ClientTools
 from shared.contract.events.usage import PhaseTiming, Timings, Usage
 
 IfBusy = Literal["enqueue", "reject", "interrupt", "replace"]
@@ -56,6 +57,9 @@ class TurnRequested(TurnEvent, frozen=True, kw_only=True):
     """Files of the user (`file.put`), in the order in which they are shown."""
     follows: Follows = None
     """The number of the turn of its session that it goes on from; 0: from none. null: from the last one."""
+    tools: ClientTools = []
+    """What the client can do for the turn, where the recipe has `client_tools`. A call comes as
+    `tool.waiting` with `for_client`, and is answered with `result` (`turn.control.*`)."""
 
 
 class AcceptedTurnEvent(TurnEvent, frozen=True, kw_only=True):

@@ -162,6 +162,8 @@ class RecipesReply(msgspec.Struct, frozen=True, kw_only=True):
     """The recipes that there are."""
     unapproved: list[str] = []
     """Those of them whose readers see an answer before validation has approved it: it may be revised."""
+    client_tools: list[str] = []
+    """Those of them that let the model call tools of the turn's client."""
 
 
 class Recipes(Request[RecipesReply], frozen=True, kw_only=True):

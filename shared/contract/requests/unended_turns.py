@@ -96,7 +96,7 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True):
     takes_effect: str | None = None
     """For `steer`: the first phase that knows of the text."""
     calls: list[str] = []
-    """For `approve` and `deny`: the keys of the calls that were answered."""
+    """For `approve`, `deny` and `result`: the keys of the calls that were answered."""
 
 
 class Control(Request[Controlled], frozen=True, kw_only=True):
@@ -108,8 +108,9 @@ class Control(Request[Controlled], frozen=True, kw_only=True):
     cancel is kept: from then on the turn can only end as cancelled, whatever process dies. `steer` adds
     `text` to a running turn. It is refused with 409 where it comes too late (the answer is being given, or
     the turn has ended) or too early (the turn waits), and with 422 where `text` is empty. `approve` and
-    `deny` answer the tool call whose `key` came with `tool.waiting`, or all that wait. They are refused
-    with 409 where none waits. All are refused with 404 where the user has no such turn.
+    `deny` answer the tool call whose `key` came with `tool.waiting`, or all that wait for a person. `result`
+    says what came of a call that the client made (`for_client`). They are refused with 409 where no such call
+    waits. All are refused with 404 where the user has no such turn.
     """
 
     subject: ClassVar[str] = "turn.control.*"
@@ -118,12 +119,13 @@ class Control(Request[Controlled], frozen=True, kw_only=True):
     user: User
     turn_id: TurnId = ""
     """May be left out: the subject says it, and goes before what is written here."""
-    action: Literal["cancel", "steer", "approve", "deny"]
+    action: Literal["cancel", "steer", "approve", "deny", "result"]
     """What to do."""
     text: str = ""
-    """For `steer`: what to add."""
+    """For `steer`: what to add. For `result`: what the tool returned."""
     call: str = ""
-    """For `approve` and `deny`: the key of a waiting tool call. Empty: all that wait."""
+    """For `approve`, `deny` and `result`: the key of a waiting tool call. Empty: all that wait for a
+    person."""
 
 
 class ControlHere(Request[Controlled], frozen=True, kw_only=True):

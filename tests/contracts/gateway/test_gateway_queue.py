@@ -48,7 +48,9 @@ async def test_what_waits_or_runs_is_listed_oldest_first(bus: Bus, client: Clien
         ("t1", "waiting", None), ("t2", "running", None), ("t3", "queued", 4),
     ]  # fmt: skip
     assert {(turn["session_id"], turn["input"]) for turn in queue["turns"]} == {("kitchen", "Hello")}
-    assert queue["turns"][0]["calls"] == [{"key": "1.m", "tool": "notes.add", "arguments": {"text": "milk"}}]
+    assert queue["turns"][0]["calls"] == [
+        {"key": "1.m", "tool": "notes.add", "arguments": {"text": "milk"}, "for_client": False}
+    ]
     assert [turn["estimate_seconds"] for turn in queue["turns"]] == [None, None, 2.5]
     assert (queue["queued"], queue["running"], queue["waiting"], queue["next_cursor"]) == (1, 1, 1, None)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from shared.contract.events import (
     Cancelled,
+    ClientTool,
     Event,
     Failed,
     ForgetRequested,
@@ -154,6 +155,9 @@ STORED: tuple[Event, ...] = (
         metadata={"client": "golden"},
         images=["file-7"],
         follows=7,
+        tools=[
+            ClientTool(name="get_weather", description="Tells the weather.", parameters={"type": "object"})
+        ],
     ),
     TurnSaved(
         turn_id=ID,
@@ -236,6 +240,8 @@ LIVE: tuple[LiveEvent, ...] = (
         key="1.c1",
         arguments={"name": "notes.md"},
         seconds=3600.0,
+        for_client=True,
+        left=1,
     ),
     ToolEnded(index=4, attempt=2, call="c1", tool="memory.search", seconds=0.25, ok=True),
     Steered(index=4, attempt=2, text=ADDED, takes_effect="synthesis"),

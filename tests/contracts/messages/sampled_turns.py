@@ -232,7 +232,9 @@ OF_TURNS: dict[str, msgspec.Struct] = {
     ),
     "orchestrator.control.reply": CONTROLLED,
     "turns.recipes": Recipes(),
-    "turns.recipes.reply": RecipesReply(names=["direct", "standard"], unapproved=["standard"]),
+    "turns.recipes.reply": RecipesReply(
+        names=["direct", "standard"], unapproved=["standard"], client_tools=["standard"]
+    ),
     "sessions.get": GetSession(user="alice", session_id="kitchen"),
     "sessions.get.reply": SessionSettings(session_id="kitchen", recipe="standard"),
     "sessions.held": ListHeldSessions(user="alice", after="garden"),

@@ -13,6 +13,10 @@ NOTING = """
 phases = ["gather", "plan", "coordinate", "synthesis", "save"]
 tools = ["notes.*"]
 """
+CALLING = """
+phases = ["analysis", "plan", "coordinate", "synthesis", "save"]
+client_tools = true
+"""
 SCRIPT = """
 [[rule]]
 schema = "Plan"
@@ -26,6 +30,29 @@ is_done = true
 role = "VOICE"
 question = "^(buy|water|What is my locker code|Thanks)"
 answer = "Done."
+
+[[rule]]
+schema = "Plan"
+question = '^Will it rain in (?P<place>\\w+) and (?P<other>\\w+)'
+[[rule.json]]
+calls = [
+    { id = "a", tool = "get_weather", arguments = { place = "{place}" }, after = [] },
+    { id = "b", tool = "get_weather", arguments = { place = "{other}" }, after = [] },
+]
+is_done = true
+
+[[rule]]
+schema = "Plan"
+question = '^Will it rain in (?P<place>\\w+)'
+[[rule.json]]
+calls = [{ id = "a", tool = "get_weather", arguments = { place = "{place}" }, after = [] }]
+is_done = true
+
+[[rule]]
+role = "VOICE"
+question = "^Will it rain"
+text = '(?s)(?P<said>Rain in [^\\n<]*)(.*(?P<more>Rain in [^\\n<]*))?'
+answer = "{said} {more}"
 
 [[rule]]
 role = "EYES"
@@ -54,6 +81,7 @@ async def scripted() -> AsyncIterator[Stack]:
     stack = Stack({"INFERENCE_ENGINE": "scripted", "REFLECTOR": "off"})
     shutil.copytree(ROOT / "recipes", stack.data_dir / "recipes")
     (stack.data_dir / "recipes" / "noting.toml").write_text(NOTING)
+    (stack.data_dir / "recipes" / "calling.toml").write_text(CALLING)
     shutil.copytree(ROOT / "tests" / "tools_dir", stack.data_dir / "tools")
     standard = ROOT / "services/inference/scripted/standard.toml"
     (stack.data_dir / "script.toml").write_text(SCRIPT + standard.read_text())

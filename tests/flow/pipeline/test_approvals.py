@@ -37,7 +37,7 @@ async def test_a_waiting_turn_whose_id_is_lost_is_found(scripted: Stack) -> None
     status, _ = await scripted.call("POST", f"/v1/turns/{turn_id}/cancel")
     await until(scripted, turn_id, "cancelled")
 
-    call = {"key": "1.n", "tool": "notes.add", "arguments": {"text": "buy bread"}}
+    call = {"key": "1.n", "tool": "notes.add", "arguments": {"text": "buy bread"}, "for_client": False}
     assert [(turn["id"], turn["input"], turn["calls"]) for turn in queue["turns"]] == [
         (turn_id, "buy bread", [call])
     ]

@@ -16,7 +16,7 @@ from tests.unit.cli.gateway_room import Answering, served
 TURNS: list[dict[str, Any]] = [
     {"id": f"t{number}", "input": "buy milk " * 20, "status": "waiting", "calls": []} for number in range(3)
 ]
-CALL = {"key": "1.n", "tool": "notes.add", "arguments": {"text": "milk"}}
+CALL = {"key": "1.n", "tool": "notes.add", "arguments": {"text": "milk"}, "for_client": False}
 
 
 async def get_queue(request: web.Request) -> web.Response:
@@ -48,6 +48,12 @@ def test_the_turns_that_wait_are_listed_with_what_to_do() -> None:
     assert lines[2].startswith("t1  ")
     assert "`pandora approve t0`, or `pandora deny`" in lines[-1]
     assert lines_of([]) == ["No turn of yours waits for an answer."]
+
+
+def test_a_call_that_its_client_makes_is_not_to_be_allowed() -> None:
+    lines = lines_of([TURNS[0] | {"calls": [CALL | {"for_client": True}]}])
+
+    assert lines[1] == '  made by its client  notes.add {"text": "milk"}'
 
 
 @pytest.mark.parametrize("command", ["approve", "deny"])

@@ -156,7 +156,7 @@ class TurnMachine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        ask=st.sampled_from(["cancel", "steer", "steer", "steer", "approve", "deny", "stop"]),
+        ask=st.sampled_from(["cancel", "steer", "steer", "steer", "approve", "deny", "result", "stop"]),
         is_kept=st.sampled_from([True, True, False]),
     )
     def somebody_asks(self, data: st.DataObject, ask: str, is_kept: bool) -> None:
@@ -170,6 +170,11 @@ class TurnMachine(RuleBasedStateMachine):
                 self.world.ask(process, SteeringAsked, text=f"text {self.world.now:%H:%M:%S}")
             case "approve" | "deny":
                 self.world.ask(process, DecisionAsked, call="", answer=ask == "approve")
+            case "result":
+                keys = sorted(process.calls) or ["9.z"]
+                self.world.ask(
+                    process, DecisionAsked, call=data.draw(st.sampled_from(keys)), answer="It rains."
+                )
             case _:
                 why: WhyStoppedHere = data.draw(st.sampled_from(["interrupted", "replaced", "handed_back"]))
                 self.world.send(process, Stopped(why))

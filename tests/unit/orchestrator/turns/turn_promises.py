@@ -40,9 +40,10 @@ class Promises:
                 self._acknowledged[text] = (answer.takes_effect, attempt)
             case DecisionAsked(answer=said) if isinstance(answer, Controlled) and kept is not None:
                 for key in answer.calls:
-                    assert kept.approval.asked[key].answer is said, "an answer is kept before it is heard"
-            case CallAsked(key=key, approval_seconds=seconds) if kept is not None and seconds is not None:
-                assert kept.approval.asked[key].answer is answer
+                    assert kept.approval.asked[key].answer == said, "an answer is kept before it is heard"
+                    assert kept.approval.asked[key].for_client is isinstance(said, str)
+            case CallAsked(key=key, answer_seconds=seconds) if kept is not None and seconds is not None:
+                assert kept.approval.asked[key].answer == answer
                 assert kept.approval.asked[key].until is not None
             case _:
                 pass

@@ -18,12 +18,13 @@ from services.orchestrator.turn.signals import PhaseCut
 from services.orchestrator.turn.thoughts import Analysis, CallResult, Gate, Plan, PlannedCall, Verdict
 from shared.contract.events import OutputDelta, OutputRestarted, SourcesFound
 from tests.unit.orchestrator.turns.turn_process import Process
-from tests.unit.orchestrator.turns.turn_world import ASKS, World
+from tests.unit.orchestrator.turns.turn_world import ASKS, OF_CLIENT, World
 
 PLANS = [
     Plan(),
     Plan(calls=[PlannedCall(id="a", tool="memory.search")], is_done=False),
     Plan(calls=[PlannedCall(id="a", tool=ASKS), PlannedCall(id="b", tool="memory.search")]),
+    Plan(calls=[PlannedCall(id="a", tool=ASKS), PlannedCall(id="b", tool=OF_CLIENT)]),
 ]
 GATES = [Gate(), Gate(decision="ask_back", text="Whom?"), Gate(decision="answer_now")]
 VERDICTS = [Verdict(), Verdict(decision="revise", reasons=["It says Rome."]), Verdict(decision="fail")]

@@ -81,6 +81,8 @@ from tests.unit.samples import AT, requested
 APPROVAL_SECONDS = 60.0
 ASKS = "ask.first"
 """The tool that a person has to allow."""
+OF_CLIENT = "get_weather"
+"""The tool that the turn's client runs."""
 _REQUEST = requested("t42", "Where?", user="alice", recipe="standard")
 
 
@@ -309,8 +311,9 @@ class World:
     def call(self, process: Process, call: PlannedCall) -> None:
         key = process.key(call)
         process.calls[key] = "asked"
-        seconds = APPROVAL_SECONDS if call.tool == ASKS else None
-        self.ask(process, CallAsked, key=key, tool=call.tool, approval_seconds=seconds)
+        for_client = call.tool == OF_CLIENT
+        seconds = APPROVAL_SECONDS if for_client or call.tool == ASKS else None
+        self.ask(process, CallAsked, key=key, tool=call.tool, answer_seconds=seconds, for_client=for_client)
 
     def end_call(self, process: Process, key: str) -> None:
         process.calls[key] = "ended"
