@@ -73,10 +73,7 @@ def _server(model: Path, port: int) -> list[str]:
 
 
 async def _tokens_per_second(port: int, model: str, requests: int) -> float:
-    """By the usage that each answer tells: a random model may end before its limit.
-
-    Texts, not chats: a chat that a random model answers with nothing is an error of Pandora's.
-    """
+    """By the usage that each answer tells: a random model may end before its limit."""
     bodies = (
         {
             "model": model,

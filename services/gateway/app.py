@@ -229,6 +229,7 @@ def api(
         "ask": ask,
         "lookup": lookup,
         "controls": controls,
+        "limits": limits,
         "intake": intake,
         "turn_chats": TurnChats(intake, controls, claims, streams),
         "open_webui_users": OpenWebUiUsers(settings.openwebui_jwt_secret.get_secret_value()),

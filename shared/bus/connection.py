@@ -35,6 +35,7 @@ from shared.contract.headers import (
     MESSAGE_ID,
 )
 from shared.contract.requests import Request
+from shared.process.environment import SettingsError
 from shared.process.health import CHECK_SECONDS, Check
 from shared.process.tracing import trace_headers
 
@@ -80,13 +81,18 @@ class Bus:
         """Connects, and goes on trying while no server is there. At the end it drains and closes.
 
         `service`: one of `shared.bus.rights.IDENTITIES`, by whose seed it connects. Raises SettingsError
-        where that cannot be read.
+        where that cannot be read, or the server does not take it.
         `hold_seconds`: `publish` fails at once in an outage that is older; None: it tries all its time.
         """
         timeout = settings.request_timeout_seconds
         outage = Outage()
         broker = _broker(service, settings, outage)
-        connection = await broker.connect()
+        try:
+            connection = await broker.connect()
+        except nats.errors.Error as error:  # While no server is there, it goes on trying.
+            if "violation" not in str(error).lower():
+                raise
+            raise SettingsError(_not_taken(service, settings)) from error
         publisher = Publisher(
             connection,
             outage,
@@ -202,6 +208,13 @@ def _broker(service: str, settings: BusSettings, outage: Outage) -> NatsBroker:
         disconnected_cb=outage.on_lost,
         reconnected_cb=outage.on_back,
         drain_timeout=int(stop_timeout) or 1,
+    )
+
+
+def _not_taken(service: str, settings: BusSettings) -> str:
+    return (
+        f"NATS at {settings.bus_url} does not take the credentials of {service} in {settings.nats_users}. "
+        "Set NATS_USERS_DIR to the folder with those of that server; see docs/nats.md, Credentials."
     )
 
 

@@ -33,11 +33,13 @@ class RedisServer:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str) -> AsyncIterator["RedisServer"]:
-        """Connects when the first thing is asked."""
+    async def connected(
+        cls, url: str, *, wait_seconds: float = _WAIT_SECONDS
+    ) -> AsyncIterator["RedisServer"]:
+        """Connects when the first thing is asked. A server that says nothing for `wait_seconds` is away."""
         # The client of Valkey knows its own names of the same protocol.
         address = url.replace("redis", "valkey", 1) if url.startswith("redis") else url
-        client = Valkey.from_url(address, socket_timeout=_WAIT_SECONDS, socket_connect_timeout=_WAIT_SECONDS)
+        client = Valkey.from_url(address, socket_timeout=wait_seconds, socket_connect_timeout=wait_seconds)
         try:
             yield cls(client)
         finally:

@@ -32,7 +32,6 @@ LEFT_OUT: dict[Struct, set[str]] = {
             "turn_dir",
             "phases",
             "sources",
-            "usage",
             "timings",
         ),
         *("topic", "intent", "keywords", "quality", "quoted", "metadata", "last_index"),

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.live.tiny_model import SPECIAL, llama_config, tokenizer_for
+from tests.live.tiny_model import SPECIAL, llama_config, never_end, tokenizer_for
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>"
@@ -28,7 +28,6 @@ _PATCH_PIXELS = 8
 _SCALE = 2
 _TOKENS_OF_A_TILE = (TILE_PIXELS // _PATCH_PIXELS // _SCALE) ** 2
 _TILES_A_SIDE = 2
-_SPREAD = 0.1
 _MARKS = [
     "<image>",
     "<fake_token_around_image>",
@@ -50,8 +49,6 @@ def build_seeing(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
     tokenizer = tokenizer_for(context_tokens, CHAT_TEMPLATE, [*SPECIAL, *_MARKS])
     torch.manual_seed(7)
     text = llama_config(tokenizer, context_tokens)
-    # Else it says the last token of its prompt again and again, whatever it saw.
-    text.tie_word_embeddings, text.initializer_range = False, _SPREAD
     config = transformers.Idefics3Config(
         text_config=text,
         vision_config=transformers.models.idefics3.configuration_idefics3.Idefics3VisionConfig(
@@ -68,6 +65,7 @@ def build_seeing(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
         tie_word_embeddings=False,
     )
     model = transformers.Idefics3ForConditionalGeneration(config).to(torch.bfloat16)
+    never_end(model, text.eos_token_id)
     model.generation_config = transformers.GenerationConfig(
         temperature=0.7, do_sample=True, eos_token_id=text.eos_token_id, max_new_tokens=64
     )

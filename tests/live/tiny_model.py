@@ -16,6 +16,8 @@ CHAT_TEMPLATE = (
 )
 SPECIAL = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 CONTEXT_TOKENS = 512
+SPREAD = 0.2
+"""Of random weights."""
 
 
 def build(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
@@ -27,11 +29,18 @@ def build(folder: Path, *, context_tokens: int = CONTEXT_TOKENS) -> None:
     torch.manual_seed(7)
     config = llama_config(tokenizer, context_tokens)
     model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+    never_end(model, config.eos_token_id)
     model.generation_config = transformers.GenerationConfig(
         temperature=0.7, do_sample=True, eos_token_id=config.eos_token_id, max_new_tokens=64
     )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def never_end(model: Any, end: int) -> None:
+    """With random weights one answer in 500 would be empty: the end gets none, and all other tokens differ
+    much (`SPREAD`)."""
+    model.get_output_embeddings().weight.data[end] = 0.0
 
 
 def llama_config(tokenizer: Any, context_tokens: int) -> Any:
@@ -46,7 +55,9 @@ def llama_config(tokenizer: Any, context_tokens: int) -> Any:
         max_position_embeddings=context_tokens,
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|end|>"),
-        tie_word_embeddings=True,
+        # Else it says the last token of its prompt again and again.
+        tie_word_embeddings=False,
+        initializer_range=SPREAD,
     )
 
 

@@ -1,8 +1,9 @@
 """Refuses a request of a user who is over a limit, and tells with each answer what remains."""
 
+from asyncio import gather
 from collections.abc import Callable
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from limits import WindowStats
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,17 @@ from shared.contract.abilities import Ability
 
 _GENERATING = (Ability.TURNS_WRITE,)
 """Requests of this ability may cost tokens."""
+
+
+class _Held(NamedTuple):
+    """A limit that a request is held against."""
+
+    limit: Limit
+    whose: str
+    called: str
+    """Who has used it up, for people."""
+    is_told: bool = False
+    """The answer's headers say what remains."""
 
 
 class Limits:
@@ -37,27 +49,36 @@ class Limits:
 
     async def admit(self, caller: Caller, ability: object) -> list[tuple[bytes, bytes]]:
         """Counts the request. Returns what the answer's headers say of what remains. Raises OverLimit."""
-        user = caller.name
-        headers: list[tuple[bytes, bytes]] = []
-        if self._key_requests is not None and caller.key:
-            await self._use(self._key_requests, caller.key, f"this key of {user}")
-        if self._requests is not None:
-            headers += _headers(self._requests, await self._use(self._requests, user, user))
-        if self._bytes is not None:
-            _check(self._bytes, user, await self._counts.window(self._bytes, user))
-        if self._tokens is not None and ability in _GENERATING:
-            window = await self._counts.window(self._tokens, user)
-            _check(self._tokens, user, window)
-            headers += _headers(self._tokens, window)
-        return headers
+        held = self._held_against(caller, ability)
+        # All at once: each is a way to Redis and back.
+        windows = await gather(*(self._counts.window(one.limit, one.whose) for one in held))
+        for one, window in zip(held, windows, strict=True):
+            if window.remaining <= 0:
+                raise _over(one, window)
+        counted = [one for one in held if one.limit.is_exact]
+        uses = await gather(*(self._counts.use(one.limit, one.whose) for one in counted))
+        for one, is_admitted in zip(counted, uses, strict=True):
+            if not is_admitted:  # Others were faster.
+                raise _over(one, await self._counts.window(one.limit, one.whose))
+        return [
+            header
+            for one, window in zip(held, windows, strict=True)
+            if one.is_told
+            for header in _headers(one.limit, window, used=int(one.limit.is_exact))
+        ]
 
-    async def _use(self, limit: Limit, whose: str, called: str) -> WindowStats:
-        """Counts one. Raises OverLimit."""
-        is_admitted = await self._counts.use(limit, whose)
-        window = await self._counts.window(limit, whose)
-        if not is_admitted:
-            raise _over(limit, called, window)
-        return window
+    def _held_against(self, caller: Caller, ability: object) -> list["_Held"]:
+        user = caller.name
+        held: list[_Held] = []
+        if self._key_requests is not None and caller.key:
+            held.append(_Held(self._key_requests, caller.key, f"this key of {user}"))
+        if self._requests is not None:
+            held.append(_Held(self._requests, user, user, is_told=True))
+        if self._bytes is not None:
+            held.append(_Held(self._bytes, user, user))
+        if self._tokens is not None and ability in _GENERATING:
+            held.append(_Held(self._tokens, user, user, is_told=True))
+        return held
 
     async def note_bytes(self, user: str, sent: int) -> None:
         if self._bytes is not None and sent:
@@ -108,23 +129,19 @@ def _limit(name: str, text: str, *, is_exact: bool = False) -> Limit | None:
     return Limit(name=name, rate=item, setting=f"LIMIT_{name.upper()}", is_exact=is_exact)
 
 
-def _check(limit: Limit, user: str, window: WindowStats) -> None:
-    if window.remaining <= 0:
-        raise _over(limit, user, window)
-
-
-def _over(limit: Limit, user: str, window: WindowStats) -> OverLimit:
+def _over(held: _Held, window: WindowStats) -> OverLimit:
+    limit = held.limit
     allowed = f"{limit.setting} allows {limit.rate.amount} in {limit.rate.get_expiry()} s"
     return OverLimit(
-        f"{user} has used all {limit.name.replace('_', ' ')}: {allowed}", window.reset_time - time()
+        f"{held.called} has used all {limit.name.replace('_', ' ')}: {allowed}", window.reset_time - time()
     )
 
 
-def _headers(limit: Limit, window: WindowStats) -> list[tuple[bytes, bytes]]:
-    """As OpenAI names them."""
+def _headers(limit: Limit, window: WindowStats, *, used: int) -> list[tuple[bytes, bytes]]:
+    """As OpenAI names them. `used`: since the window was read."""
     values = {
         "limit": str(limit.rate.amount),
-        "remaining": str(max(0, window.remaining)),
+        "remaining": str(max(0, window.remaining - used)),
         "reset": f"{max(0.0, window.reset_time - time()):.0f}s",
     }
     return [(f"x-ratelimit-{name}-{limit.name}".encode(), value.encode()) for name, value in values.items()]

@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK
 from services.gateway.asking.ports import Ask
 from services.gateway.http.bodies import StrictBody
 from services.gateway.http.parameters import Call, InjectedAsk
+from services.gateway.limits.limiting import Limits
 from services.gateway.openai.known_fields import KnownFields
 from services.gateway.openai.leaving import unless_left
 from services.gateway.openai.processing import timed
@@ -70,10 +71,12 @@ class EmbeddingList(msgspec.Struct, kw_only=True, frozen=True):
     summary="For OpenAI's clients: vectors of texts, by the embedding model; nothing is stored",
 )
 async def post_embeddings(
-    request: Call, data: EmbeddingRequest, ask: InjectedAsk, known_fields: KnownFields
+    request: Call, data: EmbeddingRequest, ask: InjectedAsk, known_fields: KnownFields, limits: Limits
 ) -> EmbeddingList:
     known_fields.check(await request.body(), data)
-    return await unless_left(request.receive, _embedded(data, ask))
+    embedded = await unless_left(request.receive, _embedded(data, ask))
+    await limits.note_tokens(request.user.name, embedded.usage.total_tokens)
+    return embedded
 
 
 async def _embedded(asked: EmbeddingRequest, ask: Ask) -> EmbeddingList:

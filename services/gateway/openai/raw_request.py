@@ -32,6 +32,7 @@ def generation_of(chat: ChatRequest, model: str | None, request_id: str) -> Gene
         request_id=request_id,
         messages=[_message_of(message) for message in chat.messages],
         model=model,
+        may_be_empty=True,  # As with OpenAI's own servers: nothing follows what it has ended.
         temperature=chat.temperature,
         max_tokens=chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens,
         stop=stops_of(chat.stop),

@@ -149,7 +149,10 @@ class StreamedGeneration:
 
     def _may_be_empty(self, finished: Finished) -> bool:
         """Nothing needs to follow a text that is to go on, nor to stand before a text that ends an answer."""
-        return finished.reason == "abort" or self._request.prompt is not None or bool(self._request.stop)
+        asked = self._request
+        return (
+            asked.may_be_empty or finished.reason == "abort" or asked.prompt is not None or bool(asked.stop)
+        )
 
     def _count(self, usage: Usage) -> None:
         for direction, tokens in (

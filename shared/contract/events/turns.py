@@ -107,7 +107,7 @@ class TurnSaved(AcceptedTurnEvent, frozen=True, kw_only=True):
 
 
 class TurnFailed(AcceptedTurnEvent, frozen=True, kw_only=True):
-    """orchestrator -> orchestrator, anyone: the turn ended without an answer, and why."""
+    """orchestrator -> orchestrator, gateway, anyone: the turn ended without an answer, and why."""
 
     subject: ClassVar[str] = "turn.failed"
 
@@ -118,10 +118,11 @@ class TurnFailed(AcceptedTurnEvent, frozen=True, kw_only=True):
     """One line for people."""
     failed_at: datetime
     """When it was given up."""
+    usage: Usage = Usage()
 
 
 class TurnCancelled(AcceptedTurnEvent, frozen=True, kw_only=True):
-    """orchestrator -> indexer, orchestrator, anyone: the turn was stopped on request.
+    """orchestrator -> indexer, orchestrator, gateway, anyone: the turn was stopped on request.
 
     What was generated is kept.
     """
@@ -141,6 +142,7 @@ class TurnCancelled(AcceptedTurnEvent, frozen=True, kw_only=True):
     model: str = ""
     images: list[SeenImage] = []
     follows: Follows = None
+    usage: Usage = Usage()
 
     @property
     def said(self) -> str:

@@ -160,6 +160,9 @@ class Generate(Request[Generated], frozen=True, kw_only=True):
     """0 to 2; null: the engine chooses."""
     max_tokens: int | None = None
     """Most tokens of the answer; null: the engine chooses."""
+    may_be_empty: bool = False
+    """True: an answer without a word is one. False: it is refused (502), but after `prompt` and with
+    `stop`."""
     stop: list[str] = []
     """The answer ends before the first of these that it would have."""
     top_p: float | None = None

@@ -22,6 +22,7 @@ from shared.contract import subjects
 from shared.contract.users import subject_for
 from shared.contract.ways import ANYONE, routes
 from tests.servers.nats import NatsServer, nats_in_hand
+from tests.unit.cli.upkeep.test_nothing_runs import pandora
 
 BUCKETS = [str(one.name).removeprefix("KV_") for one in STREAMS if str(one.name).startswith("KV_")]
 WRITTEN = {
@@ -224,3 +225,20 @@ async def test_who_shows_no_seed_is_refused_and_the_log_says_what_was_tried(
 
     assert b"-ERR 'Authorization Violation'" in answer
     assert "Publish Violation" in (folder / "nats.log").read_text()  # `Stack.refused` looks for this.
+
+
+async def test_a_command_says_that_its_credentials_are_not_taken(
+    server: tuple[NatsServer, Path], tmp_path: Path
+) -> None:
+    write_users(tmp_path / "users", tmp_path / "nats.conf")  # Of another installation.
+    url = f"nats://127.0.0.1:{server[0].port}"
+
+    ended = await asyncio.to_thread(
+        pandora, tmp_path, ["check"], NATS_URL=url, NATS_USERS_DIR=str(tmp_path / "users")
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        f"NATS at {url} does not take the credentials of operator in {tmp_path / 'users'}. "
+        "Set NATS_USERS_DIR to the folder with those of that server; see docs/nats.md, Credentials."
+    ]

@@ -21,6 +21,7 @@ from services.gateway.http.browsers import guarded
 from services.gateway.limits.counts import Counts
 from services.gateway.limits.limiting import Limits
 from services.gateway.limits.places import OwnHolders
+from services.gateway.limits.tokens import count_tokens
 from services.gateway.live.nats import BusLiveTurns
 from services.gateway.live.sse import OpenStreams
 from services.gateway.settings import GatewaySettings
@@ -244,6 +245,8 @@ async def gateway_over_http(bus: Bus, *, hold_seconds: float = 3.0, **settings: 
             # How Litestar 3 will want dependencies to be marked; pyproject.toml keeps us below it.
             warnings.simplefilter("ignore", LitestarDeprecationWarning)
             limits = Limits(chosen, Counts(None))
+            if limits.count_tokens:
+                await count_tokens(bus, limits)
             routes = api(bus, live, streams, chosen, OwnHolders(), limits, hold_seconds=hold_seconds)
             callers = KnownCallers(keys, tokens_of(chosen, http))
             app = application(routes, chosen, callers, limits)

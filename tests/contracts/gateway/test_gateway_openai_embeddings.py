@@ -36,7 +36,10 @@ async def client(bus: Bus, url: str, embedder: BatchingEmbedder) -> AsyncIterato
     async def load() -> BatchingEmbedder:
         return embedder
 
-    async with bus_to(url, "indexer") as indexer, gateway_over_http(bus) as connected:
+    async with (
+        bus_to(url, "indexer") as indexer,
+        gateway_over_http(bus, limit_tokens="100000/day") as connected,
+    ):
         await indexer.serve("embeddings", endpoints_of(Embeddings(PACKAGED_MODEL, load)))
         yield connected
 
@@ -53,6 +56,16 @@ async def vectors_of(stock: Any, sent: Any, **more: Any) -> Any:
     answer = await stock.embeddings.create(model=PACKAGED_MODEL, input=sent, **more)
     assert [one.index for one in answer.data] == list(range(len(answer.data)))
     return numpy.array([one.embedding for one in answer.data], numpy.float32)
+
+
+async def test_their_tokens_count_towards_the_limit(stock: Any) -> None:
+    first, second = [
+        await stock.embeddings.with_raw_response.create(model=PACKAGED_MODEL, input=BEES) for _ in range(2)
+    ]
+
+    used = first.parse().usage.total_tokens
+    before, after = (int(one.headers["x-ratelimit-remaining-tokens"]) for one in (first, second))
+    assert before - after == used > 0
 
 
 async def test_the_vectors_are_those_that_memory_is_searched_with(

@@ -193,6 +193,7 @@ STORED: tuple[Event, ...] = (
         reason="timeout",
         detail="not ended within 600 s",
         failed_at=LATER,
+        usage=Usage(input_tokens=20),
     ),
     TurnCancelled(
         turn_id=ID,
@@ -208,6 +209,7 @@ STORED: tuple[Event, ...] = (
         model="extractive",
         images=[SEEN],
         follows=7,
+        usage=Usage(input_tokens=20, output_tokens=3, cached_tokens=10),
     ),
     TurnIndexed(turn_id=ID, turn_number=42, session_id="kitchen", user="alice", indexed_at=LATER),
     MemorySaved(memory_id=ID, user="alice", statement=STATEMENT),

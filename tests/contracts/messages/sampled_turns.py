@@ -148,6 +148,7 @@ GENERATE = Generate(
     model="extractive",
     temperature=0.5,
     max_tokens=256,
+    may_be_empty=True,
     stop=["\n"],
     top_p=0.75,
     seed=7,
