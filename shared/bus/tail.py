@@ -65,6 +65,8 @@ class Tail:
         self._last = 0
         self._created: object = None
         self._consumer: str | None = None
+        self._delivered = 0
+        """Messages that this consumer has brought."""
         self.caught_up = asyncio.Event()
         self.is_current = False
         """All was read that the stream holds, and what it takes now comes here by itself."""
@@ -77,7 +79,7 @@ class Tail:
             info = await self._bus.jetstream.consumer_info(self._stream, self._consumer)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
             return True
-        on_its_way = info.delivered is not None and info.delivered.stream_seq > self._last
+        on_its_way = info.delivered is not None and info.delivered.consumer_seq > self._delivered
         return bool(info.num_pending) or on_its_way
 
     async def run(self) -> None:
@@ -103,6 +105,7 @@ class Tail:
         connection = self._bus.connection
         inbox = connection.new_inbox()
         subscription = await connection.subscribe(inbox, cb=put)
+        self._delivered = 0
         try:
             consumer = await self._bus.jetstream.add_consumer(self._stream, self._config(inbox))
             self._consumer = consumer.name
@@ -146,7 +149,6 @@ class Tail:
         return int(self._bus.connection.stats["reconnects"])
 
     async def _read(self, arrived: asyncio.Queue[Msg]) -> None:
-        delivered = 0
         clock = asyncio.get_running_loop().time
         reconnects, heard_at = self._reconnects, clock()
         while True:
@@ -165,13 +167,13 @@ class Tail:
                     await message.respond(b"")
                 elif stalled := headers.get("Nats-Consumer-Stalled"):
                     await self._bus.connection.publish(stalled, b"")
-                elif int(headers.get("Nats-Last-Consumer", delivered)) != delivered:
+                elif int(headers.get("Nats-Last-Consumer", self._delivered)) != self._delivered:
                     return  # Some were lost on their way.
                 continue
             metadata = message.metadata
-            if metadata.sequence.consumer != delivered + 1:
+            if metadata.sequence.consumer != self._delivered + 1:
                 return
-            delivered += 1
+            self._delivered += 1
             self._last = metadata.sequence.stream
             self._take(message)
             if metadata.num_pending == 0:

@@ -89,7 +89,7 @@ async def bus(server: NatsServer) -> AsyncIterator[Bus]:
 
 
 async def declare(bus: Bus) -> None:
-    await bus.jetstream.add_stream(StreamConfig(name=STREAM, subjects=["lines"]))
+    await bus.jetstream.add_stream(StreamConfig(name=STREAM, subjects=["lines", "noise"]))
 
 
 async def store(bus: Bus, *lines: str) -> None:
@@ -300,3 +300,17 @@ async def test_it_is_known_whether_all_was_read(bus: Bus) -> None:
 
         await bus.jetstream.delete_stream(STREAM)
         assert await reader.tail.is_behind(), "nobody can tell"
+
+
+async def test_what_is_not_for_it_leaves_nothing_unread(bus: Bus) -> None:
+    """Messages of another subject, and those that left the stream before it began to read."""
+    await store(bus, "one", "two")
+    await bus.jetstream.purge_stream(STREAM)
+    async with reading(bus, subject="lines") as reader:
+        await asyncio.wait_for(reader.tail.caught_up.wait(), SOON_SECONDS)
+        assert not await reader.tail.is_behind()
+
+        await store(bus, "three")
+        await reader.until("three")
+        await bus.store("noise", b"", {})
+        assert not await reader.tail.is_behind()

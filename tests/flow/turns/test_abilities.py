@@ -18,6 +18,7 @@ BODIES = {
     "POST /v1/turns/{turn_id}/steer": {"text": "x"},
     "POST /v1/turns/{turn_id}/approve": {"call": "x"},
     "POST /v1/turns/{turn_id}/deny": {"call": "x"},
+    "POST /v1/turns/{turn_id}/result": {"call": "x", "text": "y"},
     "PATCH /v1/memories/{memory_id}": {"confidence": 0.5},
     "POST /v1/conversations/{conversation_id}": {"metadata": {}},
     "POST /v1/conversations/{conversation_id}/items": {"items": []},
