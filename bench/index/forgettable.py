@@ -54,8 +54,11 @@ async def copy_rows(dsn: str, said: Said, copies: int) -> None:
         await connection.close()
 
 
-async def fill_stream(bus: Bus, dsn: str) -> None:
-    """Stores a `turn.saved` for each turn, and takes them as the indexer would that has their rows."""
+async def fill_stream(bus: Bus, indexer: Bus, dsn: str) -> None:
+    """Stores a `turn.saved` for each turn, and takes them as the indexer would that has their rows.
+
+    `indexer` has the indexer's rights: no other process may acknowledge what it takes.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         published = 0
@@ -65,7 +68,7 @@ async def fill_stream(bus: Bus, dsn: str) -> None:
                 published += 1
                 if published % _FETCHED == 0:
                     await bus.connection.flush(60)
-        taking = await bus.jetstream.pull_subscribe_bind(INDEXER_TURN_SAVED.name, stream=_STREAM)
+        taking = await indexer.jetstream.pull_subscribe_bind(INDEXER_TURN_SAVED.name, stream=_STREAM)
         while published > 0:
             messages = await taking.fetch(_FETCHED, timeout=_ANSWER_SECONDS)
             await connection.copy_records_to_table(
@@ -74,7 +77,7 @@ async def fill_stream(bus: Bus, dsn: str) -> None:
             for message in messages:
                 await message.ack()
             published -= len(messages)
-        await bus.connection.flush()
+        await indexer.connection.flush()
         await connection.execute("VACUUM ANALYZE pandora.arrivals")
     finally:
         await connection.close()

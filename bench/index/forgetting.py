@@ -170,7 +170,8 @@ async def _filled(run: Run, name: str, size: Size) -> AsyncIterator[Side]:
         settings = installation.settings.local.model_copy(update={"request_timeout_seconds": 30.0})
         bus = await stack.enter_async_context(Bus.connect("orchestrator", settings))
         await declare_streams(bus.jetstream, first_turn_number=1 + size.said.messages * (size.copies + 1))
-        await fill_stream(bus, dsn)
+        async with Bus.connect("indexer", settings) as indexer:
+            await fill_stream(bus, indexer, dsn)
         turns = await turns_to_forget(dsn, size.said.names()[:_FORGETTING_USERS])
         await write_documents(installation, turns)
         instead = {"indexer": _MADE_UP} if installation.has(_MADE_UP) else {}
