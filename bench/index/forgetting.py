@@ -18,7 +18,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from bench.index.forgettable import copy_rows, fill_stream, turns_to_forget, write_documents
-from bench.index.stored import Said, fill
+from bench.index.stored import MADE_UP, Said, fill
 from bench.running.figures import Figure, percentile, plain, shown
 from bench.running.run import Run
 from bench.running.sentences import questions
@@ -30,7 +30,6 @@ from shared.contract.requests import GetReceipt, Search
 
 GOAL_GROWTH = 1.5
 GOAL_MEANWHILE = 2.0
-_MADE_UP = "bench.index.made_up"
 _FORGETTING_USERS = 10
 _LOOK_SECONDS = 0.005
 _OPTIMIZE_SECONDS = 60.0
@@ -174,7 +173,7 @@ async def _filled(run: Run, name: str, size: Size) -> AsyncIterator[Side]:
             await fill_stream(bus, indexer, dsn)
         turns = await turns_to_forget(dsn, size.said.names()[:_FORGETTING_USERS])
         await write_documents(installation, turns)
-        instead = {"indexer": _MADE_UP} if installation.has(_MADE_UP) else {}
+        instead = {"indexer": MADE_UP} if installation.has(MADE_UP) else {}
         await stack.enter_async_context(installation.running("indexer", "orchestrator", **instead))
         side = Side(bus, size.said, turns)
         for question in islice(questions(seed=8), _WARM):

@@ -67,7 +67,7 @@ class Limits:
             for header in _headers(one.limit, window, used=int(one.limit.is_exact))
         ]
 
-    def _held_against(self, caller: Caller, ability: object) -> list["_Held"]:
+    def _held_against(self, caller: Caller, ability: object) -> list[_Held]:
         user = caller.name
         held: list[_Held] = []
         if self._key_requests is not None and caller.key:

@@ -1,7 +1,7 @@
 """Phase 4, coordinator: has the calls made that were planned, side by side where the plan allows it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.orchestrator.phases.deps import Deps, RunningPhase
 from services.orchestrator.phases.turn_tools import TurnTools
@@ -41,6 +41,8 @@ class _Calls:
         self._phase = phase
         self._tools = TurnTools(turn, deps.tools)
         self._names = set(self._tools.names)
+        self._unfit = dict(self._unfit_calls())
+        """By its id why a call is not passed on to the client."""
 
     async def announce(self, wave: Sequence[PlannedCall]) -> None:
         left = sum(map(self._is_for_client, wave))
@@ -68,8 +70,8 @@ class _Calls:
     async def _made(self, call: PlannedCall) -> ToolResult:
         if call.tool not in self._names:
             return _unknown(call.tool, self._names)
-        if (unfit := self._unfit(call)) is not None:
-            return unfit
+        if call.id in self._unfit:
+            return self._unfit[call.id]
         for_client = self._is_for_client(call)
         within = self._deps.limits.approval_seconds if for_client or self._needs_approval(call) else None
         async with self._phase.call(self._key(call), call.tool, within, for_client=for_client) as answer:
@@ -87,12 +89,14 @@ class _Calls:
                     return result_of(text)
 
     def _is_for_client(self, call: PlannedCall) -> bool:
-        return call.tool in self._tools.of_client and self._unfit(call) is None
+        return call.tool in self._tools.of_client and call.id not in self._unfit
 
-    def _unfit(self, call: PlannedCall) -> ToolResult | None:
-        """Why a call is not passed on to the client. Tools of Pandora check their arguments themselves."""
-        schema = self._tools.of_client.get(call.tool)
-        return None if schema is None else unfit_call(call.tool, schema, call.arguments)
+    def _unfit_calls(self) -> Iterator[tuple[str, ToolResult]]:
+        """Tools of Pandora check their arguments themselves."""
+        for call in self._turn.planned:
+            schema = self._tools.of_client.get(call.tool)
+            if schema is not None and (unfit := unfit_call(call.tool, schema, call.arguments)) is not None:
+                yield call.id, unfit
 
     def _needs_approval(self, call: PlannedCall) -> bool:
         return call.tool in self._names and self._tools.needs_approval(call.tool)

@@ -39,6 +39,20 @@ def _fault(fault: ValidationError) -> str:
     return f"{_cut(place)}: {_cut(what)}" if place else _cut(what)
 
 
+def without_patterns(schema: Any) -> Any:
+    """Drops regular expressions: those of other programs can take for ever. Whoever runs the tool
+    checks its own."""
+    if isinstance(schema, list):
+        return [without_patterns(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_patterns(value)
+        for key, value in schema.items()
+        if key != "patternProperties" and not (key == "pattern" and isinstance(value, str))
+    }
+
+
 def described_tool(name: str, description: str, schema: Mapping[str, Any]) -> str:
     """For a prompt."""
     return f"{name}: {description}\n{described_arguments(schema)}"

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.orchestrator.tools.arguments import faults_of
-from services.orchestrator.tools.mcp_content import without_patterns
+from services.orchestrator.tools.arguments import faults_of, without_patterns
 from services.orchestrator.tools.results import fitted, unfit
 from services.orchestrator.tools.tool import ToolLimits, ToolResult
 from shared.contract.events import ClientTool

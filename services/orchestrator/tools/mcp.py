@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from services.orchestrator.tools.mcp_content import reason_of, text_of, without_patterns
+from services.orchestrator.tools.arguments import without_patterns
+from services.orchestrator.tools.mcp_content import reason_of, text_of
 from services.orchestrator.tools.mcp_servers import McpServer
 from services.orchestrator.tools.tool import (
     NAME_PATTERN,

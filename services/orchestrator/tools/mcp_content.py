@@ -7,19 +7,6 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 
-def without_patterns(schema: Any) -> Any:
-    """Drops regular expressions: those of other programs can take for ever. The server checks its own."""
-    if isinstance(schema, list):
-        return [without_patterns(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: without_patterns(value)
-        for key, value in schema.items()
-        if key != "patternProperties" and not (key == "pattern" and isinstance(value, str))
-    }
-
-
 def text_of(result: "CallToolResult") -> str:
     """All texts of a result. Pictures and other content are only named."""
     parts = [_part(block) for block in result.content]

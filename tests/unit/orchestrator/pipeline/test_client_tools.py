@@ -172,7 +172,7 @@ async def test_who_takes_the_turn_over_knows_the_result(make_room: Rooms) -> Non
     second = room.second()
     await room.first.stop(0.05)
     async with asyncio.timeout(5):
-        while (run := second.run_of("t42")) is None or not run.waits_for_client:  # noqa: ASYNC110  # as above
+        while (run := second.run_of("t42")) is None or not run.waits_for_client:  # noqa: ASYNC110  # a run has no event for it
             await asyncio.sleep(0.001)
     assert (await run.decide("1.b", "It snows.")).calls == ["1.b"]
 
